@@ -1,0 +1,123 @@
+package credhelper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+)
+
+// Add keeps what docker login stores. What it is shows in the user name:
+//
+//   - The null GUID or <token>, with an ACR token: docker login storing back
+//     what Get had answered, or az acr login storing its own. It is ignored where
+//     an identity is chosen for the registry, which earns better ones, and
+//     otherwise kept until its end.
+//   - A GUID, with a client secret: a service principal, to be exchanged from now
+//     on. Its tenant comes from the config file, from AZURE_TENANT_ID or from an
+//     ACR token seen for the registry; until one is known, Get returns the
+//     secret as it was stored, which registries accept too.
+//   - Anything else: the registry's admin user or a scoped token.
+//
+// Logins for other registries are kept as they are.
+func (h *Helper) Add(c *credentials.Credentials) error {
+	ctx, cancel := context.WithTimeout(context.Background(), getTimeout)
+	defer cancel()
+	host, err := registry.ParseHost(c.ServerURL)
+	if refused := new(registry.RefusedError); errors.As(err, &refused) {
+		return fmt.Errorf("storing a login: %w", err)
+	}
+	r, openErr := h.rooms()
+	if openErr != nil {
+		return &Error{Registry: c.ServerURL, Err: openErr}
+	}
+	name := c.ServerURL
+	if err == nil {
+		name = host.String()
+		err = h.addRegistry(ctx, r, host, c)
+	} else {
+		err = h.addLogin(ctx, r, identity.Login{Server: name, Kind: identity.RegistryUser, User: c.Username}, c.Secret)
+	}
+	if err != nil {
+		return &Error{Registry: name, Err: err}
+	}
+	return nil
+}
+
+func (h *Helper) addRegistry(ctx context.Context, r *rooms, host registry.Host, c *credentials.Credentials) error {
+	switch {
+	case c.Username == NullGUID, c.Username == identityTokenUser:
+		return h.addToken(ctx, r, host, c.Secret)
+	case identity.IsGUID(c.Username):
+		tenant := r.identities.TenantFor(host)
+		if tenant == "" {
+			tenant = r.vault.RegistryTenant(host.String())
+		}
+		login := identity.Login{Server: host.String(), Kind: identity.ServicePrincipal, ClientID: c.Username, Tenant: tenant}
+		return h.addLogin(ctx, r, login, c.Secret)
+	}
+	return h.addLogin(ctx, r, identity.Login{Server: host.String(), Kind: identity.RegistryUser, User: c.Username}, c.Secret)
+}
+
+// addLogin keeps a login for good, and says so if the keyring can't promise it.
+func (h *Helper) addLogin(ctx context.Context, r *rooms, l identity.Login, value string) error {
+	if value == "" {
+		return fmt.Errorf("storing the login of %s: the password is empty", l.UserName())
+	}
+	home, err := r.vault.PutLogin(ctx, l, secret.New(value))
+	if err != nil {
+		return fmt.Errorf("storing the login of %s: %w", l.UserName(), err)
+	}
+	h.log.Debug("login stored", "registry", l.Server, "user", l.UserName(), "tenant", l.Tenant, "keyring", home)
+	if home == "kernel" {
+		h.log.Warn("this login is kept until the next restart, or for three days unused: there is no unlocked OS keyring here, only the kernel's; to keep it, unlock the keyring or set DOCKER_CREDENTIAL_ACR_KEYRING=file, and log in again")
+	}
+	return nil
+}
+
+// addToken keeps an ACR token where nobody could earn one.
+func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, value string) error {
+	token, claims, unusable := exchange.Received(host, value, h.now())
+	id, err := r.identities.For(host)
+	if err != nil {
+		return err
+	}
+	if id.Kind != identity.None {
+		h.log.Debug("token not stored", "why", "it is earned when needed", "identity", id)
+		return h.learnTenant(ctx, r, id, claims.TenantID)
+	}
+	if unusable != nil {
+		return fmt.Errorf("storing a token: %w", unusable)
+	}
+	err = r.vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID)
+	if errors.Is(err, vault.ErrNoHome) {
+		h.log.Debug("token not stored", "why", err)
+		return nil // a token of three hours is no loss, and docker login would fail
+	}
+	if err != nil {
+		return fmt.Errorf("storing a token: %w", err)
+	}
+	return nil
+}
+
+// learnTenant completes a stored service principal whose tenant nobody knew
+// with the one that its own ACR token names.
+func (h *Helper) learnTenant(ctx context.Context, r *rooms, id identity.Identity, tenant string) error {
+	if id.Login == nil || id.Kind != identity.ServicePrincipal || id.Tenant != "" || !identity.IsGUID(tenant) {
+		return nil
+	}
+	value, err := r.vault.Secret(ctx, *id.Login)
+	if err != nil {
+		return nil // nothing is lost: the secret is still returned as it was stored
+	}
+	login := *id.Login
+	login.Tenant = tenant
+	return h.addLogin(ctx, r, login, value.Reveal())
+}

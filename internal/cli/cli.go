@@ -1,0 +1,123 @@
+// Package cli is what Docker runs and people type.
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+)
+
+const program = "docker-credential-acr"
+
+// A World is everything that the program touches outside itself.
+type World struct {
+	// Stdin is the client's request; Terminal says that a person types it.
+	Stdin    io.Reader
+	Terminal bool
+	// Stdout is read by the client, Stderr by people.
+	Stdout, Stderr io.Writer
+	// Environ holds the variables, as os.Environ does.
+	Environ []string
+	// Transport carries requests to Microsoft Entra and to registries.
+	Transport http.RoundTripper
+	// Now is the clock.
+	Now func() time.Time
+}
+
+const usage = `Usage: docker-credential-acr <store|get|erase|list|version>
+
+A credential helper for Azure Container Registry. Docker, Podman and other
+clients run it; to make them, name it in ~/.docker/config.json:
+
+    {"credHelpers": {"contoso.azurecr.io": "acr"}}
+
+Then "docker pull contoso.azurecr.io/app" works for whoever is known by
+AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, by "az login", or by
+"docker login contoso.azurecr.io". To see what it would answer:
+
+    echo contoso.azurecr.io | docker-credential-acr get
+
+DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
+`
+
+// Run does what the arguments say and returns the exit status: 0, or 1 for a
+// failure. (The contract, down to usage on standard output, is that of
+// docker-credential-helpers, credentials.Serve.)
+func Run(ctx context.Context, w World, args []string) int {
+	if len(args) != 1 {
+		fmt.Fprint(w.Stdout, usage)
+		return 1
+	}
+	action := args[0]
+	switch action {
+	case "--help", "-h":
+		fmt.Fprint(w.Stdout, usage)
+		return 0
+	case "--version", "-v", credentials.ActionVersion:
+		fmt.Fprintf(w.Stdout, "%s (%s) %s\n", program, "github.com/docker-credential-acr/docker-credential-acr", version())
+		return 0
+	}
+	in, err := w.request(action)
+	if err != nil {
+		return w.fail(err)
+	}
+	var out bytes.Buffer
+	if err := credentials.HandleCommand(w.helper(ctx), action, in, &out); err != nil {
+		return w.fail(err)
+	}
+	if _, err := w.Stdout.Write(out.Bytes()); err != nil {
+		return w.fail(fmt.Errorf("writing the answer: %w", err))
+	}
+	return 0
+}
+
+// version is set at link time, or that of the module.
+func version() string {
+	if credentials.Version != "" {
+		return credentials.Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+func (w World) helper(ctx context.Context) credentials.Helper {
+	h := credhelper.New(
+		credhelper.WithEnvironment(w.Environ),
+		credhelper.WithTransport(w.Transport),
+		credhelper.WithClock(w.Now),
+		credhelper.WithLogger(w.logger()),
+	)
+	return cancelable{h, ctx}
+}
+
+// cancelable hands a context to Get, which docker-credential-helpers can't.
+type cancelable struct {
+	*credhelper.Helper
+	ctx context.Context
+}
+
+func (c cancelable) Get(server string) (user, pass string, err error) {
+	return c.GetContext(c.ctx, server)
+}
+
+// fail tells an error twice, because no client shows both: the sentence on
+// standard output for Docker 29, Compose, Podman and crane; the sentence with
+// its hint on standard error for older Docker and for docker login. Not found
+// is no failure to the client, so its sentence stands alone and exact.
+func (w World) fail(err error) int {
+	fmt.Fprintln(w.Stdout, err)
+	if line := advice(err); line != "" {
+		fmt.Fprintf(w.Stderr, "%s: %s\n", program, line)
+	}
+	return 1
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+)
+
+// advice is the line for people: what went wrong, and what to do about it. ""
+// where nothing is wrong.
+func advice(err error) string {
+	var missing *credhelper.NotFoundError
+	if errors.As(err, &missing) {
+		switch {
+		case missing.Why == "":
+			return ""
+		case missing.Registry == "":
+			return missing.Why
+		}
+		return fmt.Sprintf("%s: %s; hint: run: az login (or: docker login %[1]s); for anonymous pull there is nothing to do",
+			missing.Registry, missing.Why)
+	}
+	var failed *credhelper.Error
+	if !errors.As(err, &failed) {
+		return err.Error()
+	}
+	if hint := hintFor(failed); hint != "" {
+		return err.Error() + "; hint: " + hint
+	}
+	return err.Error()
+}
+
+// hintFor looks up what to do about a failure. REGISTRY stands for the login
+// server in the table's texts.
+func hintFor(failed *credhelper.Error) string {
+	if errors.Is(failed, vault.ErrNoHome) {
+		return "unlock the OS keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file to keep the key in a file of mode 0600"
+	}
+	var coded interface{ Code() string }
+	if !errors.As(failed, &coded) {
+		return ""
+	}
+	hint := hints[coded.Code()]
+	if strings.HasPrefix(coded.Code(), "AADSTS") && failed.Source == azSource {
+		hint = "run: az login"
+	}
+	return strings.ReplaceAll(hint, "REGISTRY", failed.Registry)
+}
+
+// azSource is the source of an identity that is whoever is signed in to az.
+const azSource = "Azure CLI's default subscription"
+
+const (
+	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, then set AZURE_CLIENT_SECRET, or run: docker login REGISTRY -u CLIENT-ID"
+	status    = "see https://azure.status.microsoft and try again"
+)
+
+// hints maps a failure's code to what its user can do. Every command in it
+// exists.
+var hints = map[string]string{
+	identity.CodeConfig:     "mend the config file; the README shows its form",
+	identity.CodeHalfSet:    "set all of AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or none",
+	identity.CodeWrongCloud: "unset AZURE_AUTHORITY_HOST; the registry's name says which cloud it belongs to",
+
+	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id; or run: docker login REGISTRY -u CLIENT-ID",
+	"AADSTS7000222": newSecret,
+	"AADSTS7000218": newSecret,
+	"AADSTS7000112": "ask who owns the application to enable it",
+	"AADSTS700016":  "check AZURE_CLIENT_ID and AZURE_TENANT_ID: the application must belong to the tenant",
+	"AADSTS90002":   "check AZURE_TENANT_ID, and that the tenant belongs to the registry's cloud",
+	"AADSTS900382":  "check AZURE_TENANT_ID: the tenant must belong to the registry's cloud",
+	"AADSTS500011":  "check the audience in the config file, or leave it out",
+	"AADSTS50001":   "check the audience in the config file, or leave it out",
+	"AADSTS53003":   "ask the tenant's administrator which Conditional Access policy blocks it",
+
+	entra.CodeThrottled: "wait, then try again",
+	entra.CodeTrouble:   status,
+
+	entra.CodeAzSignedOut:   "run: az login",
+	entra.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
+	entra.CodeAzTimeout:     "try: az account get-access-token --resource https://containerregistry.azure.net",
+	entra.CodeAzFailed:      "try: az account get-access-token --resource https://containerregistry.azure.net",
+	entra.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
+
+	exchange.CodeUnauthorized: "ask for the role AcrPull (or AcrPush) on the registry, and check that the identity belongs to the registry's tenant",
+	exchange.CodeFirewall:     "ask for the address to be allowed (az acr network-rule add), or use the registry's private endpoint",
+	exchange.CodeDenied:       "ask the registry's owner; the correlation id helps them",
+	exchange.CodeNotFound:     "check the registry's name: az acr show --name NAME --query loginServer",
+	exchange.CodeTooLarge:     "use a service principal: the identity is in too many groups",
+	exchange.CodeThrottled:    "wait, then try again",
+	exchange.CodeTrouble:      status,
+	exchange.CodeExpired:      "check the clock of this machine and try again",
+
+	guard.CodeDNS:         "check the registry's name and the network: a mistyped or deleted registry has no address",
+	guard.CodeTLS:         "a proxy may be opening TLS connections; let the system trust its certificate, or set SSL_CERT_FILE",
+	guard.CodeTimeout:     "check the network, and HTTPS_PROXY if there is a proxy",
+	guard.CodeUnreachable: "check the network, and HTTPS_PROXY if there is a proxy",
+	guard.CodeBroken:      "check the network, and HTTPS_PROXY if there is a proxy",
+	guard.CodeRedirect:    "check for a proxy or portal between here and Azure",
+	guard.CodeNotJSON:     "check for a proxy or portal between here and Azure",
+	guard.CodeTooLong:     "check for a proxy or portal between here and Azure",
+	guard.CodeStranger:    "check for a proxy or portal between here and Azure",
+
+	vault.CodeSealed: "unlock the OS keyring and try again, or run: docker login REGISTRY",
+}

@@ -1,0 +1,61 @@
+package registry
+
+import "slices"
+
+// Audience is the resource that an Entra access token must be meant for, in
+// every cloud; its scope is this plus "/.default". (Azure SDKs for Go, .NET and
+// JavaScript use the same one everywhere.)
+const Audience = "https://containerregistry.azure.net"
+
+// A Cloud is one row of the table below: where its registries live, and who
+// signs their users in.
+type Cloud struct {
+	// Name is how messages call it.
+	Name string
+	// AzureCLI is how Azure CLI calls it in its profile; empty where it isn't
+	// documented.
+	AzureCLI string
+	// Suffix follows the registry's own name in a login server.
+	Suffix string
+	// Authority is the host of Microsoft Entra in this cloud.
+	Authority string
+	// Aliases are further names of the same authority, which users may have
+	// configured. No request goes to them: they only mean this cloud.
+	Aliases []string
+}
+
+// Is says whether an authority's host belongs to this cloud.
+func (c Cloud) Is(authority string) bool {
+	return authority == c.Authority || slices.Contains(c.Aliases, authority)
+}
+
+// clouds is closed: a token is never sent to a host whose suffix is not here.
+// Sources: azure-cli's cloud.py and acr_import tests, cloud-provider-azure's
+// credential provider, MSAL's list of trusted authorities.
+var clouds = []Cloud{
+	{
+		Name: "public", AzureCLI: "AzureCloud", Suffix: "azurecr.io", Authority: "login.microsoftonline.com",
+		Aliases: []string{"login.windows.net", "login.microsoft.com", "sts.windows.net"},
+	},
+	{
+		Name: "China", AzureCLI: "AzureChinaCloud", Suffix: "azurecr.cn", Authority: "login.partner.microsoftonline.cn",
+		Aliases: []string{"login.chinacloudapi.cn"},
+	},
+	{
+		Name: "US Government", AzureCLI: "AzureUSGovernment", Suffix: "azurecr.us", Authority: "login.microsoftonline.us",
+		Aliases: []string{"login.usgovcloudapi.net"},
+	},
+	{Name: "Germany", AzureCLI: "AzureGermanCloud", Suffix: "azurecr.de", Authority: "login.microsoftonline.de"},
+	{Name: "Bleu", Suffix: "azurecr.sovcloud-azure.fr", Authority: "login.sovcloud-identity.fr"},
+	{Name: "Delos", Suffix: "azurecr.sovcloud-azure.de", Authority: "login.sovcloud-identity.de"},
+	{Name: "ACR test", AzureCLI: "AzureCloud", Suffix: "azurecr-test.io", Authority: "login.microsoftonline.com"},
+}
+
+// CloudOf finds the cloud of an authority's host.
+func CloudOf(authority string) (Cloud, bool) {
+	i := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Is(authority) })
+	if i < 0 {
+		return Cloud{}, false
+	}
+	return clouds[i], true
+}

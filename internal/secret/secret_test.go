@@ -1,0 +1,78 @@
+package secret_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+)
+
+func TestStringNeverPrintsItself(t *testing.T) {
+	const canary = "c4n4ry"
+	s := secret.New(canary)
+	token := secret.Token{Value: s}
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		fmt.Fprintf(&out, verb+"\n", s)
+		fmt.Fprintf(&out, verb+"\n", &s)
+		fmt.Fprintf(&out, verb+"\n", token)
+		fmt.Fprintf(&out, verb+"\n", struct{ Inner secret.String }{s})
+	}
+	fmt.Fprintln(&out, s, s.String(), fmt.Errorf("wrapped: %v", s))
+	for _, v := range []any{s, token, map[string]secret.String{"k": s}} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(b)
+	}
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "secret", s, "token", token)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "secret", s, "token", token)
+
+	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary)} {
+		if strings.Contains(out.String(), form) {
+			t.Errorf("the output holds %q:\n%s", form, out.String())
+		}
+	}
+	if s.Reveal() != canary {
+		t.Errorf("Reveal() = %q", s.Reveal())
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	if got := secret.New("").Fingerprint(); got != "" {
+		t.Errorf("no secret has the fingerprint %q", got)
+	}
+	if a, b := secret.New("a").Fingerprint(), secret.New("b").Fingerprint(); a == b || len(a) != 64 {
+		t.Errorf("fingerprints %q and %q", a, b)
+	}
+}
+
+func TestTokenLife(t *testing.T) {
+	issued := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	token := secret.Token{Issued: issued, Expires: issued.Add(3 * time.Hour)}
+	for _, row := range []struct {
+		after        time.Duration
+		alive, fresh bool
+	}{
+		{-time.Second, false, false}, // the clock jumped back
+		{0, true, true},
+		{90*time.Minute - time.Second, true, true},
+		{90 * time.Minute, true, false},
+		{3*time.Hour - time.Second, true, false},
+		{3 * time.Hour, false, false},
+	} {
+		now := issued.Add(row.after)
+		if token.Alive(now) != row.alive || token.Fresh(now) != row.fresh {
+			t.Errorf("after %v: alive %v, fresh %v; want %v, %v", row.after, token.Alive(now), token.Fresh(now), row.alive, row.fresh)
+		}
+	}
+	if (secret.Token{Issued: issued}).Alive(issued) {
+		t.Error("a token without an end is alive")
+	}
+}

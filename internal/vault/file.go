@@ -1,0 +1,173 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+)
+
+// A file is a line with its version, a line with its header in JSON, and the
+// sealed secret. Both lines and the file's name are authenticated, so that no
+// entry can be passed off as another one.
+//
+// Files of version 1 are read for ever; files of a later version are left alone.
+const (
+	magic   = "docker-credential-acr vault "
+	version = 1
+)
+
+// maxFile is far above what anything weighs that is kept here (MSAL's cache,
+// the largest, has 8 to 40 KB).
+const maxFile = 1 << 20
+
+var (
+	// ErrNewer marks an entry that a newer version of the program has written.
+	ErrNewer = errors.New("it was stored by a newer version of docker-credential-acr")
+	// ErrDamaged marks an entry that isn't what this program wrote.
+	ErrDamaged = errors.New("its file is damaged")
+)
+
+// A header is what can be known of an entry without any key.
+type header struct {
+	identity.Login
+	// Audience completes the identity of a token.
+	Audience string `json:"audience,omitempty"`
+	// Issued is when the entry was made or the token received, Expires the
+	// token's end; both by the local clock.
+	Issued  time.Time `json:"issued"`
+	Expires time.Time `json:"expires,omitzero"`
+	// RegistryTenant is the tenant that an ACR token names.
+	RegistryTenant string `json:"registryTenant,omitempty"`
+}
+
+// encode builds the two clear lines of a file.
+func (h header) encode() ([]byte, error) {
+	line, err := json.Marshal(h)
+	return fmt.Appendf(nil, "%s%d\n%s\n", magic, version, line), err
+}
+
+// A file is a parsed entry whose secret is still sealed.
+type file struct {
+	header
+	name string // its base name
+	head []byte
+	body []byte
+}
+
+// parse reads the clear part of a file.
+func parse(name string, content []byte) (file, error) {
+	first, rest, ok := bytes.Cut(content, []byte("\n"))
+	number, hasMagic := bytes.CutPrefix(first, []byte(magic))
+	v, err := strconv.Atoi(string(number))
+	switch {
+	case !ok || !hasMagic || err != nil:
+		return file{}, ErrDamaged
+	case v > version:
+		return file{}, ErrNewer
+	}
+	line, body, ok := bytes.Cut(rest, []byte("\n"))
+	f := file{name: name, head: content[:len(content)-len(body)], body: body}
+	if !ok || json.Unmarshal(line, &f.header) != nil {
+		return file{}, ErrDamaged
+	}
+	return f, nil
+}
+
+// seal builds a whole file.
+func seal(h header, name string, key, plain []byte) ([]byte, error) {
+	head, err := h.encode()
+	if err != nil {
+		return nil, err
+	}
+	aead, err := newAEAD(key)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(head, nil, plain, authenticated(head, name)), nil
+}
+
+// unseal returns the secret of a file; any key but its own answers ErrDamaged.
+func (f file) unseal(key []byte) ([]byte, error) {
+	aead, err := newAEAD(key)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, nil, f.body, authenticated(f.head, f.name))
+	if err != nil {
+		return nil, ErrDamaged
+	}
+	return plain, nil
+}
+
+// newAEAD chooses AES-256-GCM with random nonces. One key may seal 2^32 files
+// before nonces could collide; a vault sees a few a day.
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func authenticated(head []byte, name string) []byte {
+	return append(append([]byte{}, head...), name...)
+}
+
+// readFile reads one entry, provided that nobody else could have written it.
+func readFile(root *os.Root, name string) (file, error) {
+	content, err := readPrivate(root, name)
+	if err != nil {
+		return file{}, err
+	}
+	return parse(path.Base(name), content)
+}
+
+func readPrivate(root *os.Root, name string) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if why := notPrivate(info); why != "" || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s", ErrDamaged, why)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if len(content) > maxFile {
+		return nil, ErrDamaged
+	}
+	return content, err
+}
+
+// replaceFile writes beside and renames, so that a reader sees the old content
+// or the new. It syncs, because a login that is lost can't be made again.
+func replaceFile(root *os.Root, name string, content []byte) error {
+	temporary := path.Join(path.Dir(name), "tmp-"+rand.Text())
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = root.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = root.Remove(temporary)
+	}
+	return err
+}

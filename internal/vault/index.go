@@ -1,0 +1,87 @@
+package vault
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+)
+
+// List returns what the vault could answer for, in every compartment: stored
+// logins, and living tokens as logins without a fingerprint. It needs no key.
+func (v *Vault) List() ([]identity.Login, error) {
+	root, err := v.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var found []identity.Login
+	for _, name := range entries(root) {
+		f, err := readFile(root, name)
+		if err == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix && f.life().Alive(v.Now())) {
+			found = append(found, f.Login)
+		}
+	}
+	return found, nil
+}
+
+// RegistryTenant is the tenant that a token kept for the server names; "" for
+// not known. It needs no key.
+func (v *Vault) RegistryTenant(server string) string {
+	root, err := v.open()
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	for _, name := range entries(root) {
+		if f, err := readFile(root, name); err == nil && f.Server == server && f.RegistryTenant != "" {
+			return f.RegistryTenant
+		}
+	}
+	return ""
+}
+
+// Erase deletes the login, the tokens and the noted failures of a server in
+// every compartment. It needs no key. What isn't there is no error.
+func (v *Vault) Erase(server string) error {
+	root, err := v.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	var failed error
+	for _, name := range entries(root) {
+		if path.Base(name) == loginName(server) || belongs(root, name, server) {
+			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				failed = errors.Join(failed, err)
+			}
+		}
+	}
+	return failed
+}
+
+// belongs says whether a token or note was made for the server.
+func belongs(root *os.Root, name, server string) bool {
+	if path.Ext(name) == failureSuffix {
+		content, err := readPrivate(root, name)
+		var note Failure
+		return err == nil && json.Unmarshal(content, &note) == nil && note.Server == server
+	}
+	f, err := readFile(root, name)
+	return err == nil && f.Server == server
+}
+
+// entries lists the files of all compartments.
+func entries(root *os.Root) []string {
+	names, _ := fs.Glob(root.FS(), "*-*/*")
+	return names
+}

@@ -1,0 +1,96 @@
+package vault
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+const failureSuffix = ".failed"
+
+// A Failure is what a failed fetch leaves for others to share, so that 60
+// processes with a wrong secret make one token request. Nothing in it is
+// secret, and it lies beside the entry under the entry's name, which a changed
+// secret changes too.
+type Failure struct {
+	Server  string    `json:"server"`
+	Hint    string    `json:"code"`
+	Text    string    `json:"text"`
+	Since   time.Time `json:"since"`
+	Expires time.Time `json:"until"`
+}
+
+func (f *Failure) Error() string { return f.Text }
+
+// Code is what the hint for the failure is looked up by.
+func (f *Failure) Code() string { return f.Hint }
+
+// How long a failure is shared: long enough for whoever waits beside the one
+// that failed, short enough not to annoy who mends it and tries again. A living
+// token gives us time. A server's Retry-After is believed up to a limit.
+const (
+	shareFailure  = 5 * time.Second
+	restAlive     = time.Minute
+	maxRetryAfter = 5 * time.Minute
+)
+
+// remember notes a failed fetch; spare says that a living token is at hand.
+func (v *Vault) remember(s sealer, server, name string, failed error, spare bool) {
+	note := Failure{Server: server, Text: failed.Error(), Since: v.Now()}
+	rest := shareFailure
+	var coded interface {
+		Code() string
+		RetryAfter() time.Duration
+	}
+	if errors.As(failed, &coded) {
+		note.Hint = coded.Code()
+		rest = max(rest, min(coded.RetryAfter(), maxRetryAfter))
+	}
+	if spare {
+		rest = max(rest, restAlive)
+	}
+	note.Expires = note.Since.Add(rest)
+	content, err := json.Marshal(note)
+	if err == nil {
+		err = v.write(s.compartment(), failureName(name), content)
+	}
+	if err != nil {
+		v.Log.Debug("the failure could not be noted", "why", err)
+	}
+}
+
+// failure returns the failure that is still to be shared for a token; nil for none.
+func (v *Vault) failure(name string) *Failure {
+	root, err := v.open()
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	for _, c := range v.compartments(root) {
+		content, err := readPrivate(root, path.Join(c, failureName(name)))
+		var note Failure
+		if err != nil || json.Unmarshal(content, &note) != nil {
+			continue
+		}
+		if now := v.Now(); !now.Before(note.Since) && now.Before(note.Expires) {
+			v.Log.Debug("an earlier failure is shared", "until", note.Expires)
+			return &note
+		}
+	}
+	return nil
+}
+
+// forget deletes the note of a failure that is over.
+func (v *Vault) forget(s sealer, name string) {
+	if root, err := v.open(); err == nil {
+		defer root.Close()
+		_ = root.Remove(path.Join(s.compartment(), failureName(name)))
+	}
+}
+
+func failureName(token string) string {
+	return fmt.Sprint(strings.TrimSuffix(token, tokenSuffix), failureSuffix)
+}

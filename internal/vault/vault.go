@@ -1,0 +1,170 @@
+// Package vault keeps what may be kept on disk: ACR tokens, stored logins and
+// notes about recent failures. Every secret is one small file, sealed with
+// AES-256-GCM by a key that lies elsewhere, in a keyring.
+//
+// Files lie in compartments, directories named after the home of the key and
+// the key's id. Nobody writes or deletes what a foreign key has sealed, so a
+// desktop session, an SSH session without D-Bus and a user namespace, which see
+// different keyrings, can't destroy each other's entries.
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Keys is what the vault needs of a keyring. Key answers fs.ErrNotExist exactly
+// where the home is in order and holds no key; only then is one made. See
+// package keyring for the rest of what the methods promise.
+type Keys interface {
+	Homes() []string
+	Key(ctx context.Context, home string) ([]byte, error)
+	Make(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) ([]byte, error)
+}
+
+// A Vault is safe for many goroutines and many processes at once.
+type Vault struct {
+	// Dir holds everything; it is made when first needed. Empty means that
+	// there is no place: nothing is found and nothing is kept.
+	Dir string
+	// Keys seals and opens. Without homes nothing is found and nothing is kept.
+	Keys Keys
+	// Now is the clock.
+	Now func() time.Time
+	// Log gets the steps; it never gets a secret.
+	Log *slog.Logger
+}
+
+// ErrNoHome is what storing a secret answers where no keyring can hold the key.
+var ErrNoHome = errors.New("there is no keyring to seal a secret with")
+
+// open opens the vault's directory. fs.ErrNotExist means an empty vault.
+func (v *Vault) open() (*os.Root, error) {
+	if v.Dir == "" {
+		return nil, fs.ErrNotExist
+	}
+	root, err := os.OpenRoot(v.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkPrivate(root); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+func (v *Vault) checkPrivate(root *os.Root) error {
+	info, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if why := notPrivate(info); why != "" {
+		return fmt.Errorf("the vault %s %s; run: chmod 700 %s", v.Dir, why, v.Dir)
+	}
+	return nil
+}
+
+// create opens the vault's directory for writing.
+func (v *Vault) create() (*os.Root, error) {
+	if v.Dir == "" {
+		return nil, errors.New("there is no home directory to keep the vault in")
+	}
+	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the vault: %w", err)
+	}
+	return v.open()
+}
+
+// A sealer is a key that can be used now, with the compartment it stands for.
+type sealer struct {
+	home string
+	key  []byte
+}
+
+func (s sealer) compartment() string { return compartment(s.home, s.key) }
+
+// compartment names the directory of what a key of a home has sealed. The id
+// is a hash under a label of its own, so it says nothing about the key.
+func compartment(home string, key []byte) string {
+	sum := sha256.Sum256(append([]byte("docker-credential-acr key id\n"), key...))
+	return home + "-" + hex.EncodeToString(sum[:8])
+}
+
+// homeOf is the home in a compartment's name; "" for other directories.
+func homeOf(compartment string) string {
+	home, id, _ := strings.Cut(compartment, "-")
+	if len(id) != 16 {
+		return ""
+	}
+	return home
+}
+
+// sealer finds the first home that has a key, and makes one where a home is
+// willing and empty. A home that is locked, slow or broken is passed over.
+func (v *Vault) sealer(ctx context.Context) (sealer, error) {
+	failed := ErrNoHome
+	for _, home := range v.Keys.Homes() {
+		key, err := v.Keys.Key(ctx, home)
+		if errors.Is(err, fs.ErrNotExist) {
+			key, err = v.Keys.Make(ctx, home, func(ctx context.Context) (func(), error) {
+				return v.lockFile(ctx, "key-"+home, func() bool { return false })
+			})
+		}
+		if err == nil {
+			return sealer{home, key}, nil
+		}
+		v.Log.Debug("keyring passed over", "home", home, "why", err)
+		failed = fmt.Errorf("%w: %w", ErrNoHome, err)
+	}
+	return sealer{}, failed
+}
+
+// compartments lists the directories of the vault: first those of homes that
+// can be used now, best first, then the others.
+func (v *Vault) compartments(root *os.Root) []string {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	names = slices.DeleteFunc(names, func(n string) bool { return homeOf(n) == "" })
+	homes := v.Keys.Homes()
+	rank := func(n string) int {
+		if i := slices.Index(homes, homeOf(n)); i >= 0 {
+			return i
+		}
+		return len(homes)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// write puts a file into a compartment, whole or not at all.
+func (v *Vault) write(compartment, name string, content []byte) error {
+	root, err := v.create()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Mkdir(compartment, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return replaceFile(root, path.Join(compartment, name), content)
+}

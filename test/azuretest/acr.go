@@ -1,0 +1,161 @@
+package azuretest
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// acrError is ACR's envelope of errors, the distribution specification's with one
+// entry.
+type acrError struct {
+	Errors [1]acrErrorEntry `json:"errors"`
+}
+
+type acrErrorEntry struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Detail  any    `json:"detail,omitempty"`
+}
+
+// maxHeader is how long one header line may be: openresty's default buffer
+// (large_client_header_buffers). Azure/acr issue 797 met it with Basic credentials
+// made of an Entra token.
+const maxHeader = 8 << 10
+
+// maxForm is how long a form may be. That a limit exists is known from
+// azure-sdk-for-python issue 21957; its size isn't published.
+const maxForm = 16 << 10
+
+// serve answers as the registry.
+func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
+	r.headers(w)
+	if tooLong(req.Header) {
+		note(req, "header too long")
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadRequest)
+		w.Write([]byte("<html>\r\n<head><title>400 Request Header Or Cookie Too Large</title></head>\r\n<body>\r\n" +
+			"<center><h1>400 Bad Request</h1></center>\r\n<center>Request Header Or Cookie Too Large</center>\r\n" +
+			"<hr><center>openresty</center>\r\n</body>\r\n</html>\r\n"))
+		return
+	}
+	if ip := r.firewallIP(); ip != "" {
+		note(req, "firewall")
+		refuse(w, http.StatusForbidden, "DENIED", "client with IP '"+ip+
+			"' is not allowed access. Refer https://aka.ms/acr/firewall to grant access. CorrelationId: "+correlationID(w), nil)
+		return
+	}
+	switch path := req.URL.Path; {
+	case strings.HasPrefix(path, "/oauth2/"):
+		r.serveOAuth(w, req)
+	case path == "/v2" || strings.HasPrefix(path, "/v2/"), path == "/acr/v1/_catalog":
+		r.serveData(w, req)
+	default:
+		http.NotFound(w, req)
+	}
+}
+
+// headers sets what ACR sends with every answer, repeated lines included: a
+// client that takes only the first of them is wrong.
+func (r *Registry) headers(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Server", "openresty")
+	h.Set("Docker-Distribution-Api-Version", "registry/2.0")
+	h.Set("X-Ms-Correlation-Request-Id", newGUID())
+	h["Strict-Transport-Security"] = []string{
+		"max-age=31536000; includeSubDomains", "max-age=31536000; includeSubDomains"}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h["Access-Control-Expose-Headers"] = []string{
+		"Docker-Content-Digest", "WWW-Authenticate", "Link", "X-Ms-Correlation-Request-Id"}
+}
+
+// correlationID is the id in the answer's header, which error texts repeat.
+func correlationID(w http.ResponseWriter) string {
+	return w.Header().Get("X-Ms-Correlation-Request-Id")
+}
+
+// tooLong measures each header as the line that it was on the wire.
+func tooLong(header http.Header) bool {
+	for name, values := range header {
+		for _, value := range values {
+			if len(name)+len(": ")+len(value)+len("\r\n") > maxHeader {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// firewallIP is the client address to refuse, or "" while the firewall is open.
+func (r *Registry) firewallIP() (ip string) {
+	r.set(func() { ip = r.firewall })
+	return ip
+}
+
+// refuse sends an error in ACR's envelope. A nil detail is left out, as the
+// endpoints under /oauth2/ do.
+func refuse(w http.ResponseWriter, status int, code, message string, detail any) {
+	writeJSON(w, status, acrError{[1]acrErrorEntry{{code, message, detail}}})
+}
+
+// unauthorized is the refusal of /oauth2/: one text for no role, wrong audience,
+// other tenant and expired token. Only the record knows which.
+func unauthorized(w http.ResponseWriter, req *http.Request, why string) {
+	note(req, why)
+	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit "+
+		"https://aka.ms/acr/authorization for more information. CorrelationId: "+correlationID(w), nil)
+}
+
+// badRequest is a refusal whose exact text at ACR isn't known.
+func badRequest(w http.ResponseWriter, req *http.Request, why string) {
+	note(req, why)
+	refuse(w, http.StatusBadRequest, "BAD_REQUEST", why+". CorrelationId: "+correlationID(w), nil)
+}
+
+// serveOAuth answers the two endpoints that make tokens.
+func (r *Registry) serveOAuth(w http.ResponseWriter, req *http.Request) {
+	exchange := req.URL.Path == "/oauth2/exchange" && req.Method == http.MethodPost
+	token := req.URL.Path == "/oauth2/token" && (req.Method == http.MethodPost || req.Method == http.MethodGet)
+	if !exchange && !token {
+		http.NotFound(w, req) // a GET of the exchange too: Azure/acr issue 166
+		return
+	}
+	if retryAfter, yes := r.throttled(); yes {
+		note(req, "throttled")
+		if retryAfter != "" {
+			w.Header().Set("Retry-After", retryAfter)
+		}
+		refuse(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "too many requests", nil)
+		return
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, maxForm)
+	if err := req.ParseForm(); err != nil {
+		r.badForm(w, req, err)
+		return
+	}
+	if exchange {
+		r.exchange(w, req)
+		return
+	}
+	r.token(w, req)
+}
+
+// badForm tells a form that is too long, which a token full of group claims
+// makes, from one that can't be read.
+func (r *Registry) badForm(w http.ResponseWriter, req *http.Request, err error) {
+	if _, ok := err.(*http.MaxBytesError); ok {
+		note(req, "form longer than "+strconv.Itoa(maxForm))
+		http.Error(w, "Request Entity Too Large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	badRequest(w, req, "malformed form")
+}
+
+// sendToken answers in chunks, as ACR does: no Content-Length.
+func sendToken(w http.ResponseWriter, tokens map[string]string) {
+	w.Header().Set("X-Ms-Ratelimit-Remaining-Calls-Per-Second", "166.533333")
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	http.NewResponseController(w).Flush()
+	w.Write(mustJSON(tokens))
+}

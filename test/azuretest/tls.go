@@ -1,0 +1,146 @@
+package azuretest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// certificates is a root and the leaves minted under it, one per name asked for.
+type certificates struct {
+	root    *x509.Certificate
+	rootKey *ecdsa.PrivateKey
+	leafKey *ecdsa.PrivateKey
+	asked   func(serverName string)
+
+	mu     sync.Mutex
+	leaves map[string]*tls.Certificate
+}
+
+// newCertificates makes a root. asked is told every server name that a client
+// sends, before any request is seen.
+func newCertificates(asked func(string)) (*certificates, error) {
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := certificateTemplate("azuretest root")
+	template.IsCA = true
+	template.KeyUsage = x509.KeyUsageCertSign
+	der, err := x509.CreateCertificate(rand.Reader, template, template, rootKey.Public(), rootKey)
+	if err != nil {
+		return nil, err
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &certificates{root: root, rootKey: rootKey, leafKey: leafKey, asked: asked,
+		leaves: map[string]*tls.Certificate{}}, nil
+}
+
+// certificateTemplate is valid for a century, so that a client under a faked
+// clock still accepts it.
+func certificateTemplate(name string) *x509.Certificate {
+	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // crypto/rand never fails
+	return &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: name},
+		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+		BasicConstraintsValid: true,
+	}
+}
+
+// config offers HTTP/1.1 only: answers that are cut off or hang concern one
+// connection each, as the faults mean them to.
+func (s *certificates) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"},
+		GetCertificate: s.leaf,
+	}
+}
+
+// leaf mints for any name, an attacker's too: a client that is led astray must
+// be able to do its worst, or no test would see it.
+func (s *certificates) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name := hello.ServerName
+	if name != "" {
+		s.asked(name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cert := s.leaves[name]; cert != nil {
+		return cert, nil
+	}
+	template := certificateTemplate("azuretest leaf")
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	template.DNSNames = []string{name}
+	if name == "" {
+		template.DNSNames = []string{"localhost"}
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, s.root, s.leafKey.Public(), s.rootKey)
+	if err != nil {
+		return nil, fmt.Errorf("minting a certificate for %q: %w", name, err)
+	}
+	cert := &tls.Certificate{Certificate: [][]byte{der, s.root.Raw}, PrivateKey: s.leafKey}
+	s.leaves[name] = cert
+	return cert, nil
+}
+
+// CAPEM is the root certificate to trust, in PEM.
+func (c *Cloud) CAPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.certs.root.Raw})
+}
+
+// WriteCA writes the root certificate to a file, for SSL_CERT_FILE and the like.
+func (c *Cloud) WriteCA(path string) error {
+	return os.WriteFile(path, c.CAPEM(), 0o644)
+}
+
+// TransportTo returns a transport whose every connection goes to the cloud at
+// addr and which trusts caPEM alone, for a process that knows no more of the
+// cloud than these two. Proxies named by the environment are ignored.
+func TransportTo(addr string, caPEM []byte) *http.Transport {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(caPEM)
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", addr)
+		},
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}
+}
+
+// Transport returns a new transport to this cloud, as TransportTo does. Dialling
+// a host or port that the cloud doesn't serve shows up in ForeignHosts even when
+// nothing is sent.
+func (c *Cloud) Transport() *http.Transport {
+	t := TransportTo(c.Addr(), c.CAPEM())
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c.noteDial(addr)
+		return dial(ctx, network, addr)
+	}
+	return t
+}

@@ -1,0 +1,221 @@
+package script
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
+)
+
+// cloudCommand asks and changes the script's cloud:
+//
+//	cloud seen KIND N            fail unless N requests of that kind came in
+//	cloud strangers [HOST...]    fail unless exactly these foreign hosts were asked for
+//	cloud reset                  forget the requests
+//	cloud advance DURATION       move the cloud's clock
+//	cloud fault HOST PATH KEY=VALUE...
+//	cloud heal                   end all faults
+//	cloud do WHAT [ARGUMENT...]  see changes below
+func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("stage").(*stage)
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: cloud seen|strangers|reset|advance|fault|heal|do")
+	}
+	switch args[0] {
+	case "seen":
+		want, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		if got := s.cloud.Seen(args[1]); got != want {
+			ts.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, args[1], want)
+		}
+	case "strangers":
+		if got := s.cloud.ForeignHosts(); strings.Join(got, " ") != strings.Join(args[1:], " ") {
+			ts.Fatalf("foreign hosts asked for: %q", got)
+		}
+	case "reset":
+		s.cloud.Reset()
+	case "advance":
+		d, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		s.cloud.AdvanceClock(d)
+	case "fault":
+		s.cloud.Fault(args[1], args[2], s.fault(ts, args[3:]))
+	case "heal":
+		s.cloud.ClearFaults()
+	case "do":
+		change, ok := changes[args[1]]
+		if !ok {
+			ts.Fatalf("cloud do %s: there is no such change", args[1])
+		}
+		change(ts, s, args[2:])
+	default:
+		ts.Fatalf("cloud %s: there is no such command", args[0])
+	}
+}
+
+func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fault {
+	var f azuretest.Fault
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		number, _ := strconv.Atoi(value)
+		switch key {
+		case "status":
+			f.Status = number
+		case "times":
+			f.Times = number
+		case "body":
+			f.Body = value
+		case "type":
+			f.ContentType = value
+		case "redirect":
+			f.Redirect, f.Status = value, http.StatusTemporaryRedirect
+		case "retry-after":
+			f.Header = http.Header{"Retry-After": {value}}
+		case "oversize":
+			f.Oversize = int64(number)
+		case "cut-off":
+			f.CutOff = true
+		case "close":
+			f.CloseConn = true
+		case "hang":
+			f.Hang = true
+		case "aadsts":
+			f = s.cloud.AADSTS(number)
+		case "replace":
+			from, to, _ := strings.Cut(value, "->")
+			f.Mutate = func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(from), []byte(to)) }
+		default:
+			ts.Fatalf("cloud fault: there is no %s", key)
+		}
+	}
+	return f
+}
+
+// changes are the further things that can happen to a cloud.
+var changes = map[string]func(*testscript.TestScript, *stage, []string){
+	"revoke":        func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Revoke(s.app) },
+	"grant":         func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Grant(s.app, azuretest.AcrPull) },
+	"firewall":      func(_ *testscript.TestScript, s *stage, a []string) { s.registry.Firewall(a[0]) },
+	"rotate":        func(_ *testscript.TestScript, s *stage, a []string) { s.app.SetSecret(a[0]) },
+	"expire-secret": func(_ *testscript.TestScript, s *stage, _ []string) { s.app.ExpireSecret(password) },
+	"disable":       func(_ *testscript.TestScript, s *stage, _ []string) { s.app.Disable() },
+	"throttle":      func(_ *testscript.TestScript, s *stage, a []string) { s.registry.Throttle(1000, a[0]) },
+	"registry": func(_ *testscript.TestScript, s *stage, a []string) {
+		s.cloud.AddRegistry(a[0], s.tenant).Grant(s.app, azuretest.AcrPull)
+	},
+	"shape": func(ts *testscript.TestScript, s *stage, a []string) {
+		s.registry.ShapeRefreshTokens(map[string]azuretest.TokenShape{
+			"right": {}, "expired": {Expired: true}, "opaque": {Opaque: true},
+			"huge": {Padding: 40 << 10}, "foreign": {Audience: "fabrikam.azurecr.io"},
+		}[a[0]])
+	},
+	"store-token": storeToken,
+	"az":          signInAz,
+}
+
+// storeToken writes what az acr login hands to docker login for a registry, as
+// the input of store: cloud do store-token FILE USER.
+func storeToken(ts *testscript.TestScript, s *stage, a []string) {
+	token := s.registry.RefreshTokenFor(s.app)
+	content, err := json.Marshal(map[string]string{"ServerURL": s.registry.Host(), "Username": a[1], "Secret": token})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(a[0]), content, 0o600))
+}
+
+// clockCommand moves the program's clock and the cloud's together: clock 2h.
+// With a second word it moves only "program" or "cloud".
+func clockCommand(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	if len(args) == 1 || args[1] == "cloud" {
+		ts.Value("stage").(*stage).cloud.AdvanceClock(d)
+	}
+	if len(args) == 1 || args[1] == "program" {
+		ahead, _ := time.ParseDuration(ts.Getenv("CLOCK_AHEAD"))
+		ts.Setenv("CLOCK_AHEAD", (ahead + d).String())
+	}
+}
+
+// crowdCommand runs N programs at once with the same input and demands that all
+// of them succeed, or with ! that all fail, and answer alike:
+//
+//	crowd N INPUT ACTION
+func crowdCommand(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	input := ts.ReadFile(args[1])
+	path := exec.Command("docker-credential-acr").Path
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if candidate := filepath.Join(dir, "docker-credential-acr"); fileExists(candidate) {
+			path = candidate
+			break
+		}
+	}
+	outputs := make([]string, n)
+	failed := make([]bool, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			cmd := exec.Command(path, args[2])
+			cmd.Env = crowdEnviron(ts)
+			cmd.Stdin = strings.NewReader(input)
+			out, err := cmd.Output()
+			outputs[i], failed[i] = string(out), err != nil
+		})
+	}
+	all.Wait()
+	for i := range n {
+		if failed[i] != neg || outputs[i] != outputs[0] {
+			ts.Fatalf("process %d: failed %v, answer %q; the first one's answer: %q", i, failed[i], outputs[i], outputs[0])
+		}
+	}
+	fmt.Fprintln(ts.Stdout(), outputs[0])
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// crowdEnviron is the script's environment as far as the program reads it.
+func crowdEnviron(ts *testscript.TestScript) []string {
+	var environ []string
+	for _, name := range []string{
+		"PATH", "HOME", "USERPROFILE", "AZURE_CONFIG_DIR", "DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING",
+		"CLOUD_ADDR", "CLOUD_CA", "TRANSCRIPT", "CLOCK_AHEAD", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET",
+	} {
+		environ = append(environ, name+"="+ts.Getenv(name))
+	}
+	return environ
+}
+
+// sizeCommand writes a file of so many bytes: size FILE N.
+func sizeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte("a"), n), 0o600))
+}
+
+// bytesCommand writes a file with the escapes of a Go string: bytes FILE TEXT.
+func bytesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// expandCommand replaces $VARIABLES in a file of the script: expand FILE.
+func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
+	content := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}

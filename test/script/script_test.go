@@ -1,0 +1,155 @@
+// Package script runs the program as its user meets it: every .txtar file here
+// is a story of commands, inputs and outputs, told against a cloud of its own.
+package script
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli"
+	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"docker-credential-acr": program,
+		"az":                    fakeAz,
+	})
+}
+
+// program is the shipped program in a World whose transport leads to the
+// script's cloud and whose clock runs ahead as far as the script says.
+func program() {
+	ca, err := os.ReadFile(os.Getenv("CLOUD_CA"))
+	if err != nil {
+		panic(err)
+	}
+	ahead, _ := time.ParseDuration(os.Getenv("CLOCK_AHEAD"))
+	transcript := open(os.Getenv("TRANSCRIPT"))
+	var transport http.RoundTripper = azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
+	var stdout strings.Builder
+	status := cli.Run(context.Background(), cli.World{
+		Stdin:     os.Stdin,
+		Stdout:    io.MultiWriter(os.Stdout, &stdout),
+		Stderr:    io.MultiWriter(os.Stderr, transcript),
+		Environ:   os.Environ(),
+		Transport: transport,
+		Now:       func() time.Time { return time.Now().Add(ahead) },
+	}, os.Args[1:])
+	if status != 0 {
+		fmt.Fprint(transcript, stdout.String())
+	}
+	os.Exit(status)
+}
+
+func open(path string) *os.File {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cloud":  cloudCommand,
+			"crowd":  crowdCommand,
+			"clock":  clockCommand,
+			"size":   sizeCommand,
+			"bytes":  bytesCommand,
+			"expand": expandCommand,
+		},
+	})
+}
+
+// A stage is what a script's commands share.
+type stage struct {
+	cloud    *azuretest.Cloud
+	tenant   *azuretest.Tenant
+	registry *azuretest.Registry
+	app      *azuretest.ServicePrincipal
+	work     string
+}
+
+// Names that every script may use. The secret is one that nothing else contains.
+const (
+	tenantID = "11111111-2222-3333-4444-555555555555"
+	clientID = "7d1c0000-0000-4000-8000-00000000abcd"
+	password = "s3cret~of.the-Service-Principal"
+)
+
+// setup gives a script its cloud: registry contoso.azurecr.io, which lets the
+// application $CLIENT_ID pull and push, and a scratch home with the key in a file.
+func setup(env *testscript.Env) error {
+	cloud, err := azuretest.New()
+	if err != nil {
+		return err
+	}
+	s := &stage{cloud: cloud, tenant: cloud.AddTenant(tenantID, "contoso.example"), work: env.WorkDir}
+	s.app = s.tenant.AddServicePrincipal(clientID, password)
+	s.registry = cloud.AddRegistry("contoso.azurecr.io", s.tenant)
+	s.registry.Grant(s.app, azuretest.AcrPush)
+	env.Values["stage"] = s
+	home := filepath.Join(env.WorkDir, "home")
+	ca := filepath.Join(env.WorkDir, "ca.pem")
+	if err := cloud.WriteCA(ca); err != nil {
+		return err
+	}
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"HOME": home, "USERPROFILE": home, "AZURE_CONFIG_DIR": filepath.Join(home, ".azure"),
+		"DOCKER_CREDENTIAL_ACR_HOME": filepath.Join(home, "acr"), "DOCKER_CREDENTIAL_ACR_KEYRING": "file",
+		"CLOUD_ADDR": cloud.Addr(), "CLOUD_CA": ca, "TRANSCRIPT": filepath.Join(env.WorkDir, "transcript"),
+		"TENANT": tenantID, "CLIENT_ID": clientID, "PASSWORD": password,
+		"NULL_GUID": "00000000-0000-0000-0000-000000000000",
+	} {
+		env.Setenv(name, value)
+	}
+	env.Defer(func() {
+		defer cloud.Close()
+		if leak := s.leak(); leak != "" {
+			env.T().Log(leak)
+			env.T().FailNow()
+		}
+	})
+	return nil
+}
+
+// leak looks for every secret there is in whatever the program left behind: its
+// files, what it printed to standard error, the arguments and environment of
+// its children, and requests to strangers.
+func (s *stage) leak() string {
+	if requests := s.cloud.Leaks(); len(requests) > 0 {
+		return fmt.Sprintf("a secret was sent to %s", requests[0].Host)
+	}
+	found := ""
+	for _, left := range []string{"home", "transcript"} {
+		_ = filepath.Walk(filepath.Join(s.work, left), func(path string, info os.FileInfo, err error) error {
+			if err != nil || info.IsDir() || filepath.Base(path) == azAnswerFile {
+				return nil
+			}
+			content, _ := os.ReadFile(path)
+			if canary := s.cloud.FindCanary(string(content)); canary != "" {
+				found = fmt.Sprintf("%s holds the secret %q", path, canary)
+			}
+			return nil
+		})
+	}
+	return found
+}
