@@ -21,8 +21,8 @@ import (
 const (
 	requestTimeout = 10 * time.Second
 	repeats        = 2
-	firstPause     = 300 * time.Millisecond
-	lastPause      = 2 * time.Second
+	firstPause     = 200 * time.Millisecond
+	lastPause      = 400 * time.Millisecond
 	// inlineRetryAfter is the longest Retry-After worth waiting for; whoever
 	// waits longer should say so and end.
 	inlineRetryAfter = 5 * time.Second
