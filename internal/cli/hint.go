@@ -38,7 +38,7 @@ func advice(err error) string {
 }
 
 // hintFor looks up what to do about a failure. REGISTRY stands for the login
-// server in the table's texts.
+// server in the tables' texts, CLIENT-ID for the service principal's.
 func hintFor(failed *credhelper.Error) string {
 	if errors.Is(failed, vault.ErrNoHome) {
 		return "unlock the OS keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file to keep the key in a file of mode 0600"
@@ -48,19 +48,37 @@ func hintFor(failed *credhelper.Error) string {
 		return ""
 	}
 	hint := hints[coded.Code()]
-	if strings.HasPrefix(coded.Code(), "AADSTS") && failed.Source == azSource {
+	if failed.Source == storedSource && storedHints[coded.Code()] != "" {
+		hint = storedHints[coded.Code()]
+	}
+	if strings.HasPrefix(coded.Code(), "AADSTS") && strings.HasPrefix(failed.Identity, "Azure CLI's ") {
 		hint = "run: az login"
 	}
-	return strings.ReplaceAll(hint, "REGISTRY", failed.Registry)
+	if hint == "" {
+		hint = traced
+	}
+	client := failed.Identity[strings.LastIndex(failed.Identity, " ")+1:]
+	return strings.NewReplacer("REGISTRY", failed.Registry, "CLIENT-ID", client).Replace(hint)
 }
 
-// azSource is the source of an identity that is whoever is signed in to az.
-const azSource = "Azure CLI's default subscription"
+// storedSource is where identities come from that docker login stored.
+const storedSource = "a stored login"
 
 const (
-	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, then set AZURE_CLIENT_SECRET, or run: docker login REGISTRY -u CLIENT-ID"
+	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, and set AZURE_CLIENT_SECRET to it"
+	again     = "run: docker login REGISTRY -u CLIENT-ID (with podman or skopeo log out first: they try the old secret before they store a new one)"
+	traced    = "set DOCKER_CREDENTIAL_ACR_TRACE=1 to see the steps; the correlation id helps Microsoft's support"
 	status    = "see https://azure.status.microsoft and try again"
 )
+
+// storedHints takes the place of hints where the secret came in through docker
+// login.
+var storedHints = map[string]string{
+	"AADSTS7000215": again,
+	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID, then " + again,
+	"AADSTS700016":  "set AZURE_TENANT_ID to the application's tenant, then " + again,
+	"AADSTS90002":   "set AZURE_TENANT_ID to the application's tenant, then " + again,
+}
 
 // hints maps a failure's code to what its user can do. Every command in it
 // exists.
@@ -69,7 +87,7 @@ var hints = map[string]string{
 	identity.CodeHalfSet:    "set all of AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or none",
 	identity.CodeWrongCloud: "unset AZURE_AUTHORITY_HOST; the registry's name says which cloud it belongs to",
 
-	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id; or run: docker login REGISTRY -u CLIENT-ID",
+	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id",
 	"AADSTS7000222": newSecret,
 	"AADSTS7000218": newSecret,
 	"AADSTS7000112": "ask who owns the application to enable it",
@@ -82,6 +100,7 @@ var hints = map[string]string{
 
 	entra.CodeThrottled: "wait, then try again",
 	entra.CodeTrouble:   status,
+	entra.CodeOther:     traced,
 
 	entra.CodeAzSignedOut:   "run: az login",
 	entra.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
@@ -96,6 +115,7 @@ var hints = map[string]string{
 	exchange.CodeTooLarge:     "use a service principal: the identity is in too many groups",
 	exchange.CodeThrottled:    "wait, then try again",
 	exchange.CodeTrouble:      status,
+	exchange.CodeOther:        traced,
 	exchange.CodeExpired:      "check the clock of this machine and try again",
 
 	guard.CodeDNS:         "check the registry's name and the network: a mistyped or deleted registry has no address",

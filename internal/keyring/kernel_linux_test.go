@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -57,18 +58,18 @@ func elsewhere(o order) ([]byte, error) {
 	case "write twice": // no lock, no look: what is left then is the first
 		k := kernelHome{o.Label}
 		first := newKey()
-		return first, errors.Join(k.write(nil, first), k.write(nil, newKey()))
+		return first, errors.Join(k.write(context.Background(), first), k.write(context.Background(), newKey()))
 	case "fill the quota":
 		for i := range 300 { // 200 keys are the limit of a plain user
 			if _, err := unix.AddKey("user", fmt.Sprint(o.Label, i), []byte{1}, unix.KEY_SPEC_PROCESS_KEYRING); err != nil {
 				break
 			}
 		}
-		_, err := kernelHome{o.Label}.read(nil)
+		_, err := kernelHome{o.Label}.read(context.Background())
 		if !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
-		return nil, kernelHome{o.Label}.write(nil, newKey())
+		return nil, kernelHome{o.Label}.write(context.Background(), newKey())
 	case "go-keyring":
 		_, err := gokeyring.Get(serviceName, userName)
 		return nil, err

@@ -5,6 +5,9 @@
 //
 // Nothing here prompts, unlocks or starts a bus: a home that would need that
 // answers [ErrLocked] or [ErrUnavailable], and the caller works without it.
+//
+// (With a file for each operating system the package is longer than a room of
+// this house should be; a build compiles one of them.)
 package keyring
 
 import (

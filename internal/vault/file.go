@@ -143,13 +143,14 @@ func readPrivate(root *os.Root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := notPrivate(info); why != "" || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s", ErrDamaged, why)
+	if why := notPrivate(info); why != "" {
+		return nil, fmt.Errorf("%w: it %s", ErrDamaged, why)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if len(content) > maxFile {
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, ErrDamaged
 	}
+	content := make([]byte, info.Size())
+	_, err = io.ReadFull(f, content)
 	return content, err
 }
 

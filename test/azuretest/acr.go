@@ -63,10 +63,12 @@ func (r *Registry) headers(w http.ResponseWriter) {
 	h.Set("Docker-Distribution-Api-Version", "registry/2.0")
 	h.Set("X-Ms-Correlation-Request-Id", newGUID())
 	h["Strict-Transport-Security"] = []string{
-		"max-age=31536000; includeSubDomains", "max-age=31536000; includeSubDomains"}
+		"max-age=31536000; includeSubDomains", "max-age=31536000; includeSubDomains",
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h["Access-Control-Expose-Headers"] = []string{
-		"Docker-Content-Digest", "WWW-Authenticate", "Link", "X-Ms-Correlation-Request-Id"}
+		"Docker-Content-Digest", "WWW-Authenticate", "Link", "X-Ms-Correlation-Request-Id",
+	}
 }
 
 // correlationID is the id in the answer's header, which error texts repeat.

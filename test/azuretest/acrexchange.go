@@ -150,8 +150,10 @@ func (r *Registry) accessToken(subject string, granted []access) string {
 // claims are those that refresh and access tokens have in common, less the end.
 func (r *Registry) claims(subject, grant string) acrClaims {
 	now := r.cloud.Now().Unix()
-	return acrClaims{ID: newGUID(), Sub: subject, Nbf: now, Iat: now, Iss: acrIssuer, Aud: r.host,
-		Version: "1.0", Grant: grant, Roles: []string{}}
+	return acrClaims{
+		ID: newGUID(), Sub: subject, Nbf: now, Iat: now, Iss: acrIssuer, Aud: r.host,
+		Version: "1.0", Grant: grant, Roles: []string{},
+	}
 }
 
 // verify checks one of the registry's own tokens.

@@ -140,9 +140,11 @@ func (q *entraRequest) document(id, version string) map[string]any {
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
-		"claims_supported": []string{"sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
+		"claims_supported": []string{
+			"sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
 			"cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr", "nonce",
-			"preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"},
+			"preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email",
+		},
 		"request_uri_parameter_supported": false,
 		"http_logout_supported":           true,
 		"frontchannel_logout_supported":   true,

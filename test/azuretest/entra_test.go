@@ -108,11 +108,15 @@ func TestDiscovery(t *testing.T) {
 		status    int
 		want      string
 	}{
-		{"instance", "https://login.microsoftonline.com/common/discovery/instance?api-version=1.1&authorization_endpoint=https%3A%2F%2Flogin.windows.net%2Fcommon%2Foauth2%2Fv2.0%2Fauthorize", 200,
-			`"tenant_discovery_endpoint":"https://login.windows.net/common/v2.0/.well-known/openid-configuration"`},
+		{
+			"instance", "https://login.microsoftonline.com/common/discovery/instance?api-version=1.1&authorization_endpoint=https%3A%2F%2Flogin.windows.net%2Fcommon%2Foauth2%2Fv2.0%2Fauthorize", 200,
+			`"tenant_discovery_endpoint":"https://login.windows.net/common/v2.0/.well-known/openid-configuration"`,
+		},
 		{"unknown instance", "https://login.microsoftonline.com/common/discovery/instance?api-version=1.1&authorization_endpoint=https%3A%2F%2Fevil.example%2Fcommon", 400, `"invalid_instance"`},
-		{"tenant", "https://login.microsoftonline.com/" + w.tenant.ID() + "/v2.0/.well-known/openid-configuration?", 200,
-			`"issuer":"https://login.microsoftonline.com/` + w.tenant.ID() + `/v2.0"`},
+		{
+			"tenant", "https://login.microsoftonline.com/" + w.tenant.ID() + "/v2.0/.well-known/openid-configuration?", 200,
+			`"issuer":"https://login.microsoftonline.com/` + w.tenant.ID() + `/v2.0"`,
+		},
 		{"domain", "https://login.microsoftonline.com/Contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration", 200, `"token_endpoint":"https://login.microsoftonline.com/` + w.tenant.ID() + `/oauth2/v2.0/token"`},
 		{"version 1.0", "https://login.microsoftonline.com/" + w.tenant.ID() + "/.well-known/openid-configuration", 200, `"issuer":"https://sts.windows.net/` + w.tenant.ID() + `/"`},
 		{"organizations", "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration", 200, `"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0"`},

@@ -21,8 +21,12 @@ func TestFaults(t *testing.T) {
 		status int
 		check  func(a answer) bool
 	}{
-		{"status", Fault{Status: 503, Body: "<html>", ContentType: "text/html"}, 503,
-			func(a answer) bool { return string(a.body) == "<html>" && a.Header.Get("Content-Type") == "text/html" }},
+		{
+			"status",
+			Fault{Status: 503, Body: "<html>", ContentType: "text/html"},
+			503,
+			func(a answer) bool { return string(a.body) == "<html>" && a.Header.Get("Content-Type") == "text/html" },
+		},
 		{"empty", Fault{Status: 502}, 502, func(a answer) bool { return len(a.body) == 0 }},
 		{"header", Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}}, 429, func(a answer) bool { return a.Header.Get("Retry-After") == "7" }},
 		{"body", Fault{Body: "{}"}, 200, func(a answer) bool {
@@ -31,12 +35,20 @@ func TestFaults(t *testing.T) {
 		{"redirect", Fault{Redirect: "https://evil.example/"}, 307, func(a answer) bool { return a.Header.Get("Location") == "https://evil.example/" }},
 		{"see other", Fault{Redirect: "https://evil.example/", Status: 303}, 303, func(a answer) bool { return true }},
 		{"latency", Fault{Latency: time.Millisecond}, 200, func(a answer) bool { return strings.HasPrefix(string(a.body), real) }},
-		{"mutate", Fault{Mutate: func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("refresh_"), []byte("other_")) }}, 200,
-			func(a answer) bool { return strings.HasPrefix(string(a.body), `{"other_token":"`) }},
-		{"content type", Fault{ContentType: "text/html"}, 200,
+		{
+			"mutate",
+			Fault{Mutate: func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("refresh_"), []byte("other_")) }},
+			200,
+			func(a answer) bool { return strings.HasPrefix(string(a.body), `{"other_token":"`) },
+		},
+		{
+			"content type",
+			Fault{ContentType: "text/html"},
+			200,
 			func(a answer) bool {
 				return strings.HasPrefix(string(a.body), real) && a.Header.Get("Content-Type") == "text/html"
-			}},
+			},
+		},
 		{"gzip", Fault{Gzip: true}, 200, func(a answer) bool { return a.Uncompressed && strings.HasPrefix(string(a.body), real) }},
 		{"oversize", Fault{Oversize: 1 << 20}, 200, func(a answer) bool { return len(a.body) == 1<<20 && strings.HasSuffix(string(a.body), `"}`) }},
 		{"other method", Fault{Method: "GET", Status: 500}, 200, func(a answer) bool { return true }},

@@ -26,8 +26,10 @@ const (
 )
 
 // kinds lists the constants above.
-var kinds = []string{KindDiscovery, KindOpenID, KindKeys, KindEntraToken, KindEntraOther,
-	KindExchange, KindACRToken, KindChallenge, KindData, KindForeign}
+var kinds = []string{
+	KindDiscovery, KindOpenID, KindKeys, KindEntraToken, KindEntraOther,
+	KindExchange, KindACRToken, KindChallenge, KindData, KindForeign,
+}
 
 // A Request is one request as the cloud received it.
 type Request struct {

@@ -51,8 +51,10 @@ func newCertificates(asked func(string)) (*certificates, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &certificates{root: root, rootKey: rootKey, leafKey: leafKey, asked: asked,
-		leaves: map[string]*tls.Certificate{}}, nil
+	return &certificates{
+		root: root, rootKey: rootKey, leafKey: leafKey, asked: asked,
+		leaves: map[string]*tls.Certificate{},
+	}, nil
 }
 
 // certificateTemplate is valid for a century, so that a client under a faked

@@ -1,0 +1,39 @@
+# One plain command a target. The README names demo, test and bench.
+BIN     := bin/docker-credential-acr
+MAIN    := ./credential-helper/docker-credential-acr
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X github.com/docker/docker-credential-helpers/credentials.Version=$(VERSION)
+
+.PHONY: build install demo test check cross race fuzz bench
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) $(MAIN)
+
+install:
+	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' $(MAIN)
+
+demo:
+	go run ./test/demo
+
+test: check cross
+	go test ./...
+	cd test/e2e && go vet ./... && go test ./...
+
+check:
+	go vet ./...
+	go run mvdan.cc/gofumpt@v0.12.0 -l . | tee /dev/stderr | (! grep -q .)
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+cross:
+	for target in windows/amd64 windows/arm64 darwin/arm64 freebsd/amd64 linux/arm64; do \
+		echo "build and vet $$target" && GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 sh -c 'go build ./... && go vet ./...' || exit 1; done
+
+race:
+	go test -race ./...
+
+fuzz:
+	go test -fuzz FuzzParseHost -fuzztime 30s ./internal/registry
+	go test -fuzz FuzzParse -fuzztime 30s ./internal/vault
+
+bench:
+	go run ./test/bench

@@ -1,0 +1,101 @@
+package credhelper_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
+)
+
+// newHelper is a helper in a world of its own: a cloud, a scratch home, a
+// service principal in the environment.
+func newHelper(t *testing.T, options ...credhelper.Option) (*credhelper.Helper, *azuretest.Cloud) {
+	t.Helper()
+	cloud := azuretest.Start(t)
+	tenant := cloud.AddTenant("")
+	app := tenant.AddServicePrincipal("", "s3cret-value")
+	for i := range 10 {
+		cloud.AddRegistry(fmt.Sprintf("contoso%d.azurecr.io", i), tenant).Grant(app, azuretest.AcrPull)
+	}
+	environ := []string{
+		"DOCKER_CREDENTIAL_ACR_HOME=" + t.TempDir(), "DOCKER_CREDENTIAL_ACR_KEYRING=file",
+		"AZURE_TENANT_ID=" + tenant.ID(), "AZURE_CLIENT_ID=" + app.ClientID(), "AZURE_CLIENT_SECRET=s3cret-value",
+	}
+	options = append([]credhelper.Option{credhelper.WithEnvironment(environ), credhelper.WithTransport(cloud.Transport())}, options...)
+	return credhelper.New(options...), cloud
+}
+
+func TestManyGoroutinesShareAHelper(t *testing.T) {
+	h, cloud := newHelper(t)
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() {
+			host := fmt.Sprintf("contoso%d.azurecr.io", i%10)
+			user, pass, err := h.Get(host)
+			if err != nil || user != credhelper.NullGUID || pass == "" {
+				t.Errorf("%s: %q, %v", host, user, err)
+			}
+			if _, err := h.List(); err != nil {
+				t.Error(err)
+			}
+			if _, _, err := h.Get("ghcr.io"); !credentials.IsErrCredentialsNotFound(err) {
+				t.Errorf("ghcr.io: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if n := cloud.Seen(azuretest.KindExchange); n != 10 {
+		t.Errorf("%d exchanges for 10 registries", n)
+	}
+}
+
+// TestNewTouchesNothing is why importers may call New in a package variable.
+func TestNewTouchesNothing(t *testing.T) {
+	touched := func() time.Time { t.Error("the clock was read"); return time.Time{} }
+	var log bytes.Buffer
+	credhelper.New(
+		credhelper.WithEnvironment([]string{"DOCKER_CREDENTIAL_ACR_KEYRING=nonsense"}),
+		credhelper.WithClock(touched),
+		credhelper.WithTransport(http.NewFileTransport(nil)),
+		credhelper.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+	)
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", log.String())
+	}
+	var _ credentials.Helper = credhelper.NewACRCredentialsHelper()
+}
+
+func TestErrorsSayRegistryAndIdentity(t *testing.T) {
+	h, cloud := newHelper(t)
+	cloud.Fault("contoso1.azurecr.io", "*", azuretest.Fault{Status: http.StatusUnauthorized, Body: "{}"})
+	_, _, err := h.Get("contoso1.azurecr.io")
+	var failed *credhelper.Error
+	if !errors.As(err, &failed) || failed.Registry != "contoso1.azurecr.io" || failed.Identity == "" || failed.Source != "AZURE_CLIENT_ID" {
+		t.Errorf("%+v", err)
+	}
+	_, _, err = h.Get("contoso1.azurecr.io.evil.example")
+	var missing *credhelper.NotFoundError
+	if !errors.As(err, &missing) || !credentials.IsErrCredentialsNotFound(err) || err.Error() != credentials.NewErrCredentialsNotFound().Error() || missing.Why == "" {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestAGetEndsWithItsContext(t *testing.T) {
+	h, cloud := newHelper(t)
+	cloud.Fault("", "*", azuretest.Fault{Hang: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, _, err := h.GetContext(ctx, "contoso1.azurecr.io"); err == nil {
+		t.Error("no error")
+	}
+}
