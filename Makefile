@@ -33,7 +33,7 @@ race:
 
 fuzz:
 	go test -fuzz FuzzParseHost -fuzztime 30s ./internal/registry
-	go test -fuzz FuzzParse -fuzztime 30s ./internal/vault
+	go test -fuzz FuzzParse -fuzztime 30s ./internal/vault/sealed
 
 bench:
 	go run ./test/bench

@@ -27,15 +27,16 @@ var rooms = map[string][]string{
 	"credential-helper": {
 		"internal/entra", "internal/exchange", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/vault",
 	},
-	"internal/entra":    {"internal/guard", "internal/identity", "internal/registry", "internal/secret"},
-	"internal/exchange": {"internal/guard", "internal/registry", "internal/secret"},
-	"internal/vault":    {"internal/identity", "internal/registry", "internal/secret"},
-	"internal/identity": {"internal/registry", "internal/secret"},
-	"internal/keyring":  {},
-	"internal/guard":    {},
-	"internal/registry": {},
-	"internal/secret":   {},
-	"test/azuretest":    {},
+	"internal/entra":        {"internal/guard", "internal/identity", "internal/registry", "internal/secret"},
+	"internal/exchange":     {"internal/guard", "internal/registry", "internal/secret"},
+	"internal/vault":        {"internal/identity", "internal/registry", "internal/secret", "internal/vault/sealed"},
+	"internal/vault/sealed": {"internal/identity", "internal/secret"},
+	"internal/identity":     {"internal/registry", "internal/secret"},
+	"internal/keyring":      {},
+	"internal/guard":        {},
+	"internal/registry":     {},
+	"internal/secret":       {},
+	"test/azuretest":        {},
 }
 
 // only says which packages alone may import something, and why.

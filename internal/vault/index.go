@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
 // List returns what the vault could answer for, in every compartment: stored
@@ -23,8 +24,8 @@ func (v *Vault) List() ([]identity.Login, error) {
 	defer root.Close()
 	var found []identity.Login
 	for _, name := range entries(root) {
-		f, err := readFile(root, name)
-		if err == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix && f.life().Alive(v.Now())) {
+		f, err := sealed.Read(root, name)
+		if err == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix && f.Life().Alive(v.Now())) {
 			found = append(found, f.Login)
 		}
 	}
@@ -40,7 +41,7 @@ func (v *Vault) RegistryTenant(server string) string {
 	}
 	defer root.Close()
 	for _, name := range entries(root) {
-		if f, err := readFile(root, name); err == nil && f.Server == server && f.RegistryTenant != "" {
+		if f, err := sealed.Read(root, name); err == nil && f.Server == server && f.RegistryTenant != "" {
 			return f.RegistryTenant
 		}
 	}
@@ -72,11 +73,11 @@ func (v *Vault) Erase(server string) error {
 // belongs says whether a token or note was made for the server.
 func belongs(root *os.Root, name, server string) bool {
 	if path.Ext(name) == failureSuffix {
-		content, err := readPrivate(root, name)
+		content, err := sealed.ReadPrivate(root, name)
 		var note Failure
 		return err == nil && json.Unmarshal(content, &note) == nil && note.Server == server
 	}
-	f, err := readFile(root, name)
+	f, err := sealed.Read(root, name)
 	return err == nil && f.Server == server
 }
 

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
 const loginSuffix = ".login"
@@ -75,7 +77,7 @@ func (v *Vault) unlessNone(server string, trouble error) error {
 func (v *Vault) logins(root *os.Root, server string) (found []placed, unreadable error) {
 	name := loginName(server)
 	for _, c := range v.compartments(root) {
-		f, err := readFile(root, path.Join(c, name))
+		f, err := sealed.Read(root, path.Join(c, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -85,15 +87,14 @@ func (v *Vault) logins(root *os.Root, server string) (found []placed, unreadable
 		}
 	}
 	usable := v.Keys.Homes()
-	slices.SortStableFunc(found, func(a, b placed) int {
-		here, there := slices.Contains(usable, homeOf(a.compartment)), slices.Contains(usable, homeOf(b.compartment))
-		if here != there {
-			if here {
-				return -1
-			}
-			return 1
+	elsewhere := func(p placed) int {
+		if slices.Contains(usable, sealed.HomeOf(p.compartment)) {
+			return 0
 		}
-		return newest(a, b)
+		return 1
+	}
+	slices.SortStableFunc(found, func(a, b placed) int {
+		return cmp.Or(elsewhere(a)-elsewhere(b), b.Issued.Compare(a.Issued))
 	})
 	return found, unreadable
 }
@@ -113,11 +114,11 @@ func (v *Vault) openLogin(ctx context.Context, l identity.Login) ([]byte, error)
 		return nil, err
 	}
 	defer root.Close()
-	f, err := readFile(root, path.Join(l.Compartment, loginName(l.Server)))
+	f, err := sealed.Read(root, path.Join(l.Compartment, loginName(l.Server)))
 	if err != nil {
 		return nil, err
 	}
-	home := homeOf(l.Compartment)
+	home := sealed.HomeOf(l.Compartment)
 	if !slices.Contains(v.Keys.Homes(), home) {
 		return nil, fmt.Errorf("its key lies in the %q keyring, which can't be reached from here", home)
 	}
@@ -125,10 +126,10 @@ func (v *Vault) openLogin(ctx context.Context, l identity.Login) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	if compartment(home, key) != l.Compartment {
+	if sealed.Compartment(home, key) != l.Compartment {
 		return nil, fmt.Errorf("its key is no longer in the %q keyring", home)
 	}
-	return f.unseal(key)
+	return f.Unseal(key)
 }
 
 // PutLogin seals a login and says which home holds the key. It makes the
@@ -140,11 +141,11 @@ func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.Str
 	}
 	l.Fingerprint = rand.Text()
 	name := loginName(l.Server)
-	content, err := seal(header{Login: l, Issued: v.Now()}, name, s.key, []byte(value.Reveal()))
+	content, err := sealed.Seal(sealed.Header{Login: l, Issued: v.Now()}, name, s.key, []byte(value.Reveal()))
 	if err != nil {
 		return "", err
 	}
-	if len(content) > maxFile {
+	if len(content) > sealed.MaxFile {
 		return "", fmt.Errorf("a secret of %d bytes is too long to be kept", len(value.Reveal()))
 	}
 	return s.home, v.write(s.compartment(), name, content)

@@ -3,8 +3,8 @@ package vault
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"path"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
+	"os"
 	"strings"
 	"time"
 )
@@ -62,35 +62,17 @@ func (v *Vault) remember(s sealer, server, name string, failed error, spare bool
 	}
 }
 
-// failure returns the failure that is still to be shared for a token; nil for none.
-func (v *Vault) failure(name string) *Failure {
-	root, err := v.open()
-	if err != nil {
+// readFailure returns the failure noted in a file that is still to be shared;
+// nil for none.
+func readFailure(root *os.Root, name string, now time.Time) *Failure {
+	var note Failure
+	content, err := sealed.ReadPrivate(root, name)
+	if err != nil || json.Unmarshal(content, &note) != nil || now.Before(note.Since) || !now.Before(note.Expires) {
 		return nil
 	}
-	defer root.Close()
-	for _, c := range v.compartments(root) {
-		content, err := readPrivate(root, path.Join(c, failureName(name)))
-		var note Failure
-		if err != nil || json.Unmarshal(content, &note) != nil {
-			continue
-		}
-		if now := v.Now(); !now.Before(note.Since) && now.Before(note.Expires) {
-			v.Log.Debug("an earlier failure is shared", "until", note.Expires)
-			return &note
-		}
-	}
-	return nil
-}
-
-// forget deletes the note of a failure that is over.
-func (v *Vault) forget(s sealer, name string) {
-	if root, err := v.open(); err == nil {
-		defer root.Close()
-		_ = root.Remove(path.Join(s.compartment(), failureName(name)))
-	}
+	return &note
 }
 
 func failureName(token string) string {
-	return fmt.Sprint(strings.TrimSuffix(token, tokenSuffix), failureSuffix)
+	return strings.TrimSuffix(token, tokenSuffix) + failureSuffix
 }

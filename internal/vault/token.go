@@ -16,6 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
 const tokenSuffix = ".token"
@@ -36,8 +37,9 @@ var ErrNone = errors.New("no token is kept")
 // ends, and then ErrNone.
 func (v *Vault) Get(ctx context.Context, host registry.Host, id identity.Identity, fetch Fetch) (secret.Token, error) {
 	name := tokenName(host, id)
-	kept, ok := v.kept(ctx, name)
-	if ok && (fetch == nil || kept.Fresh(v.Now()) || v.failure(name) != nil) {
+	seen := v.look(name)
+	kept, ok := v.openAny(ctx, seen.files)
+	if ok && (fetch == nil || kept.Fresh(v.Now()) || seen.failure != nil) {
 		v.Log.Debug("token kept in the vault", "expires", kept.Expires)
 		return kept, nil
 	}
@@ -53,46 +55,45 @@ func (v *Vault) Get(ctx context.Context, host registry.Host, id identity.Identit
 }
 
 // renew fetches under the entry's lock, unless somebody else just did.
-func (v *Vault) renew(ctx context.Context, s sealer, h header, name string, fetch Fetch) (secret.Token, error) {
-	settled := func() bool { return v.settled(s, name) }
-	unlock, err := v.lockFile(ctx, lockName(name), settled)
+func (v *Vault) renew(ctx context.Context, s sealer, h sealed.Header, name string, fetch Fetch) (secret.Token, error) {
+	unlock, err := v.lockFile(ctx, lockName(name), func() bool { return v.look(name).settled(s, v.Now()) })
 	if err != nil {
 		v.Log.Debug("going on without the lock", "why", err)
 	} else {
 		defer unlock()
 	}
-	kept, ok := v.keptIn(s, name)
+	seen := v.look(name)
+	kept, ok := seen.openIn(s)
 	if ok && kept.Fresh(v.Now()) {
 		v.Log.Debug("token renewed by another process", "expires", kept.Expires)
 		return kept, nil
 	}
-	failure := error(nil)
-	if f := v.failure(name); f != nil {
-		failure = f
+	if seen.failure != nil {
+		err = seen.failure
 	} else {
-		token, err := v.fetch(ctx, s, h, name, fetch, ok)
-		if err == nil {
+		token, failed := v.fetch(ctx, s, h, name, fetch, ok)
+		if failed == nil {
 			return token, nil
 		}
-		failure = err
+		err = failed
 	}
 	if ok && kept.Alive(v.Now()) {
-		v.Log.Debug("renewal failed, the kept token still lives", "expires", kept.Expires, "why", failure)
+		v.Log.Debug("renewal failed, the kept token still lives", "expires", kept.Expires, "why", err)
 		return kept, nil
 	}
-	return secret.Token{}, failure
+	return secret.Token{}, err
 }
 
 // fetch fetches, and keeps what came of it: the token or the failure.
-func (v *Vault) fetch(ctx context.Context, s sealer, h header, name string, fetch Fetch, spare bool) (secret.Token, error) {
+func (v *Vault) fetch(ctx context.Context, s sealer, h sealed.Header, name string, fetch Fetch, spare bool) (secret.Token, error) {
 	token, err := fetch(ctx)
-	if err != nil {
-		if !errors.Is(ctx.Err(), context.Canceled) {
-			v.remember(s, h.Server, name, err, spare)
-		}
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return secret.Token{}, err // whoever gave up says nothing about Azure
+	case err != nil:
+		v.remember(s, h.Server, name, err, spare)
 		return secret.Token{}, err
-	}
-	if token.Expires.IsZero() {
+	case token.Expires.IsZero():
 		return token, nil
 	}
 	if err := v.put(s, h, name, token); err != nil {
@@ -102,17 +103,22 @@ func (v *Vault) fetch(ctx context.Context, s sealer, h header, name string, fetc
 }
 
 // put seals a token, and clears away what its compartment no longer needs.
-func (v *Vault) put(s sealer, h header, name string, token secret.Token) error {
+func (v *Vault) put(s sealer, h sealed.Header, name string, token secret.Token) error {
 	h.Issued, h.Expires = token.Issued, token.Expires
-	content, err := seal(h, name, s.key, []byte(token.Value.Reveal()))
+	content, err := sealed.Seal(h, name, s.key, []byte(token.Value.Reveal()))
 	if err != nil {
 		return err
 	}
-	if err := v.write(s.compartment(), name, content); err != nil {
+	root, err := v.create()
+	if err != nil {
 		return err
 	}
-	v.forget(s, name)
-	v.sweep(s)
+	defer root.Close()
+	if err := sealed.Write(root, s.compartment(), name, content); err != nil {
+		return err
+	}
+	_ = root.Remove(path.Join(s.compartment(), failureName(name)))
+	v.sweep(root, s.compartment())
 	return nil
 }
 
@@ -127,87 +133,77 @@ func (v *Vault) PutToken(ctx context.Context, host registry.Host, id identity.Id
 	return v.put(s, h, tokenName(host, id), token)
 }
 
-// kept finds a living token in the compartments that can be opened now, the
-// one with the latest end first. It reads headers before it asks for a key.
-func (v *Vault) kept(ctx context.Context, name string) (secret.Token, bool) {
+// A placed file is one that knows its compartment.
+type placed struct {
+	sealed.File
+	compartment string
+}
+
+// A view is what can be seen of a token without any key: the files in which it
+// lives, those to try first at the front, and a failure that is to be shared.
+type view struct {
+	files   []placed
+	failure *Failure
+}
+
+// look reads headers in the compartments of homes that can be used now.
+func (v *Vault) look(name string) view {
 	root, err := v.open()
 	if err != nil {
-		v.traceOpen(err)
-		return secret.Token{}, false
+		if !errors.Is(err, fs.ErrNotExist) {
+			v.Log.Debug("working without a vault", "why", err)
+		}
+		return view{}
 	}
 	defer root.Close()
-	for _, c := range v.living(root, name) {
-		key, err := v.Keys.Key(ctx, homeOf(c.compartment))
-		if err != nil || compartment(homeOf(c.compartment), key) != c.compartment {
-			v.Log.Debug("entry can't be opened", "compartment", c.compartment, "why", err)
-			continue
+	var seen view
+	usable := v.Keys.Homes()
+	for _, c := range v.compartments(root) {
+		if !slices.Contains(usable, sealed.HomeOf(c)) {
+			break // compartments sorts these last
 		}
-		if plain, err := c.unseal(key); err == nil {
-			return secret.Token{Value: secret.New(string(plain)), Issued: c.Issued, Expires: c.Expires}, true
+		f, err := sealed.Read(root, path.Join(c, name))
+		if err == nil && f.Life().Alive(v.Now()) {
+			seen.files = append(seen.files, placed{f, c})
+		}
+		if err != nil || !f.Life().Fresh(v.Now()) {
+			seen.failure = cmp.Or(seen.failure, readFailure(root, path.Join(c, failureName(name)), v.Now()))
+		}
+	}
+	slices.SortStableFunc(seen.files, func(a, b placed) int { return b.Expires.Compare(a.Expires) })
+	return seen
+}
+
+// settled says whether somebody else has fetched, or failed to.
+func (seen view) settled(s sealer, now time.Time) bool {
+	return seen.failure != nil || slices.ContainsFunc(seen.files, func(f placed) bool {
+		return f.compartment == s.compartment() && f.Life().Fresh(now)
+	})
+}
+
+// openIn opens the token with a key that is at hand.
+func (seen view) openIn(s sealer) (secret.Token, bool) {
+	for _, f := range seen.files {
+		if f.compartment == s.compartment() {
+			return f.Token(s.key)
 		}
 	}
 	return secret.Token{}, false
 }
 
-// keptIn is kept for one compartment whose key is known.
-func (v *Vault) keptIn(s sealer, name string) (secret.Token, bool) {
-	root, err := v.open()
-	if err != nil {
-		return secret.Token{}, false
-	}
-	defer root.Close()
-	f, err := readFile(root, path.Join(s.compartment(), name))
-	if err != nil {
-		return secret.Token{}, false
-	}
-	plain, err := f.unseal(s.key)
-	if err != nil {
-		return secret.Token{}, false
-	}
-	token := secret.Token{Value: secret.New(string(plain)), Issued: f.Issued, Expires: f.Expires}
-	return token, token.Alive(v.Now())
-}
-
-// settled says whether somebody else has fetched, or failed to, meanwhile.
-func (v *Vault) settled(s sealer, name string) bool {
-	root, err := v.open()
-	if err != nil {
-		return false
-	}
-	defer root.Close()
-	f, err := readFile(root, path.Join(s.compartment(), name))
-	return err == nil && f.life().Fresh(v.Now()) || v.failure(name) != nil
-}
-
-// A placed file is one that knows its compartment.
-type placed struct {
-	file
-	compartment string
-}
-
-// life is a token's life without the token.
-func (f file) life() secret.Token { return secret.Token{Issued: f.Issued, Expires: f.Expires} }
-
-func (v *Vault) living(root *os.Root, name string) []placed {
-	var found []placed
-	usable := v.Keys.Homes()
-	for _, c := range v.compartments(root) {
-		if !slices.Contains(usable, homeOf(c)) {
-			break // compartments sorts these last
+// openAny asks the homes of files for their keys until one opens.
+func (v *Vault) openAny(ctx context.Context, files []placed) (secret.Token, bool) {
+	for _, f := range files {
+		key, err := v.Keys.Key(ctx, sealed.HomeOf(f.compartment))
+		if err != nil || sealed.Compartment(sealed.HomeOf(f.compartment), key) != f.compartment {
+			v.Log.Debug("entry can't be opened", "compartment", f.compartment, "why", err)
+			continue
 		}
-		f, err := readFile(root, path.Join(c, name))
-		if err == nil && f.life().Alive(v.Now()) {
-			found = append(found, placed{f, c})
+		if token, ok := f.Token(key); ok {
+			return token, true
 		}
 	}
-	slices.SortStableFunc(found, func(a, b placed) int { return b.Expires.Compare(a.Expires) })
-	return found
-}
-
-func (v *Vault) traceOpen(err error) {
-	if !errors.Is(err, fs.ErrNotExist) {
-		v.Log.Debug("working without a vault", "why", err)
-	}
+	return secret.Token{}, false
 }
 
 // sweepAfter is how long an entry that has ended stays for status to show.
@@ -215,20 +211,15 @@ const sweepAfter = 24 * time.Hour
 
 // sweep deletes tokens and notes that ended long ago, from the one compartment
 // whose key is at hand: CI agents earn their tokens with a new proof every job.
-func (v *Vault) sweep(s sealer) {
-	root, err := v.open()
-	if err != nil {
-		return
-	}
-	defer root.Close()
-	names, _ := fs.Glob(root.FS(), s.compartment()+"/*")
+func (v *Vault) sweep(root *os.Root, compartment string) {
+	names, _ := fs.Glob(root.FS(), compartment+"/*")
 	for _, name := range names {
 		info, err := root.Stat(name)
 		if err != nil || v.Now().Sub(info.ModTime()) < sweepAfter || path.Ext(name) == loginSuffix {
 			continue
 		}
-		f, err := readFile(root, name)
-		if errors.Is(err, ErrNewer) || err == nil && v.Now().Sub(f.Expires) < sweepAfter {
+		f, err := sealed.Read(root, name)
+		if errors.Is(err, sealed.ErrNewer) || err == nil && v.Now().Sub(f.Expires) < sweepAfter {
 			continue
 		}
 		_ = root.Remove(name)
@@ -251,14 +242,11 @@ func hashName(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-func newHeader(host registry.Host, id identity.Identity) header {
-	return header{
+func newHeader(host registry.Host, id identity.Identity) sealed.Header {
+	return sealed.Header{
 		Login: identity.Login{
 			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
 		},
 		Audience: id.Audience,
 	}
 }
-
-// newest sorts entries by the time they were made, latest first.
-func newest(a, b placed) int { return cmp.Compare(b.Issued.UnixNano(), a.Issued.UnixNano()) }

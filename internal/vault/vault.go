@@ -10,17 +10,16 @@ package vault
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
 // Keys is what the vault needs of a keyring. Key answers fs.ErrNotExist exactly
@@ -57,22 +56,17 @@ func (v *Vault) open() (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkPrivate(root); err != nil {
+	info, err := root.Stat(".")
+	if err == nil {
+		if why := sealed.NotPrivate(info); why != "" {
+			err = fmt.Errorf("the vault %s %s; run: chmod 700 %s", v.Dir, why, v.Dir)
+		}
+	}
+	if err != nil {
 		root.Close()
 		return nil, err
 	}
 	return root, nil
-}
-
-func (v *Vault) checkPrivate(root *os.Root) error {
-	info, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	if why := notPrivate(info); why != "" {
-		return fmt.Errorf("the vault %s %s; run: chmod 700 %s", v.Dir, why, v.Dir)
-	}
-	return nil
 }
 
 // create opens the vault's directory for writing.
@@ -92,23 +86,7 @@ type sealer struct {
 	key  []byte
 }
 
-func (s sealer) compartment() string { return compartment(s.home, s.key) }
-
-// compartment names the directory of what a key of a home has sealed. The id
-// is a hash under a label of its own, so it says nothing about the key.
-func compartment(home string, key []byte) string {
-	sum := sha256.Sum256(append([]byte("docker-credential-acr key id\n"), key...))
-	return home + "-" + hex.EncodeToString(sum[:8])
-}
-
-// homeOf is the home in a compartment's name; "" for other directories.
-func homeOf(compartment string) string {
-	home, id, _ := strings.Cut(compartment, "-")
-	if len(id) != 16 {
-		return ""
-	}
-	return home
-}
+func (s sealer) compartment() string { return sealed.Compartment(s.home, s.key) }
 
 // sealer finds the first home that has a key, and makes one where a home is
 // willing and empty. A home that is locked, slow or broken is passed over.
@@ -139,10 +117,10 @@ func (v *Vault) compartments(root *os.Root) []string {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
-	names = slices.DeleteFunc(names, func(n string) bool { return homeOf(n) == "" })
+	names = slices.DeleteFunc(names, func(n string) bool { return sealed.HomeOf(n) == "" })
 	homes := v.Keys.Homes()
 	rank := func(n string) int {
-		if i := slices.Index(homes, homeOf(n)); i >= 0 {
+		if i := slices.Index(homes, sealed.HomeOf(n)); i >= 0 {
 			return i
 		}
 		return len(homes)
@@ -156,15 +134,12 @@ func (v *Vault) compartments(root *os.Root) []string {
 	return names
 }
 
-// write puts a file into a compartment, whole or not at all.
+// write puts a file into a compartment.
 func (v *Vault) write(compartment, name string, content []byte) error {
 	root, err := v.create()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if err := root.Mkdir(compartment, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return replaceFile(root, path.Join(compartment, name), content)
+	return sealed.Write(root, compartment, name, content)
 }

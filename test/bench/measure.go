@@ -104,26 +104,26 @@ func (b *bench) cold() (*row, error) {
 	return r, err
 }
 
-// measure runs all rows in turns, and checks afterwards that cold gets, and only
-// they, have asked the cloud.
+// measure runs all rows in turns, and checks that cold gets, and only they, ask
+// the cloud.
 func (b *bench) measure(rows []*row, runs int) error {
-	b.cloud.Reset()
-	cold := 0
 	for range runs {
 		for _, r := range rows {
+			exchanges := 0
 			if r.before != nil {
 				r.before()
-				cold++
+				exchanges = 1
 			}
+			b.cloud.Reset()
 			took, err := b.once(r)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
+			if seen := b.cloud.Seen(azuretest.KindExchange); seen != exchanges {
+				return fmt.Errorf("%s: %d exchanges, want %d", r.name, seen, exchanges)
+			}
 			r.times = append(r.times, took)
 		}
-	}
-	if seen := b.cloud.Seen(azuretest.KindExchange); seen != cold {
-		return fmt.Errorf("%d exchanges for %d cold gets", seen, cold)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package vault
+package sealed
 
 import (
 	"io/fs"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// notPrivate says what is wrong with a file that another user could have
+// NotPrivate says what is wrong with a file that another user could have
 // written or could read; "" for nothing.
-func notPrivate(info fs.FileInfo) string {
+func NotPrivate(info fs.FileInfo) string {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
 		return "belongs to another user"
 	}

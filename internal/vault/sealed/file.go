@@ -1,4 +1,6 @@
-package vault
+// Package sealed is the vault's files: how one is laid out, sealed and opened,
+// and how it gets onto the disk so that nobody else can write or swap it.
+package sealed
 
 import (
 	"bytes"
@@ -9,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"strconv"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
 // A file is a line with its version, a line with its header in JSON, and the
@@ -27,9 +31,9 @@ const (
 	version = 1
 )
 
-// maxFile is far above what anything weighs that is kept here (MSAL's cache,
+// MaxFile is far above what anything weighs that is kept here (MSAL's cache,
 // the largest, has 8 to 40 KB).
-const maxFile = 1 << 20
+const MaxFile = 1 << 20
 
 var (
 	// ErrNewer marks an entry that a newer version of the program has written.
@@ -38,8 +42,8 @@ var (
 	ErrDamaged = errors.New("its file is damaged")
 )
 
-// A header is what can be known of an entry without any key.
-type header struct {
+// A Header is what can be known of an entry without any key.
+type Header struct {
 	identity.Login
 	// Audience completes the identity of a token.
 	Audience string `json:"audience,omitempty"`
@@ -52,40 +56,40 @@ type header struct {
 }
 
 // encode builds the two clear lines of a file.
-func (h header) encode() ([]byte, error) {
+func (h Header) encode() ([]byte, error) {
 	line, err := json.Marshal(h)
 	return fmt.Appendf(nil, "%s%d\n%s\n", magic, version, line), err
 }
 
-// A file is a parsed entry whose secret is still sealed.
-type file struct {
-	header
+// A File is a parsed entry whose secret is still sealed.
+type File struct {
+	Header
 	name string // its base name
 	head []byte
 	body []byte
 }
 
-// parse reads the clear part of a file.
-func parse(name string, content []byte) (file, error) {
+// Parse reads the clear part of a file.
+func Parse(name string, content []byte) (File, error) {
 	first, rest, ok := bytes.Cut(content, []byte("\n"))
 	number, hasMagic := bytes.CutPrefix(first, []byte(magic))
 	v, err := strconv.Atoi(string(number))
 	switch {
 	case !ok || !hasMagic || err != nil:
-		return file{}, ErrDamaged
+		return File{}, ErrDamaged
 	case v > version:
-		return file{}, ErrNewer
+		return File{}, ErrNewer
 	}
 	line, body, ok := bytes.Cut(rest, []byte("\n"))
-	f := file{name: name, head: content[:len(content)-len(body)], body: body}
-	if !ok || json.Unmarshal(line, &f.header) != nil {
-		return file{}, ErrDamaged
+	f := File{name: name, head: content[:len(content)-len(body)], body: body}
+	if !ok || json.Unmarshal(line, &f.Header) != nil {
+		return File{}, ErrDamaged
 	}
 	return f, nil
 }
 
-// seal builds a whole file.
-func seal(h header, name string, key, plain []byte) ([]byte, error) {
+// Seal builds a whole file.
+func Seal(h Header, name string, key, plain []byte) ([]byte, error) {
 	head, err := h.encode()
 	if err != nil {
 		return nil, err
@@ -97,8 +101,8 @@ func seal(h header, name string, key, plain []byte) ([]byte, error) {
 	return aead.Seal(head, nil, plain, authenticated(head, name)), nil
 }
 
-// unseal returns the secret of a file; any key but its own answers ErrDamaged.
-func (f file) unseal(key []byte) ([]byte, error) {
+// Unseal returns the secret of a file; any key but its own answers ErrDamaged.
+func (f File) Unseal(key []byte) ([]byte, error) {
 	aead, err := newAEAD(key)
 	if err != nil {
 		return nil, err
@@ -124,16 +128,17 @@ func authenticated(head []byte, name string) []byte {
 	return append(append([]byte{}, head...), name...)
 }
 
-// readFile reads one entry, provided that nobody else could have written it.
-func readFile(root *os.Root, name string) (file, error) {
-	content, err := readPrivate(root, name)
+// Read reads one entry, provided that nobody else could have written it.
+func Read(root *os.Root, name string) (File, error) {
+	content, err := ReadPrivate(root, name)
 	if err != nil {
-		return file{}, err
+		return File{}, err
 	}
-	return parse(path.Base(name), content)
+	return Parse(path.Base(name), content)
 }
 
-func readPrivate(root *os.Root, name string) ([]byte, error) {
+// ReadPrivate reads a file, unless it could be read or written by others.
+func ReadPrivate(root *os.Root, name string) ([]byte, error) {
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
@@ -143,10 +148,10 @@ func readPrivate(root *os.Root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := notPrivate(info); why != "" {
+	if why := NotPrivate(info); why != "" {
 		return nil, fmt.Errorf("%w: it %s", ErrDamaged, why)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
+	if !info.Mode().IsRegular() || info.Size() > MaxFile {
 		return nil, ErrDamaged
 	}
 	content := make([]byte, info.Size())
@@ -154,10 +159,14 @@ func readPrivate(root *os.Root, name string) ([]byte, error) {
 	return content, err
 }
 
-// replaceFile writes beside and renames, so that a reader sees the old content
-// or the new. It syncs, because a login that is lost can't be made again.
-func replaceFile(root *os.Root, name string, content []byte) error {
-	temporary := path.Join(path.Dir(name), "tmp-"+rand.Text())
+// Write puts a file into a compartment, whole or not at all: a reader sees the
+// old content or the new. It syncs, because a login that is lost can't be made
+// again.
+func Write(root *os.Root, compartment, name string, content []byte) error {
+	if err := root.Mkdir(compartment, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	temporary := path.Join(compartment, "tmp-"+rand.Text())
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -165,10 +174,21 @@ func replaceFile(root *os.Root, name string, content []byte) error {
 	_, err = f.Write(content)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = root.Rename(temporary, name)
+		err = root.Rename(temporary, path.Join(compartment, name))
 	}
 	if err != nil {
 		_ = root.Remove(temporary)
 	}
 	return err
+}
+
+// Life is a token's life without the token.
+func (h Header) Life() secret.Token { return secret.Token{Issued: h.Issued, Expires: h.Expires} }
+
+// Token opens a token.
+func (f File) Token(key []byte) (secret.Token, bool) {
+	plain, err := f.Unseal(key)
+	token := f.Life()
+	token.Value = secret.New(string(plain))
+	return token, err == nil
 }
