@@ -66,16 +66,18 @@ const storedSource = "a stored login"
 
 const (
 	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, and set AZURE_CLIENT_SECRET to it"
-	again     = "run: docker login REGISTRY -u CLIENT-ID (with podman or skopeo log out first: they try the old secret before they store a new one)"
+	again     = "run: docker logout REGISTRY, then docker login REGISTRY -u CLIENT-ID with the right secret"
 	traced    = "set DOCKER_CREDENTIAL_ACR_TRACE=1 to see the steps; the correlation id helps Microsoft's support"
 	status    = "see https://azure.status.microsoft and try again"
 )
 
 // storedHints takes the place of hints where the secret came in through docker
-// login.
+// login. They begin with a logout, because podman and skopeo give up when they
+// can't get the old login, and because docker may hand over a token instead of
+// the secret, which never displaces a stored service principal.
 var storedHints = map[string]string{
 	"AADSTS7000215": again,
-	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID, then " + again,
+	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID; then " + again,
 	"AADSTS700016":  "set AZURE_TENANT_ID to the application's tenant, then " + again,
 	"AADSTS90002":   "set AZURE_TENANT_ID to the application's tenant, then " + again,
 }

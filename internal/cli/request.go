@@ -39,8 +39,10 @@ func (w World) request(action string) (io.Reader, error) {
 			err = errors.New("standard input is not the JSON object that docker login writes")
 		}
 		return bytes.NewReader(line), err
+	case credentials.ActionList:
+		return nil, nil
 	}
-	return bytes.NewReader(nil), nil
+	return nil, fmt.Errorf("there is no action %q; see: %s --help", action, program)
 }
 
 // oneLine makes a string that is no server's out of one that holds several

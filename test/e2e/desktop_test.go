@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"bufio"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// keyringPassword unlocks gnome-keyring. With an empty one it neither makes nor
+// unlocks anything.
+const keyringPassword = "what the person types"
+
+// A desktop is a session bus with gnome-keyring on it. The keyring's file lies
+// in the stage's home.
+type desktop struct {
+	s       *stage
+	address string
+	keyring *exec.Cmd
+}
+
+// startDesktop starts a session with an unlocked keyring, and gives it to the
+// clients that follow. dbus-run-session lives as long as the command in it,
+// which waits for the end of its standard input.
+func (s *stage) startDesktop() *desktop {
+	s.t.Helper()
+	need(s.t, "dbus-run-session", "gnome-keyring-daemon")
+	session := exec.Command("dbus-run-session", "--", "sh", "-c", "echo $DBUS_SESSION_BUS_ADDRESS; exec cat")
+	session.Env = s.environ()
+	in, err := session.StdinPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := session.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	d := &desktop{s: s}
+	s.t.Cleanup(func() {
+		d.stopKeyring()
+		in.Close()
+		io.Copy(io.Discard, out)
+		session.Wait()
+		for _, pid := range processesOf(d.address) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		s.t.Fatalf("starting a session bus: %v", err)
+	}
+	d.address = strings.TrimSpace(line)
+	s.env["DBUS_SESSION_BUS_ADDRESS"] = d.address
+	d.startKeyring(keyringPassword)
+	return d
+}
+
+// startKeyring starts gnome-keyring anew, locked where the password is empty.
+func (d *desktop) startKeyring(password string) {
+	d.s.t.Helper()
+	d.stopKeyring()
+	d.keyring = exec.Command("gnome-keyring-daemon", "--foreground", "--components=secrets")
+	if password != "" {
+		d.keyring.Args = append(d.keyring.Args, "--unlock")
+	}
+	d.keyring.Env, d.keyring.Stdin = d.s.environ(), strings.NewReader(password)
+	if err := d.keyring.Start(); err != nil {
+		d.s.t.Fatal(err)
+	}
+	d.await(true)
+}
+
+func (d *desktop) stopKeyring() {
+	if d.keyring == nil {
+		return
+	}
+	d.keyring.Process.Kill()
+	d.keyring.Wait()
+	d.keyring = nil
+	d.await(false)
+}
+
+// await waits until the Secret Service is, or no longer is, on the bus. Asking
+// for its owner doesn't start one.
+func (d *desktop) await(there bool) {
+	conn, err := dbus.Connect(d.address)
+	if err != nil {
+		d.s.t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 1000 {
+		var owned bool
+		err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, "org.freedesktop.secrets").Store(&owned)
+		if err == nil && owned == there {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.s.t.Fatal("the Secret Service did not come or go")
+}
