@@ -3,10 +3,11 @@ package vault
 import (
 	"encoding/json"
 	"errors"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
 const failureSuffix = ".failed"
