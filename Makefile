@@ -1,11 +1,9 @@
-# One plain command a target. The README names demo, test and bench.
 BIN     := bin/docker-credential-acr
 MAIN    := ./credential-helper/docker-credential-acr
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X github.com/docker/docker-credential-helpers/credentials.Version=$(VERSION)
 
 .PHONY: build install demo test check cross race fuzz bench
-
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) $(MAIN)
 
@@ -15,13 +13,16 @@ install:
 demo:
 	go run ./test/demo
 
+test: export NOT_TESTED = $(CURDIR)/bin/not-tested
 test: check cross
-	go test ./...
-	cd test/e2e && go vet ./... && go test ./...
+	@mkdir -p bin && rm -f $(NOT_TESTED)
+	go test -count=1 ./...
+	cd test/e2e && go vet ./... && go test -count=1 ./...
+	@if [ -e $(NOT_TESTED) ]; then echo "not tested, for want of:"; sort -u $(NOT_TESTED); fi
 
-check: # gofumpt prints nothing where all is in shape
+check:
 	go vet ./...
-	go run mvdan.cc/gofumpt@v0.12.0 -l . | tee /dev/stderr | (! grep -q .)
+	test -z "$$(go run mvdan.cc/gofumpt@v0.12.0 -l . | tee /dev/stderr)"
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 cross:

@@ -57,8 +57,11 @@ func (h *Helper) addRegistry(ctx context.Context, r *rooms, host registry.Host, 
 		return h.addToken(ctx, r, host, c.Secret)
 	case identity.IsGUID(c.Username):
 		tenant := r.identities.TenantFor(host)
+		if seen := r.vault.RegistryTenant(host.String()); tenant == "" && identity.IsGUID(seen) {
+			tenant = seen
+		}
 		if tenant == "" {
-			tenant = r.vault.RegistryTenant(host.String())
+			h.log.Warn("the tenant of this service principal is not known, so its secret itself will go to the registry; to have it swapped for tokens, set AZURE_TENANT_ID and log in again")
 		}
 		login := identity.Login{Server: host.String(), Kind: identity.ServicePrincipal, ClientID: c.Username, Tenant: tenant}
 		return h.addLogin(ctx, r, login, c.Secret)
@@ -69,15 +72,15 @@ func (h *Helper) addRegistry(ctx context.Context, r *rooms, host registry.Host, 
 // addLogin keeps a login for good, and says so if the keyring can't promise it.
 func (h *Helper) addLogin(ctx context.Context, r *rooms, l identity.Login, value string) error {
 	if value == "" {
-		return fmt.Errorf("storing the login of %s: the password is empty", l.UserName())
+		return fmt.Errorf("storing the login of %q: the password is empty", l.UserName())
 	}
 	home, err := r.vault.PutLogin(ctx, l, secret.New(value))
 	if err != nil {
-		return fmt.Errorf("storing the login of %s: %w", l.UserName(), err)
+		return fmt.Errorf("storing the login of %q: %w", l.UserName(), err)
 	}
 	h.log.Debug("login stored", "registry", l.Server, "user", l.UserName(), "tenant", l.Tenant, "keyring", home)
 	if home == "kernel" {
-		h.log.Warn("this login is kept until the next restart, or for three days unused: there is no unlocked OS keyring here, only the kernel's; to keep it, unlock the keyring or set DOCKER_CREDENTIAL_ACR_KEYRING=file, and log in again")
+		h.log.Warn("this login is kept until the next restart, or for three days unused: there is no unlocked OS keyring here, only the kernel's; to keep it, unlock the keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file for good, and log in again")
 	}
 	return nil
 }
@@ -91,33 +94,32 @@ func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, val
 	}
 	if id.Kind != identity.None {
 		h.log.Debug("token not stored", "why", "it is earned when needed", "identity", id)
-		return h.learnTenant(ctx, r, id, claims.TenantID)
+		h.learnTenant(ctx, r, id, claims.TenantID)
+		return nil
 	}
 	if unusable != nil {
 		return fmt.Errorf("storing a token: %w", unusable)
 	}
 	err = r.vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID)
-	if errors.Is(err, vault.ErrNoHome) {
-		h.log.Debug("token not stored", "why", err)
-		return nil // a token of three hours is no loss, and docker login would fail
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, vault.ErrNoHome): // no great loss, and docker login would fail
+		h.log.Warn("this login is not kept: the registry gave a token instead of a password, and there is no keyring to keep it with")
+	case err != nil:
 		return fmt.Errorf("storing a token: %w", err)
+	default:
+		h.log.Warn("this login ends at " + token.Expires.Local().Format("15:04") + ": it is a token, which can't be renewed; to stay signed in, use az login, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET")
 	}
 	return nil
 }
 
 // learnTenant completes a stored service principal whose tenant nobody knew
-// with the one that its own ACR token names.
-func (h *Helper) learnTenant(ctx context.Context, r *rooms, id identity.Identity, tenant string) error {
+// with the one that its own ACR token names. Failing that nothing is lost: the
+// secret is still returned as it was stored.
+func (h *Helper) learnTenant(ctx context.Context, r *rooms, id identity.Identity, tenant string) {
 	if id.Login == nil || id.Kind != identity.ServicePrincipal || id.Tenant != "" || !identity.IsGUID(tenant) {
-		return nil
+		return
 	}
-	value, err := r.vault.Secret(ctx, *id.Login)
-	if err != nil {
-		return nil // nothing is lost: the secret is still returned as it was stored
+	if err := r.vault.LearnTenant(ctx, *id.Login, tenant); err != nil {
+		h.log.Debug("the tenant could not be kept", "why", err)
 	}
-	login := *id.Login
-	login.Tenant = tenant
-	return h.addLogin(ctx, r, login, value.Reveal())
 }

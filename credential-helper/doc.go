@@ -37,5 +37,7 @@
 // New can't fail and does nothing: it reads no file and no variable before the
 // first call. A Helper is safe for many goroutines. The environment variables
 // DOCKER_CREDENTIAL_ACR_HOME and DOCKER_CREDENTIAL_ACR_KEYRING apply as they do
-// to the program; the vault is shared with it.
+// to the program; the vault is shared with it. On Linux the first use of the OS
+// keyring may set DBUS_SESSION_BUS_ADDRESS in the process's environment, where
+// go-keyring looks for the bus.
 package credhelper

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 // NullGUID is the user name that goes with an ACR token.
@@ -74,6 +74,18 @@ func (h *Helper) GetContext(ctx context.Context, server string) (user, pass stri
 	if err != nil {
 		return "", "", &Error{Registry: host.String(), Err: err}
 	}
+	user, pass, err = h.get(ctx, r, host)
+	if errors.Is(err, vault.ErrChanged) { // a login was stored or erased just now
+		user, pass, err = h.get(ctx, r, host)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return user, pass, nil
+}
+
+// get chooses an identity and answers for it.
+func (h *Helper) get(ctx context.Context, r *rooms, host registry.Host) (user, pass string, err error) {
 	id, err := r.identities.For(host)
 	if err != nil {
 		return "", "", &Error{Registry: host.String(), Err: err}
@@ -92,7 +104,7 @@ func (r *rooms) answer(ctx context.Context, host registry.Host, id identity.Iden
 	case id.Kind == identity.Anonymous:
 		return "", "", &NotFoundError{Registry: host.String()}
 	case id.Kind == identity.None:
-		return r.storedToken(ctx, host)
+		return r.storedToken(ctx, host, id.Source)
 	case id.Kind == identity.RegistryUser, id.Kind == identity.ServicePrincipal && id.Tenant == "":
 		s, err := r.vault.Secret(ctx, *id.Login)
 		return id.Login.UserName(), s.Reveal(), err
@@ -119,90 +131,27 @@ func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Ident
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
+	if now, err := r.identities.For(host); err != nil || !now.Same(id) {
+		// Somebody logged out, or in to Azure CLI as another user, meanwhile: the
+		// token may not be the identity's under whose name it would be kept.
+		token.Expires = time.Time{}
+	}
 	return token, nil
 }
 
-// storedToken answers with an ACR token that came in through Add.
-func (r *rooms) storedToken(ctx context.Context, host registry.Host) (user, pass string, err error) {
+// storedToken answers with an ACR token that came in through Add. The reason is
+// why nobody was chosen, if there is one.
+func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason string) (user, pass string, err error) {
 	token, err := r.vault.Get(ctx, host, storedTokenIdentity, nil)
-	if err != nil {
+	switch {
+	case errors.Is(err, vault.ErrSealed):
+		return "", "", &NotFoundError{Registry: host.String(), Why: "a token was stored for this registry, but its keyring can't be opened now"}
+	case err != nil && reason != "":
+		return "", "", &NotFoundError{Registry: host.String(), Why: "nobody is signed in for this registry (" + reason + ")"}
+	case err != nil:
 		return "", "", &NotFoundError{Registry: host.String(), Why: "nobody is signed in for this registry"}
 	}
 	return NullGUID, token.Value.Reveal(), nil
-}
-
-// getForeign answers for other registries what was stored for them, and never
-// reaches the network.
-func (h *Helper) getForeign(ctx context.Context, server string, why error) (user, pass string, err error) {
-	if !errors.Is(why, registry.ErrForeign) {
-		return "", "", &NotFoundError{Why: why.Error()}
-	}
-	r, err := h.rooms()
-	if err != nil {
-		return "", "", &NotFoundError{}
-	}
-	login, err := r.vault.Login(server)
-	if login == nil && err == nil {
-		return "", "", &NotFoundError{}
-	}
-	var s secret.String
-	if err == nil {
-		s, err = r.vault.Secret(ctx, *login)
-	}
-	if err != nil {
-		return "", "", &Error{Registry: server, Err: err}
-	}
-	return login.UserName(), s.Reveal(), nil
-}
-
-// Delete forgets what was stored and cached for a server. What isn't there, or
-// can't be a server, is forgotten already.
-func (h *Helper) Delete(server string) error {
-	r, err := h.rooms()
-	if err != nil {
-		return err
-	}
-	host, err := registry.ParseHost(server)
-	if refused := new(registry.RefusedError); errors.As(err, &refused) { // docker logout sends http://HOST as well
-		host, err = registry.ParseHost(strings.TrimPrefix(server, "http://"))
-	}
-	switch {
-	case err == nil:
-		return r.vault.Erase(host.String())
-	case errors.Is(err, registry.ErrForeign):
-		return r.vault.Erase(server)
-	}
-	return nil
-}
-
-// List names every registry that the helper would answer for, with the user
-// name that it would answer with. It needs neither network nor keyring.
-func (h *Helper) List() (map[string]string, error) {
-	r, err := h.rooms()
-	if err != nil {
-		return nil, err
-	}
-	hosts, err := r.identities.Hosts()
-	if err != nil {
-		return nil, err
-	}
-	known, err := r.vault.List()
-	if err != nil {
-		return nil, fmt.Errorf("listing the vault: %w", err)
-	}
-	users := map[string]string{}
-	for _, host := range hosts {
-		users[host] = NullGUID
-	}
-	for _, l := range known {
-		switch {
-		case l.Kind == identity.RegistryUser:
-			users[l.Server] = l.User
-		case users[l.Server] == "":
-			users[l.Server] = NullGUID
-		}
-	}
-	return users, nil
 }
 
 // storedTokenIdentity stands for whoever earned a token that came in from outside.

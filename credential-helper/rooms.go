@@ -40,7 +40,7 @@ func (h *Helper) open() (*rooms, error) {
 		return nil, err
 	}
 	tools := entra.Tools{Getenv: getenv, Environ: environ}
-	v := &vault.Vault{Dir: p.vault, Keys: ring, Now: h.now, Log: h.log}
+	v := &vault.Vault{Dir: p.vault, KeyLocks: p.keyLocks, Keys: ring, Now: h.now, Log: h.log}
 	return &rooms{
 		identities: identity.Chooser{
 			Getenv: getenv, Login: v.Login,
@@ -73,7 +73,7 @@ func foldCase(name string) string {
 }
 
 // places are where things lie; empty where there is no such place.
-type places struct{ vault, userConfig, machineConfig, azure string }
+type places struct{ vault, keyLocks, userConfig, machineConfig, azure string }
 
 const program = "docker-credential-acr"
 
@@ -81,18 +81,20 @@ const program = "docker-credential-acr"
 // Microsoft's customs elsewhere. It is no library's work, because those read the
 // process's own environment when the program starts.
 func findPlaces(getenv func(string) string) (places, error) {
-	home := absolute(getenv("HOME"))
+	home := getenv("HOME")
 	if runtime.GOOS == "windows" {
-		home = absolute(getenv("USERPROFILE"))
+		home = getenv("USERPROFILE")
 	}
+	home = enterable(absolute(home))
 	data, config, machine := baseDirs(getenv, home)
 	p := places{
 		vault:         within(data, program, "vault"),
+		keyLocks:      within(data, program, "vault", "locks"),
 		userConfig:    within(config, program, "config.json"),
 		machineConfig: within(machine, program, "config.json"),
 		azure:         absolute(getenv("AZURE_CONFIG_DIR")),
 	}
-	if p.azure == "" {
+	if getenv("AZURE_CONFIG_DIR") == "" { // a relative one would mean another place to az, which runs elsewhere
 		p.azure = within(home, ".azure")
 	}
 	if own := getenv("DOCKER_CREDENTIAL_ACR_HOME"); own != "" {
@@ -130,6 +132,15 @@ func absolute(path string) string {
 		return ""
 	}
 	return path
+}
+
+// enterable drops a home that isn't ours to enter, as that of a service user
+// (/dev/null) or of the user that sudo came from: one works without.
+func enterable(dir string) string {
+	if info, err := os.Stat(dir + string(filepath.Separator) + "."); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
 }
 
 // within joins a path below a directory that may not exist.

@@ -48,7 +48,7 @@ var only = []struct {
 	{"github.com/AzureAD/", []string{"internal/entra"}, "MSAL's errors quote secrets, and only entra translates them"},
 	{"github.com/zalando/go-keyring", []string{"internal/keyring"}, "its reads prompt and never end; only keyring bounds them"},
 	{"github.com/godbus/dbus", []string{"internal/keyring"}, "the Secret Service is a matter of keyring"},
-	{"github.com/gofrs/flock", []string{"internal/vault"}, "locks protect the vault's entries and nothing else"},
+	{"github.com/gofrs/flock", []string{"internal/vault/sealed"}, "locks protect the vault's entries and nothing else"},
 	{"github.com/hashicorp/", []string{"internal/guard"}, "requests are repeated in one place"},
 	{
 		"net/http",

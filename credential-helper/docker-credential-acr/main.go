@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -13,9 +15,10 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Run(context.Background(), cli.World{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		Environ:  os.Environ(), Transport: http.DefaultTransport, Now: time.Now,
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	os.Exit(cli.Run(ctx, cli.World{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+		Environ: os.Environ(), Transport: http.DefaultTransport, Now: time.Now, Exit: os.Exit,
 	}, os.Args[1:]))
 }

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -30,6 +32,8 @@ type World struct {
 	Transport http.RoundTripper
 	// Now is the clock.
 	Now func() time.Time
+	// Exit ends the program; nil where Run's caller sees to it.
+	Exit func(status int)
 }
 
 const usage = `Usage: docker-credential-acr <store|get|erase|list|version>
@@ -52,6 +56,7 @@ DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
 // failure. (The contract, down to usage on standard output, is that of
 // docker-credential-helpers, credentials.Serve.)
 func Run(ctx context.Context, w World, args []string) int {
+	defer context.AfterFunc(ctx, w.interrupted)()
 	if len(args) != 1 {
 		fmt.Fprint(w.Stdout, usage)
 		return 1
@@ -77,6 +82,16 @@ func Run(ctx context.Context, w World, args []string) int {
 		return w.fail(fmt.Errorf("writing the answer: %w", err))
 	}
 	return 0
+}
+
+// interrupted ends the program although it may be waiting for its input. A
+// running az gets a moment to end first: it is no longer of the terminal's
+// process group, and would go on by itself. 130 stands for Ctrl-C by custom.
+func (w World) interrupted() {
+	if w.Exit != nil {
+		time.Sleep(100 * time.Millisecond)
+		w.Exit(130)
+	}
 }
 
 // version is set at link time, or that of the module.
@@ -115,9 +130,19 @@ func (c cancelable) Get(server string) (user, pass string, err error) {
 // its hint on standard error for older Docker and for docker login. Not found
 // is no failure to the client, so its sentence stands alone and exact.
 func (w World) fail(err error) int {
-	fmt.Fprintln(w.Stdout, err)
+	fmt.Fprintln(w.Stdout, oneLine(err.Error()))
 	if line := advice(err); line != "" {
-		fmt.Fprintf(w.Stderr, "%s: %s\n", program, line)
+		fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(line))
 	}
 	return 1
+}
+
+// oneLine keeps a message to its line, whatever a path or name in it holds.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }

@@ -54,14 +54,15 @@ func TestInputThatBreaksOff(t *testing.T) {
 // itself, and that no command of ours is recommended that doesn't exist.
 func TestEveryCodeHasAHint(t *testing.T) {
 	for _, code := range []string{
-		identity.CodeConfig, identity.CodeHalfSet, identity.CodeWrongCloud,
+		identity.CodeConfig, identity.CodeConfigMode, identity.CodeNoSecret, identity.CodeNoAzureCLI,
+		identity.CodeHalfSet, identity.CodeBadVariable, identity.CodeWrongCloud,
 		entra.CodeThrottled, entra.CodeTrouble, entra.CodeOther,
 		entra.CodeAzMissing, entra.CodeAzSignedOut, entra.CodeAzTimeout, entra.CodeAzFailed, entra.CodeAzOtherTenant,
 		exchange.CodeUnauthorized, exchange.CodeFirewall, exchange.CodeDenied, exchange.CodeNotFound, exchange.CodeTooLarge,
 		exchange.CodeThrottled, exchange.CodeTrouble, exchange.CodeOther, exchange.CodeExpired,
 		guard.CodeStranger, guard.CodeRedirect, guard.CodeNotJSON, guard.CodeTooLong, guard.CodeDNS, guard.CodeTLS,
-		guard.CodeTimeout, guard.CodeBroken, guard.CodeUnreachable,
-		vault.CodeSealed,
+		guard.CodeProxy, guard.CodeTimeout, guard.CodeBroken, guard.CodeUnreachable,
+		vault.CodeSealed, vault.CodeElsewhere, vault.CodeKeyGone, vault.CodeNewer, vault.CodeDamaged, vault.CodeVault,
 	} {
 		hint := hints[code]
 		if hint == "" || strings.Contains(hint, "\n") || strings.HasSuffix(hint, ".") || strings.Contains(hint, "docker-credential-acr ") {
@@ -79,10 +80,12 @@ func TestAdviceDependsOnWhoItIs(t *testing.T) {
 		says string
 	}{
 		{expired("service principal 7d1c", "AZURE_CLIENT_ID"), "az ad app credential reset --id 7d1c, and set AZURE_CLIENT_SECRET"},
-		{expired("service principal 7d1c", storedSource), "docker login contoso.azurecr.io -u 7d1c"},
-		{expired("Azure CLI's ada@contoso.example", "config file x"), "; hint: run: az login"},
+		{expired("service principal 7d1c", "a stored login"), "docker login contoso.azurecr.io -u 7d1c"},
+		{expired("Azure CLI's ada@contoso.example", "config file x"), "; hint: run: az login --service-principal"},
+		{&credhelper.Error{Registry: "contoso.azurecr.io", Source: "config file x", Err: &entra.Error{AADSTS: 90002}}, "check tenant in the config file"},
+		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &entra.Error{AADSTS: 12345}}, "DOCKER_CREDENTIAL_ACR_TRACE=1"},
 		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &vault.Failure{Text: "x", Hint: exchange.CodeFirewall}}, "az acr network-rule add"},
-		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &vault.LoginError{Server: "contoso.azurecr.io", Why: errors.New("locked")}}, "docker login contoso.azurecr.io"},
+		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &vault.LoginError{Server: "contoso.azurecr.io", Why: errors.New("locked")}}, "docker logout contoso.azurecr.io"},
 		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: errors.New("x")}, "contoso.azurecr.io: x"},
 		{&credhelper.NotFoundError{}, ""},
 		{errors.New("x"), "x"},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,40 +42,47 @@ func advice(err error) string {
 // server in the tables' texts, CLIENT-ID for the service principal's.
 func hintFor(failed *credhelper.Error) string {
 	if errors.Is(failed, vault.ErrNoHome) {
-		return "unlock the OS keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file to keep the key in a file of mode 0600"
+		return "unlock the OS keyring, or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600)"
 	}
 	var coded interface{ Code() string }
 	if !errors.As(failed, &coded) {
 		return ""
 	}
-	hint := hints[coded.Code()]
-	if failed.Source == storedSource && storedHints[coded.Code()] != "" {
-		hint = storedHints[coded.Code()]
-	}
-	if strings.HasPrefix(coded.Code(), "AADSTS") && strings.HasPrefix(failed.Identity, "Azure CLI's ") {
-		hint = "run: az login"
-	}
-	if hint == "" {
-		hint = traced
-	}
+	code := coded.Code()
+	hint := cmp.Or(hintBySource(failed)[code], hints[code], traced)
 	client := failed.Identity[strings.LastIndex(failed.Identity, " ")+1:]
 	return strings.NewReplacer("REGISTRY", failed.Registry, "CLIENT-ID", client).Replace(hint)
 }
 
-// storedSource is where identities come from that docker login stored.
-const storedSource = "a stored login"
+// hintBySource is the table of hints that differ by where the identity came
+// from.
+func hintBySource(failed *credhelper.Error) map[string]string {
+	switch {
+	case strings.HasPrefix(failed.Identity, "Azure CLI's "):
+		return azHints
+	case strings.HasPrefix(failed.Source, "config file "):
+		return configHints
+	case failed.Source == "a stored login":
+		return storedHints
+	}
+	return nil
+}
 
 const (
 	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, and set AZURE_CLIENT_SECRET to it"
 	again     = "run: docker logout REGISTRY, then docker login REGISTRY -u CLIENT-ID with the right secret"
+	azLogin   = "run: az login"
+	azTry     = "try: az account get-access-token --resource https://containerregistry.azure.net"
+	proxy     = "check for a proxy or portal between here and Azure"
+	network   = "check the network, and HTTPS_PROXY if there is a proxy; if it is the registry that is not found, check its name"
 	traced    = "set DOCKER_CREDENTIAL_ACR_TRACE=1 to see the steps; the correlation id helps Microsoft's support"
 	status    = "see https://azure.status.microsoft and try again"
 )
 
-// storedHints takes the place of hints where the secret came in through docker
-// login. They begin with a logout, because podman and skopeo give up when they
-// can't get the old login, and because docker may hand over a token instead of
-// the secret, which never displaces a stored service principal.
+// storedHints are for secrets that came in through docker login. They begin with
+// a logout, because podman and skopeo give up when they can't get the old login,
+// and because docker may hand over a token instead of the secret, which never
+// displaces a stored service principal.
 var storedHints = map[string]string{
 	"AADSTS7000215": again,
 	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID; then " + again,
@@ -82,12 +90,31 @@ var storedHints = map[string]string{
 	"AADSTS90002":   "set AZURE_TENANT_ID to the application's tenant, then " + again,
 }
 
+// configHints are for service principals that the config file names.
+var configHints = map[string]string{
+	"AADSTS700016": "check clientId and tenant in the config file: the application must belong to the tenant",
+	"AADSTS90002":  "check tenant in the config file: it must belong to the registry's cloud",
+	"AADSTS900382": "check tenant in the config file: it must belong to the registry's cloud",
+}
+
+// azHints are for whoever is signed in to Azure CLI, where signing in anew helps.
+var azHints = map[string]string{
+	"AADSTS70043": azLogin, "AADSTS700082": azLogin, "AADSTS50132": azLogin, "AADSTS50133": azLogin, "AADSTS50173": azLogin,
+	"AADSTS50072": azLogin, "AADSTS50074": azLogin, "AADSTS50076": azLogin, "AADSTS50079": azLogin, "AADSTS65001": azLogin,
+	"AADSTS7000215": "run: az login --service-principal, with the right secret", "AADSTS7000222": "run: az login --service-principal, with a new secret",
+	"AADSTS700016": azLogin, "AADSTS90002": azLogin,
+}
+
 // hints maps a failure's code to what its user can do. Every command in it
 // exists.
 var hints = map[string]string{
-	identity.CodeConfig:     "mend the config file; the README shows its form",
-	identity.CodeHalfSet:    "set all of AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or none",
-	identity.CodeWrongCloud: "unset AZURE_AUTHORITY_HOST; the registry's name says which cloud it belongs to",
+	identity.CodeConfig:      "mend the config file; the README shows its form",
+	identity.CodeConfigMode:  "run: chmod go-w on that file, as its owner, who must be you or root",
+	identity.CodeNoSecret:    "set AZURE_CLIENT_SECRET to the secret of that service principal",
+	identity.CodeNoAzureCLI:  azLogin,
+	identity.CodeHalfSet:     "set all of AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or none",
+	identity.CodeBadVariable: "correct the variable; a client id is the application's GUID, not its name",
+	identity.CodeWrongCloud:  "unset AZURE_AUTHORITY_HOST; the registry's name says which cloud it belongs to",
 
 	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id",
 	"AADSTS7000222": newSecret,
@@ -104,10 +131,10 @@ var hints = map[string]string{
 	entra.CodeTrouble:   status,
 	entra.CodeOther:     traced,
 
-	entra.CodeAzSignedOut:   "run: az login",
+	entra.CodeAzSignedOut:   azLogin,
 	entra.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
-	entra.CodeAzTimeout:     "try: az account get-access-token --resource https://containerregistry.azure.net",
-	entra.CodeAzFailed:      "try: az account get-access-token --resource https://containerregistry.azure.net",
+	entra.CodeAzTimeout:     azTry,
+	entra.CodeAzFailed:      azTry,
 	entra.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
 
 	exchange.CodeUnauthorized: "ask for the role AcrPull (or AcrPush) on the registry, and check that the identity belongs to the registry's tenant",
@@ -120,15 +147,21 @@ var hints = map[string]string{
 	exchange.CodeOther:        traced,
 	exchange.CodeExpired:      "check the clock of this machine and try again",
 
-	guard.CodeDNS:         "check the registry's name and the network: a mistyped or deleted registry has no address",
+	guard.CodeProxy:       "check HTTPS_PROXY",
+	guard.CodeDNS:         network,
 	guard.CodeTLS:         "a proxy may be opening TLS connections; let the system trust its certificate, or set SSL_CERT_FILE",
-	guard.CodeTimeout:     "check the network, and HTTPS_PROXY if there is a proxy",
-	guard.CodeUnreachable: "check the network, and HTTPS_PROXY if there is a proxy",
-	guard.CodeBroken:      "check the network, and HTTPS_PROXY if there is a proxy",
-	guard.CodeRedirect:    "check for a proxy or portal between here and Azure",
-	guard.CodeNotJSON:     "check for a proxy or portal between here and Azure",
-	guard.CodeTooLong:     "check for a proxy or portal between here and Azure",
-	guard.CodeStranger:    "check for a proxy or portal between here and Azure",
+	guard.CodeTimeout:     network,
+	guard.CodeUnreachable: network,
+	guard.CodeBroken:      network,
+	guard.CodeRedirect:    proxy,
+	guard.CodeNotJSON:     proxy,
+	guard.CodeTooLong:     proxy,
+	guard.CodeStranger:    proxy,
 
-	vault.CodeSealed: "unlock the OS keyring and try again, or run: docker login REGISTRY",
+	vault.CodeSealed:    "unlock the OS keyring and try again, or run: docker logout REGISTRY, and log in again",
+	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker logout REGISTRY, and log in again",
+	vault.CodeKeyGone:   "run: docker logout REGISTRY, and log in again",
+	vault.CodeNewer:     "install the newer version again, or run: docker logout REGISTRY, and log in again",
+	vault.CodeVault:     "give that directory to yourself alone: chmod 700, as its owner",
+	vault.CodeDamaged:   "run: docker logout REGISTRY, and log in again",
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 )
@@ -14,8 +13,10 @@ import (
 // DOCKER_CREDENTIAL_ACR_TRACE=1 every step, on standard error.
 func (w World) logger() *slog.Logger {
 	level := slog.LevelWarn
-	if slices.Contains(w.Environ, "DOCKER_CREDENTIAL_ACR_TRACE=1") {
-		level = slog.LevelDebug
+	for _, entry := range w.Environ {
+		if value, ok := strings.CutPrefix(entry, "DOCKER_CREDENTIAL_ACR_TRACE="); ok && value != "" && value != "0" {
+			level = slog.LevelDebug
+		}
 	}
 	return slog.New(&lines{out: w.Stderr, level: level, now: w.Now, began: w.Now()})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // maxRequest is what docker-credential-helpers reads at most of a line.
-const maxRequest = 64 << 10
+const maxRequest = 64<<10 - 1
 
 // request reads what the action needs from standard input, and refuses what the
 // library would bend: it joins lines and trims, so that "evil\n.azurecr.io"
@@ -28,7 +29,7 @@ func (w World) request(action string) (io.Reader, error) {
 		}
 		if bytes.ContainsAny(line, "\r\n\x00") {
 			if action == credentials.ActionErase {
-				return bytes.NewReader(oneLine(line)), nil
+				return strings.NewReader(nowhere), nil
 			}
 			return nil, &credhelper.NotFoundError{Why: "the registry's name holds a line break or a NUL"}
 		}
@@ -45,16 +46,8 @@ func (w World) request(action string) (io.Reader, error) {
 	return nil, fmt.Errorf("there is no action %q; see: %s --help", action, program)
 }
 
-// oneLine makes a string that is no server's out of one that holds several
-// lines, so that erasing it succeeds and erases nothing.
-func oneLine(b []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		if r == '\r' || r == '\n' || r == 0 {
-			return ' '
-		}
-		return r
-	}, b)
-}
+// nowhere is a server under which nothing is stored: erasing it succeeds.
+const nowhere = "."
 
 // read returns standard input without the newline that may end it. From a
 // terminal it reads one line, and says so.

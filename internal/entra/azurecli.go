@@ -25,9 +25,6 @@ func (e *ToolError) Error() string { return e.Why }
 // Code is what a hint is looked up by.
 func (e *ToolError) Code() string { return e.Hint }
 
-// RetryAfter is zero: nobody asked to wait.
-func (e *ToolError) RetryAfter() time.Duration { return 0 }
-
 // Codes of tool errors.
 const (
 	CodeAzMissing     = "az-missing"

@@ -136,10 +136,11 @@ func TestParseAz(t *testing.T) {
 
 func TestChildrenGetNoSecrets(t *testing.T) {
 	kept := harmless([]string{
-		"PATH=/bin", "HOME=/root", "AZURE_CONFIG_DIR=/x", "HTTPS_PROXY=http://p", "REQUESTS_CA_BUNDLE=/ca",
+		"PATH=/bin", "HOME=/root", "PWD=/x", "AZURE_CONFIG_DIR=/x", "HTTPS_PROXY=http://p", "REQUESTS_CA_BUNDLE=/ca",
 		"AZURE_FEDERATED_TOKEN_FILE=/t", "AZURE_CLIENT_CERTIFICATE_PATH=/c", "ACTIONS_ID_TOKEN_REQUEST_URL=https://x",
 		"AZURE_CLIENT_SECRET=s", "ARM_CLIENT_SECRET=s", "AZURE_CLIENT_CERTIFICATE_PASSWORD=s", "AZURE_PASSWORD=s", "azure_client_secret=s",
 		"AZURE_FEDERATED_TOKEN=s", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=s", "SYSTEM_ACCESSTOKEN=s", "IDENTITY_HEADER=s", "MSI_SECRET=s",
+		"AZURE_DEVOPS_EXT_PAT=s", "AZURE_STORAGE_KEY=s", "DB_PASS=s", "MYSQL_PWD=s", "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS=s", "NPM_CONFIG__AUTH=s", "MY_SECRET_URL=s",
 		"ARM_OIDC_TOKEN=s", "GITHUB_TOKEN=s", "AWS_SECRET_ACCESS_KEY=s", "DOCKER_AUTH_CONFIG=s", "AZURE_STORAGE_CONNECTION_STRING=s",
 	})
 	for _, entry := range kept {
@@ -147,7 +148,7 @@ func TestChildrenGetNoSecrets(t *testing.T) {
 			t.Errorf("%s is kept", entry)
 		}
 	}
-	if len(kept) != 8 {
+	if len(kept) != 9 {
 		t.Errorf("kept: %q", kept)
 	}
 }

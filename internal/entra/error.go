@@ -121,7 +121,7 @@ func (e *Error) details() string {
 
 // newError reads a refusal. Only parts of a known form are taken from the body.
 func newError(resp *http.Response, body []byte) *Error {
-	e := &Error{Status: resp.StatusCode, Wait: guard.RetryAfter(resp.Header)}
+	e := &Error{Status: resp.StatusCode, Wait: guard.RetryAfter(resp)}
 	var answer struct {
 		Error       string `json:"error"`
 		Codes       []int  `json:"error_codes"`

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -117,27 +118,30 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // harmless leaves out of an environment what holds a secret by its name, ours
-// and other programs'. Names of files and addresses stay.
+// and other programs'.
 func harmless(environ []string) []string {
-	var kept []string
-	for _, entry := range environ {
-		if name, _, _ := strings.Cut(entry, "="); !secretName(strings.ToUpper(name)) {
-			kept = append(kept, entry)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return secretName(strings.ToUpper(name))
+	})
+}
+
+// notSecret are names of files and addresses that look like those of secrets.
+var notSecret = []string{
+	"AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "ACTIONS_ID_TOKEN_REQUEST_URL",
+	"SSH_AUTH_SOCK", "AZURE_AUTHORITY_HOST", "PWD", "OLDPWD", "XDG_SESSION_TYPE",
 }
 
 func secretName(name string) bool {
-	for _, harmless := range []string{"_FILE", "_PATH", "_URL", "_DIR", "_ENDPOINT"} {
-		if strings.HasSuffix(name, harmless) {
-			return false
-		}
+	if slices.Contains(notSecret, name) {
+		return false
 	}
-	for _, part := range []string{"SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL", "DOCKER_AUTH_CONFIG", "IDENTITY_HEADER", "CONNECTION_STRING"} {
+	for _, part := range []string{
+		"SECRET", "PASS", "PWD", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "IDENTITY_HEADER", "CONNECTION_STRING", "FEED_ENDPOINTS",
+	} {
 		if strings.Contains(name, part) {
 			return true
 		}
 	}
-	return false
+	return strings.HasSuffix(name, "_PAT")
 }

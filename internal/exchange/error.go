@@ -92,7 +92,7 @@ func (e *Error) Error() string {
 // for a message may quote what was sent.
 func newError(resp *http.Response, body []byte) *Error {
 	e := &Error{
-		Status: resp.StatusCode, Wait: guard.RetryAfter(resp.Header), Correlation: guard.Correlation(resp.Header),
+		Status: resp.StatusCode, Wait: guard.RetryAfter(resp), Correlation: guard.Correlation(resp.Header),
 	}
 	var envelope struct {
 		Errors []struct {

@@ -28,9 +28,6 @@ func (e *Error) Error() string { return e.Host + " " + e.Why }
 // Code is what a hint is looked up by.
 func (e *Error) Code() string { return e.Hint }
 
-// RetryAfter is zero: nobody asked to wait.
-func (e *Error) RetryAfter() time.Duration { return 0 }
-
 // Codes of errors.
 const (
 	CodeStranger    = "http-stranger"    // a request for a host that the client isn't for
@@ -38,6 +35,7 @@ const (
 	CodeNotJSON     = "http-not-json"    // some gateway's page, most likely
 	CodeTooLong     = "http-too-long"    // more than any honest answer weighs
 	CodeDNS         = "http-dns"         // no such host
+	CodeProxy       = "http-proxy"       // the proxy doesn't answer
 	CodeTLS         = "http-tls"         // a certificate that isn't trusted
 	CodeTimeout     = "http-timeout"     // no answer in time
 	CodeBroken      = "http-broken"      // the connection ended early
@@ -53,6 +51,7 @@ func Explain(host string, err error) *Error {
 	}
 	why, code := "could not be reached", CodeUnreachable
 	var (
+		op      *net.OpError
 		tooLong *http.MaxBytesError
 		dns     *net.DNSError
 		timeout net.Error
@@ -63,10 +62,12 @@ func Explain(host string, err error) *Error {
 		alert   tls.AlertError
 	)
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		why, code = "could not be reached: the proxy does not answer", CodeProxy
 	case errors.As(err, &tooLong):
 		why, code = "answered with more than "+strconv.FormatInt(tooLong.Limit, 10)+" bytes", CodeTooLong
 	case errors.As(err, &dns) && dns.IsNotFound:
-		why, code = "does not exist (DNS knows no such name)", CodeDNS
+		why, code = "was not found by DNS", CodeDNS
 	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &wrong):
 		why, code = "showed a certificate that is not trusted", CodeTLS
 	case errors.As(err, &header), errors.As(err, &alert):
@@ -83,10 +84,14 @@ func Explain(host string, err error) *Error {
 	return &Error{Host: host, Why: why, Hint: code}
 }
 
-// RetryAfter reads how long a server asks to wait (RFC 9110 §10.2.3): seconds,
-// or a date, which is compared with the server's own clock. Zero means that it
-// doesn't say.
-func RetryAfter(h http.Header) time.Duration {
+// RetryAfter reads how long a server asks to wait (RFC 9110 §10.2.3) when it is
+// throttling or out of service: seconds, or a date, which is compared with the
+// server's own clock. Zero means that it doesn't say.
+func RetryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	h := resp.Header
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
 		return time.Duration(min(seconds, 24*3600)) * time.Second

@@ -144,14 +144,14 @@ func worthRepeating(ctx context.Context, resp *http.Response, err error) (bool, 
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return RetryAfter(resp.Header) <= inlineRetryAfter, nil
+		return RetryAfter(resp) <= inlineRetryAfter, nil
 	}
 	return false, nil
 }
 
 func pause(shortest, longest time.Duration, attempt int, resp *http.Response) time.Duration {
 	if resp != nil {
-		if wait := RetryAfter(resp.Header); wait > 0 {
+		if wait := RetryAfter(resp); wait > 0 {
 			return wait
 		}
 	}

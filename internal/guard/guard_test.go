@@ -108,6 +108,8 @@ func TestExplain(t *testing.T) {
 		{&net.DNSError{Err: canary, IsNotFound: true}, guard.CodeDNS},
 		{&net.DNSError{Err: canary, IsTimeout: true}, guard.CodeTimeout},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, guard.CodeUnreachable},
+		{&net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}, guard.CodeProxy},
+		{&net.OpError{Op: "proxyconnect", Err: &net.DNSError{IsNotFound: true}}, guard.CodeProxy},
 		{syscall.ENETUNREACH, guard.CodeUnreachable},
 		{syscall.ECONNRESET, guard.CodeBroken},
 		{io.EOF, guard.CodeBroken},
@@ -181,8 +183,18 @@ func TestRetryAfter(t *testing.T) {
 		{"Wed, 21 Oct 2026 07:20:00 GMT", date, 0},
 		{"Wed, 21 Oct 2026 07:30:00 GMT", "", 0}, // by whose clock?
 	} {
-		if got := guard.RetryAfter(http.Header{"Retry-After": {row.value}, "Date": {row.date}}); got != row.want {
+		resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {row.value}, "Date": {row.date}}}
+		if got := guard.RetryAfter(resp); got != row.want {
 			t.Errorf("Retry-After %q at %q: %v, want %v", row.value, row.date, got, row.want)
+		}
+	}
+}
+
+func TestOnlyThrottlingAsksToWait(t *testing.T) {
+	for status, want := range map[int]time.Duration{429: time.Minute, 503: time.Minute, 401: 0, 403: 0, 500: 0} {
+		resp := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {"60"}}}
+		if got := guard.RetryAfter(resp); got != want {
+			t.Errorf("status %d: %v", status, got)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -37,9 +39,13 @@ func (e *Error) Code() string { return e.Hint }
 
 // The codes of errors that For returns.
 const (
-	CodeConfig     = "config"      // the config file can't be used
-	CodeHalfSet    = "environment" // variables are missing
-	CodeWrongCloud = "wrong-cloud" // the authority belongs to another cloud than the registry
+	CodeConfig      = "config"        // the config file can't be used
+	CodeConfigMode  = "config-mode"   // others can write to it
+	CodeNoSecret    = "config-secret" // its service principal's secret isn't at hand
+	CodeNoAzureCLI  = "config-az"     // its Azure CLI isn't signed in
+	CodeHalfSet     = "environment"   // variables are missing
+	CodeBadVariable = "variable"      // a variable isn't of its form
+	CodeWrongCloud  = "wrong-cloud"   // the authority belongs to another cloud than the registry
 )
 
 // For chooses who to be for a registry, by the first of these rules that
@@ -69,13 +75,10 @@ func (c Chooser) withoutLogin(host registry.Host, entry Entry) (Identity, error)
 	if entry.Identity != "" {
 		return c.fromEntry(host, entry)
 	}
-	if id, err := c.fromEnvironment(host); err != nil || id.Kind != None {
+	if id, err := c.fromEnvironment(host, entry); err != nil || id.Kind != None {
 		return id, err
 	}
-	if id, ok := c.fromAzureCLI(host, entry); ok {
-		return id, nil
-	}
-	return Identity{}, nil
+	return c.fromAzureCLI(host, entry), nil
 }
 
 // fromLogin completes a stored login. A service principal that came through
@@ -121,9 +124,9 @@ func (c Chooser) fromEntry(host registry.Host, e Entry) (Identity, error) {
 	case ServicePrincipal:
 		return c.servicePrincipal(e)
 	default: // the config file admits no other kind
-		id, ok := c.fromAzureCLI(host, e)
-		if !ok {
-			return Identity{}, &Error{fmt.Sprintf("%s says azure-cli, but Azure CLI is not installed, not signed in, or signed in to another cloud than %s", e.source, host.Cloud().Name), CodeConfig}
+		id := c.fromAzureCLI(host, e)
+		if id.Kind == None {
+			return id, &Error{e.source + " says azure-cli, but " + cmp.Or(id.Source, "Azure CLI is not signed in"), CodeNoAzureCLI}
 		}
 		id.Source = e.source
 		return id, nil
@@ -134,8 +137,11 @@ func (c Chooser) fromEntry(host registry.Host, e Entry) (Identity, error) {
 // provided that it isn't somebody else's.
 func (c Chooser) servicePrincipal(e Entry) (Identity, error) {
 	value := secret.New(c.Getenv("AZURE_CLIENT_SECRET"))
-	if owner := c.Getenv("AZURE_CLIENT_ID"); value.IsZero() || owner != "" && owner != e.ClientID {
-		return Identity{}, &Error{fmt.Sprintf("%s says service principal %s, but AZURE_CLIENT_SECRET does not hold its secret", e.source, e.ClientID), CodeConfig}
+	if value.IsZero() {
+		return Identity{}, &Error{fmt.Sprintf("%s says service principal %s, but AZURE_CLIENT_SECRET is not set", e.source, e.ClientID), CodeNoSecret}
+	}
+	if owner := c.Getenv("AZURE_CLIENT_ID"); owner != "" && !strings.EqualFold(owner, e.ClientID) {
+		return Identity{}, &Error{fmt.Sprintf("%s says service principal %s, but AZURE_CLIENT_SECRET belongs to %s", e.source, e.ClientID, printable(owner)), CodeNoSecret}
 	}
 	tenant := c.defaultTenant(e)
 	if tenant == "" {

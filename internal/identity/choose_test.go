@@ -108,14 +108,18 @@ func TestExactlyOneIdentityIsChosenByAVisibleRule(t *testing.T) {
 		{"equals", scene{user: config(`"c*.azurecr.io":{},"*o.azurecr.io":{}`)}, "error config"},
 		{"another cloud's pattern", scene{user: config(`"*.azurecr.cn":{"identity":"anonymous"}`)}, "nobody"},
 		{"a service principal of the file", scene{env: map[string]string{"AZURE_CLIENT_SECRET": "s"}, user: sp}, "service-principal tenant client"},
-		{"without its secret", scene{user: sp}, "error config"},
-		{"with somebody else's secret", scene{env: map[string]string{"AZURE_CLIENT_SECRET": "s", "AZURE_CLIENT_ID": otherClient}, user: sp}, "error config"},
-		{"azure-cli that isn't signed in", scene{user: config(`"*.azurecr.io":{"identity":"azure-cli"}`)}, "error config"},
+		{"without its secret", scene{user: sp}, "error config-secret"},
+		{"with somebody else's secret", scene{env: map[string]string{"AZURE_CLIENT_SECRET": "s", "AZURE_CLIENT_ID": otherClient}, user: sp}, "error config-secret"},
+		{"with its id in capitals", scene{env: map[string]string{"AZURE_CLIENT_SECRET": "s", "AZURE_CLIENT_ID": strings.ToUpper(client)}, user: sp}, "service-principal tenant client"},
+		{"whose secret is not for other registries", scene{env: map[string]string{"AZURE_CLIENT_SECRET": "s"}, user: strings.Replace(sp, "contoso", "fabrikam", 1)}, "nobody"},
+		{"azure-cli that isn't signed in", scene{user: config(`"*.azurecr.io":{"identity":"azure-cli"}`)}, "error config-az"},
 		{"an entry for the audience alone", scene{env: complete, user: config(`"*.azurecr.io":{"audience":"https://management.azure.com"}`)}, "service-principal tenant client"},
 
 		{"the environment", scene{env: complete, profile: signedIn}, "service-principal tenant client"},
 		{"without a tenant", scene{env: map[string]string{"AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "s"}}, "error environment"},
 		{"a client id alone", scene{env: map[string]string{"AZURE_CLIENT_ID": client}, profile: signedIn}, "error environment"},
+		{"a tenant from the config file", scene{env: map[string]string{"AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "s"}, user: config(fmt.Sprintf(`"*.azurecr.io":{"tenant":%q}`, tenant))}, "service-principal tenant client"},
+		{"a client id that is none", scene{env: map[string]string{"AZURE_CLIENT_ID": "myapp", "AZURE_TENANT_ID": tenant, "AZURE_CLIENT_SECRET": "s"}}, "error variable"},
 		{"a tenant alone", scene{env: map[string]string{"AZURE_TENANT_ID": tenant}}, "nobody"},
 
 		{"Azure CLI", scene{profile: signedIn}, "azure-cli tenant ada@x"},
@@ -163,11 +167,11 @@ func TestAuthoritiesOfOtherCloudsAreRefused(t *testing.T) {
 		{"contoso.azurecr.cn", "https://login.microsoftonline.com", "error wrong-cloud"},
 		{"contoso.azurecr.io", "https://login.microsoftonline.us", "error wrong-cloud"},
 		{"contoso.azurecr.io", "https://evil.example", "error wrong-cloud"},
-		{"contoso.azurecr.io", "https://user@login.microsoftonline.com", "error environment"},
-		{"contoso.azurecr.io", "https://login.microsoftonline.com:444", "error environment"},
-		{"contoso.azurecr.io", "https://login.microsoftonline.com/tenant", "error environment"},
-		{"contoso.azurecr.io", "http://login.microsoftonline.com", "error environment"},
-		{"contoso.azurecr.io", "login.microsoftonline.com", "error environment"},
+		{"contoso.azurecr.io", "https://user@login.microsoftonline.com", "error variable"},
+		{"contoso.azurecr.io", "https://login.microsoftonline.com:444", "error variable"},
+		{"contoso.azurecr.io", "https://login.microsoftonline.com/tenant", "error variable"},
+		{"contoso.azurecr.io", "http://login.microsoftonline.com", "error variable"},
+		{"contoso.azurecr.io", "login.microsoftonline.com", "error variable"},
 	} {
 		env := map[string]string{"AZURE_AUTHORITY_HOST": row.authority}
 		for name, value := range complete {
@@ -229,8 +233,14 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		{config(`"*.io":{}`), `"*.io" names no Azure container registry`},
 		{config(`"Contoso.azurecr.io":{}`), `"Contoso.azurecr.io" names no`},
 		{`{} {}`, "behind the end"},
+		{`{"registries":{}}}`, "behind the end"},
+		{config(`"contoso.azurecr.io":{},"contoso.azurecr.io":{}`), `"contoso.azurecr.io" stands twice`},
+		{`{"registries":{},"registries":{}}`, "registries stands twice"},
+		{config(`"a.b.azurecr.io":{}`), `"a.b.azurecr.io" names no`},
+		{``, "it is empty"},
+		{strings.Repeat(" ", 2<<20), "not a regular file of at most"},
 		{`[]`, "cannot unmarshal"},
-		{`{"registries":`, "unexpected EOF"},
+		{`{"registries":`, "ends in the middle"},
 	} {
 		path := filepath.Join(t.TempDir(), "config.json")
 		if err := os.WriteFile(path, []byte(row.content), 0o600); err != nil {
@@ -239,5 +249,32 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		if _, err := identity.ReadConfig(path); err == nil || !strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", row.content, err)
 		}
+	}
+}
+
+// TestManagedIdentitiesOfAzureCLIDiffer has az call two of them by one name.
+func TestManagedIdentitiesOfAzureCLIDiffer(t *testing.T) {
+	host, _ := registry.ParseHost("contoso.azurecr.io")
+	var seen []identity.Identity
+	for _, assigned := range []string{"MSIClient-aaaa", "MSIClient-bbbb"} {
+		s := scene{profile: fmt.Sprintf(`{"subscriptions":[{"isDefault":true,"tenantId":%q,"environmentName":"AzureCloud","user":{"name":"userAssignedIdentity","type":"servicePrincipal","assignedIdentityInfo":%q}}]}`, tenant, assigned)}
+		id, err := s.chooser(t).For(host)
+		if err != nil || id.User != assigned {
+			t.Fatalf("%+v, %v", id, err)
+		}
+		seen = append(seen, id)
+	}
+	if seen[0].Same(seen[1]) {
+		t.Error("they are the same")
+	}
+}
+
+// TestPatternsOfManyStars would take for ever if matching tried everything.
+func TestPatternsOfManyStars(t *testing.T) {
+	host, _ := registry.ParseHost(strings.Repeat("a", 50) + ".azurecr.io")
+	pattern := strings.Repeat("*a", 20) + "b.azurecr.io"
+	id, err := scene{user: config(fmt.Sprintf(`%q:{"identity":"anonymous"}`, pattern))}.chooser(t).For(host)
+	if err != nil || id.Kind != identity.None {
+		t.Errorf("%+v, %v", id, err)
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
@@ -28,7 +31,38 @@ type Entry struct {
 
 // Config is a config file. People and fleets write it; the program never does.
 type Config struct {
-	Registries map[string]Entry `json:"registries"`
+	Registries entries `json:"registries"`
+}
+
+// entries are read strictly: what stands twice, or isn't known, is an error.
+type entries map[string]Entry
+
+func (e *entries) UnmarshalJSON(content []byte) error {
+	if *e != nil {
+		return errors.New("registries stands twice")
+	}
+	*e = entries{}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return errors.New("registries is not an object")
+	}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		pattern := key.(string) // nothing else can be a key
+		if _, twice := (*e)[pattern]; twice {
+			return fmt.Errorf("%q stands twice", pattern)
+		}
+		var entry Entry
+		if err := decoder.Decode(&entry); err != nil {
+			return err
+		}
+		(*e)[pattern] = entry
+	}
+	return nil
 }
 
 // maxConfig is far above a config file of thousands of registries.
@@ -124,18 +158,22 @@ func matches(pattern string, host registry.Host) bool {
 	return glob(pattern, host.String()) || glob(pattern, host.Global())
 }
 
+// glob gives path.Match dots for slashes, since that is what its star stops at.
 func glob(pattern, name string) bool {
-	literal, rest, star := strings.Cut(pattern, "*")
-	after, ok := strings.CutPrefix(name, literal)
-	if !ok || !star {
-		return ok && after == ""
-	}
-	for i := 0; i <= len(after); i++ {
-		if glob(rest, after[i:]) {
-			return true
-		}
-		if i < len(after) && after[i] == '.' {
-			return false
+	slashes := func(s string) string { return strings.ReplaceAll(s, ".", "/") }
+	ok, err := path.Match(slashes(pattern), slashes(name))
+	return ok && err == nil
+}
+
+// configuresServicePrincipal says whether a config file has use for a secret
+// that comes without a client id.
+func (c Chooser) configuresServicePrincipal() bool {
+	for _, path := range []string{c.UserConfig, c.MachineConfig} {
+		config, _ := ReadConfig(path)
+		for _, e := range config.Registries {
+			if e.Identity == ServicePrincipal {
+				return true
+			}
 		}
 	}
 	return false
@@ -148,44 +186,54 @@ func ReadConfig(path string) (Config, error) {
 	if path == "" {
 		return Config{}, nil
 	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	content, err := readRegular(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return Config{}, nil
 	}
 	if err != nil {
 		return Config{}, &Error{fmt.Sprintf("reading the config file: %v", err), CodeConfig}
 	}
-	defer f.Close()
-	config, err := parseConfig(f)
+	if info, err := os.Stat(path); err != nil || notTrusted(info) != "" {
+		return Config{}, &Error{fmt.Sprintf("config file %s: %s", path, notTrusted(info)), CodeConfigMode}
+	}
+	config, err := parseConfig(content)
 	if err != nil {
 		return Config{}, &Error{fmt.Sprintf("config file %s: %v", path, err), CodeConfig}
 	}
 	return config, nil
 }
 
-func parseConfig(f *os.File) (Config, error) {
-	info, err := f.Stat()
+// readRegular reads a file of other people's. Anything but a regular file could
+// keep us waiting for ever, and a huge one is nothing that they meant.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return Config{}, err
+		return nil, err
 	}
-	if why := notTrusted(info); why != "" {
-		return Config{}, errors.New(why)
+	if !info.Mode().IsRegular() || info.Size() > maxConfig {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxConfig)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxConfig))
-	if err != nil {
-		return Config{}, err
+	return os.ReadFile(path)
+}
+
+func parseConfig(content []byte) (Config, error) {
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // some editors begin with it
+	if len(bytes.TrimSpace(content)) == 0 {
+		return Config{}, errors.New("it is empty")
 	}
 	var config Config
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&config); err != nil {
+	if err := decoder.Decode(&config); errors.Is(err, io.ErrUnexpectedEOF) {
+		return Config{}, errors.New("it ends in the middle of the JSON object")
+	} else if err != nil {
 		return Config{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); err != io.EOF {
 		return Config{}, errors.New("there is something behind the end of the JSON object")
 	}
-	for pattern, e := range config.Registries {
-		if err := e.check(pattern); err != nil {
+	for _, pattern := range slices.Sorted(maps.Keys(config.Registries)) {
+		if err := config.Registries[pattern].check(pattern); err != nil {
 			return Config{}, err
 		}
 	}
@@ -195,7 +243,7 @@ func parseConfig(f *os.File) (Config, error) {
 func (e Entry) check(pattern string) error {
 	switch {
 	case !registry.IsPattern(pattern):
-		return fmt.Errorf("%q names no Azure container registry", pattern)
+		return fmt.Errorf("%q names no Azure container registry (a name is in lower case, and ends like contoso.azurecr.io)", pattern)
 	case !slices.Contains([]Kind{"", Anonymous, ServicePrincipal, AzureCLI}, e.Identity):
 		return fmt.Errorf("%s: there is no identity %q; there are %q, %q and %q", pattern, e.Identity, ServicePrincipal, AzureCLI, Anonymous)
 	case e.Identity == ServicePrincipal && !IsGUID(e.ClientID):

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,35 +13,37 @@ import (
 // fromEnvironment reads the variables of Azure's SDKs (azidentity's
 // EnvironmentCredential). None of them set is nobody; some of them set is an
 // error that names the others, because falling through to another identity
-// would hide a typing error. AZURE_TENANT_ID alone is no more than a default.
-func (c Chooser) fromEnvironment(host registry.Host) (Identity, error) {
+// would hide a typing error. AZURE_TENANT_ID alone is no more than a default,
+// and a secret alone may be meant for a service principal of the config file.
+func (c Chooser) fromEnvironment(host registry.Host, e Entry) (Identity, error) {
 	const id, tenant, value = "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"
-	if c.Getenv(id) == "" && c.Getenv(value) == "" {
+	if c.Getenv(id) == "" && (c.Getenv(value) == "" || c.configuresServicePrincipal()) {
 		return Identity{}, nil
 	}
 	var set, missing []string
 	for _, name := range []string{id, tenant, value} {
-		if c.Getenv(name) == "" {
-			missing = append(missing, name)
-		} else {
+		if c.Getenv(name) != "" {
 			set = append(set, name)
+		} else if name != tenant || e.Tenant == "" {
+			missing = append(missing, name)
 		}
 	}
 	if missing != nil {
 		return Identity{}, &Error{strings.Join(set, " and ") + " set, but not " + strings.Join(missing, " and "), CodeHalfSet}
 	}
 	if !IsGUID(c.Getenv(id)) {
-		return Identity{}, &Error{id + " is not a GUID", CodeHalfSet}
+		return Identity{}, &Error{id + " is not a GUID", CodeBadVariable}
 	}
-	if !validTenant(c.Getenv(tenant)) {
-		return Identity{}, &Error{tenant + " is neither a GUID nor a domain", CodeHalfSet}
+	tenantID := cmp.Or(e.Tenant, c.Getenv(tenant))
+	if !validTenant(tenantID) {
+		return Identity{}, &Error{tenant + " is neither a GUID nor a domain", CodeBadVariable}
 	}
 	if err := c.checkAuthority(host.Cloud()); err != nil {
 		return Identity{}, err
 	}
 	s := secret.New(c.Getenv(value))
 	return Identity{
-		Kind: ServicePrincipal, Tenant: c.Getenv(tenant), ClientID: c.Getenv(id),
+		Kind: ServicePrincipal, Tenant: tenantID, ClientID: c.Getenv(id),
 		Secret: s, Fingerprint: s.Fingerprint(), Source: id,
 	}, nil
 }
@@ -56,10 +59,10 @@ func (c Chooser) checkAuthority(cloud registry.Cloud) error {
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || strings.Trim(u.Path, "/") != "" {
-		return &Error{name + " is not of the form https://HOST/", CodeHalfSet}
+		return &Error{name + " is not of the form https://HOST/", CodeBadVariable}
 	}
 	if !cloud.Is(strings.ToLower(u.Host)) {
-		return &Error{fmt.Sprintf("%s is %s, but the registry belongs to the %s cloud (%s)", name, u.Host, cloud.Name, cloud.Authority), CodeWrongCloud}
+		return &Error{fmt.Sprintf("%s is %s, but the registry belongs to the %s cloud (%s)", name, printable(u.Host), cloud.Name, cloud.Authority), CodeWrongCloud}
 	}
 	return nil
 }

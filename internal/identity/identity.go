@@ -54,7 +54,8 @@ type Identity struct {
 	// Fingerprint tells what earned a token, without being secret itself. Two
 	// identities that differ in it never share a token.
 	Fingerprint string
-	// Source says where the choice came from, for people: "AZURE_CLIENT_ID".
+	// Source says where the choice came from, for people: "AZURE_CLIENT_ID". For
+	// None it may say why somebody who nearly would do, doesn't.
 	Source string
 }
 
@@ -71,6 +72,12 @@ func (id Identity) String() string {
 		return "the owner of a stored ACR token"
 	}
 	return "nobody"
+}
+
+// Same says whether two identities would earn the same token.
+func (id Identity) Same(other Identity) bool {
+	return id.Kind == other.Kind && id.Tenant == other.Tenant && id.ClientID == other.ClientID &&
+		id.User == other.User && id.Audience == other.Audience && id.Fingerprint == other.Fingerprint
 }
 
 // A Login is what a store (or a login command) recorded, less its secret.

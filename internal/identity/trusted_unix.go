@@ -14,7 +14,7 @@ func notTrusted(info fs.FileInfo) string {
 		return "it belongs to another user"
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return "other users can write to it; run: chmod go-w on it"
+		return "other users can write to it"
 	}
 	return ""
 }

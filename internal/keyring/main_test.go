@@ -153,8 +153,14 @@ func need(t *testing.T, tools ...string) {
 	}
 }
 
+// missing skips a test that can't run here; in CI it fails. make says so in the
+// end, because go test itself keeps quiet about what it skips.
 func missing(t *testing.T, why string) {
 	t.Helper()
+	if f, err := os.OpenFile(os.Getenv("NOT_TESTED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err == nil {
+		fmt.Fprintln(f, "keyring: "+why)
+		f.Close()
+	}
 	if os.Getenv("CI") == "true" {
 		t.Fatal(why)
 	}

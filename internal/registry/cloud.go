@@ -50,12 +50,3 @@ var clouds = []Cloud{
 	{Name: "Delos", Suffix: "azurecr.sovcloud-azure.de", Authority: "login.sovcloud-identity.de"},
 	{Name: "ACR test", AzureCLI: "AzureCloud", Suffix: "azurecr-test.io", Authority: "login.microsoftonline.com"},
 }
-
-// CloudOf finds the cloud of an authority's host.
-func CloudOf(authority string) (Cloud, bool) {
-	i := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Is(authority) })
-	if i < 0 {
-		return Cloud{}, false
-	}
-	return clouds[i], true
-}

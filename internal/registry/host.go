@@ -41,12 +41,16 @@ func (h Host) Global() string {
 	return label + "." + h.cloud.Suffix
 }
 
-// IsPattern says whether a string could match a Host: letters, digits, hyphens,
-// dots and stars before one of the suffixes.
+// IsPattern says whether a string could match a Host: a host as String returns
+// it, or letters, digits, hyphens, dots and stars before one of the suffixes.
 func IsPattern(pattern string) bool {
+	if !strings.Contains(pattern, "*") {
+		host, err := ParseHost(pattern)
+		return err == nil && host.name == pattern
+	}
 	for _, c := range clouds {
 		label, ok := strings.CutSuffix(pattern, "."+c.Suffix)
-		if ok && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-.*") == "" && label != "" {
+		if ok && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-.*") == "" {
 			return true
 		}
 	}
@@ -83,7 +87,7 @@ func ParseHost(server string) (Host, error) {
 		}
 		return Host{name, c}, nil
 	}
-	return Host{}, lookalike(strings.ToLower(server))
+	return Host{}, lookalike(name)
 }
 
 // checkBytes refuses what could be read differently by different readers:
@@ -118,6 +122,9 @@ func hostPart(server string) (string, error) {
 		return "", lookalike(server)
 	}
 	name, _, _ := strings.Cut(rest, "/")
+	if name == "" {
+		return "", &RefusedError{"it names no host"}
+	}
 	return strings.TrimSuffix(name, ":443"), nil
 }
 

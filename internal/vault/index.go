@@ -1,11 +1,13 @@
 package vault
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
@@ -14,11 +16,8 @@ import (
 // List returns what the vault could answer for, in every compartment: stored
 // logins, and living tokens as logins without a fingerprint. It needs no key.
 func (v *Vault) List() ([]identity.Login, error) {
-	root, err := v.open()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	root, err := v.anyhow()
+	if root == nil {
 		return nil, err
 	}
 	defer root.Close()
@@ -30,6 +29,19 @@ func (v *Vault) List() ([]identity.Login, error) {
 		}
 	}
 	return found, nil
+}
+
+// anyhow opens the vault for looking and deleting, which is all right even where
+// its permissions are not. A nil root without an error is an empty vault.
+func (v *Vault) anyhow() (*os.Root, error) {
+	if v.Dir == "" {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(v.Dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	return root, err
 }
 
 // RegistryTenant is the tenant that a token kept for the server names; "" for
@@ -50,24 +62,21 @@ func (v *Vault) RegistryTenant(server string) string {
 
 // Erase deletes the login, the tokens and the noted failures of a server in
 // every compartment. It needs no key. What isn't there is no error.
-func (v *Vault) Erase(server string) error {
-	root, err := v.open()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+func (v *Vault) Erase(ctx context.Context, server string) error {
+	root, err := v.anyhow()
+	if root == nil {
 		return err
 	}
 	defer root.Close()
-	var failed error
+	defer v.changing(ctx, server)()
 	for _, name := range entries(root) {
 		if path.Base(name) == loginName(server) || belongs(root, name, server) {
-			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				failed = errors.Join(failed, err)
+			if e := root.Remove(name); e != nil && !errors.Is(e, fs.ErrNotExist) {
+				err = errors.Join(err, e)
 			}
 		}
 	}
-	return failed
+	return err
 }
 
 // belongs says whether a token or note was made for the server.
@@ -81,8 +90,13 @@ func belongs(root *os.Root, name, server string) bool {
 	return err == nil && f.Server == server
 }
 
-// entries lists the files of all compartments.
+// entries lists the files of all compartments, those that somebody is writing
+// left out.
 func entries(root *os.Root) []string {
-	names, _ := fs.Glob(root.FS(), "*-*/*")
-	return names
+	var found []string
+	for _, suffix := range []string{loginSuffix, tokenSuffix, failureSuffix} {
+		names, _ := fs.Glob(root.FS(), "*-*/*"+suffix)
+		found = append(found, names...)
+	}
+	return found
 }

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -19,8 +17,15 @@ import (
 
 const loginSuffix = ".login"
 
-// CodeSealed is the code of every LoginError, for hints.
-const CodeSealed = "login-sealed"
+// Codes of a LoginError, for hints.
+const (
+	CodeSealed    = "login-sealed"    // its keyring is locked or doesn't answer
+	CodeElsewhere = "login-elsewhere" // its keyring isn't among those in use
+	CodeKeyGone   = "login-key-gone"  // its keyring no longer holds the key
+	CodeNewer     = "login-newer"     // a newer version of the program wrote it
+	CodeDamaged   = "login-damaged"   // its file isn't what was written
+	CodeVault     = "login-vault"     // the whole vault could be somebody else's work
+)
 
 // A LoginError says why a stored login can't be used. Nothing is deleted: the
 // same login opens again when its key is back.
@@ -36,14 +41,36 @@ func (e *LoginError) Error() string {
 func (e *LoginError) Unwrap() error { return e.Why }
 
 // Code is what the hint is looked up by.
-func (e *LoginError) Code() string { return CodeSealed }
+func (e *LoginError) Code() string {
+	switch {
+	case errors.Is(e.Why, sealed.ErrNewer):
+		return CodeNewer
+	case errors.Is(e.Why, sealed.ErrDamaged):
+		return CodeDamaged
+	case errors.Is(e.Why, errUntrusted):
+		return CodeVault
+	case errors.Is(e.Why, errElsewhere):
+		return CodeElsewhere
+	case errors.Is(e.Why, fs.ErrNotExist), errors.Is(e.Why, errOtherKey):
+		return CodeKeyGone
+	}
+	return CodeSealed
+}
 
-// RetryAfter is zero: nobody asked to wait.
-func (e *LoginError) RetryAfter() time.Duration { return 0 }
+// Why a key can't be had, or a vault not used.
+var (
+	errElsewhere = errors.New("can't be reached from here")
+	errOtherKey  = errors.New("holds another key by now")
+	errUntrusted = errors.New("is not used")
+)
+
+// ErrChanged says that a login was stored anew, or erased, since Login found it.
+var ErrChanged = errors.New("the stored login has just changed")
 
 // Login finds the login that was stored for a server, without any key; nil for
-// none. Of several in different compartments it takes the newest that can be
-// opened here. One that can't be read is an error, never absent.
+// none. Of several in different compartments it takes the newest of those whose
+// keyring can be reached from here. One that can't be read is an error, never
+// absent.
 func (v *Vault) Login(server string) (*identity.Login, error) {
 	root, err := v.open()
 	if err != nil {
@@ -54,7 +81,7 @@ func (v *Vault) Login(server string) (*identity.Login, error) {
 	}
 	defer root.Close()
 	found, unreadable := v.logins(root, server)
-	if len(found) == 0 {
+	if unreadable != nil || len(found) == 0 {
 		return nil, unreadable
 	}
 	login := found[0].Login
@@ -73,63 +100,71 @@ func (v *Vault) unlessNone(server string, trouble error) error {
 	return &LoginError{server, trouble}
 }
 
-// logins lists the logins of a server, the one to use first.
+// logins lists the logins of a server, the one to use first. An unreadable one
+// counts unless it lies with a keyring that can't be reached while a good one
+// doesn't.
 func (v *Vault) logins(root *os.Root, server string) (found []placed, unreadable error) {
-	name := loginName(server)
+	usable := v.Keys.Homes()
+	here := func(compartment string) bool { return slices.Contains(usable, sealed.HomeOf(compartment)) }
 	for _, c := range v.compartments(root) {
-		f, err := sealed.Read(root, path.Join(c, name))
+		f, err := sealed.Read(root, path.Join(c, loginName(server)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			unreadable = &LoginError{server, err}
-		default:
+		case err == nil:
 			found = append(found, placed{f, c})
+		case here(c) || len(found) == 0:
+			unreadable = &LoginError{server, err}
 		}
-	}
-	usable := v.Keys.Homes()
-	elsewhere := func(p placed) int {
-		if slices.Contains(usable, sealed.HomeOf(p.compartment)) {
-			return 0
-		}
-		return 1
 	}
 	slices.SortStableFunc(found, func(a, b placed) int {
-		return cmp.Or(elsewhere(a)-elsewhere(b), b.Issued.Compare(a.Issued))
+		if here(a.compartment) != here(b.compartment) {
+			if here(a.compartment) {
+				return -1
+			}
+			return 1
+		}
+		return b.Issued.Compare(a.Issued)
 	})
 	return found, unreadable
 }
 
 // Secret opens the secret of a login that Login found: one keyring read.
+// ErrChanged means to call Login again.
 func (v *Vault) Secret(ctx context.Context, l identity.Login) (secret.String, error) {
-	plain, err := v.openLogin(ctx, l)
+	_, plain, err := v.openLogin(ctx, l)
 	if err != nil {
 		return secret.String{}, &LoginError{l.Server, err}
 	}
 	return secret.New(string(plain)), nil
 }
 
-func (v *Vault) openLogin(ctx context.Context, l identity.Login) ([]byte, error) {
+// openLogin opens the file of a login, and of no other that took its place.
+func (v *Vault) openLogin(ctx context.Context, l identity.Login) (s sealer, plain []byte, err error) {
 	root, err := v.open()
 	if err != nil {
-		return nil, err
+		return sealer{}, nil, err
 	}
 	defer root.Close()
 	f, err := sealed.Read(root, path.Join(l.Compartment, loginName(l.Server)))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && f.Fingerprint != l.Fingerprint {
+		return sealer{}, nil, ErrChanged
+	}
 	if err != nil {
-		return nil, err
+		return sealer{}, nil, err
 	}
 	home := sealed.HomeOf(l.Compartment)
 	if !slices.Contains(v.Keys.Homes(), home) {
-		return nil, fmt.Errorf("its key lies in the %q keyring, which can't be reached from here", home)
+		return sealer{}, nil, fmt.Errorf("its keyring (%s) %w", home, errElsewhere)
 	}
 	key, err := v.Keys.Key(ctx, home)
 	if err != nil {
-		return nil, err
+		return sealer{}, nil, err
 	}
 	if sealed.Compartment(home, key) != l.Compartment {
-		return nil, fmt.Errorf("its key is no longer in the %q keyring", home)
+		return sealer{}, nil, fmt.Errorf("its keyring (%s) %w", home, errOtherKey)
 	}
-	return f.Unseal(key)
+	plain, err = f.Unseal(key)
+	return sealer{home, key}, plain, err
 }
 
 // PutLogin seals a login and says which home holds the key. It makes the
@@ -140,15 +175,57 @@ func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.Str
 		return "", err
 	}
 	l.Fingerprint = rand.Text()
-	name := loginName(l.Server)
-	content, err := sealed.Seal(sealed.Header{Login: l, Issued: v.Now()}, name, s.key, []byte(value.Reveal()))
+	defer v.changing(ctx, l.Server)()
+	return s.home, v.putLogin(s, l, []byte(value.Reveal()))
+}
+
+// LearnTenant completes a login with its tenant, unless it has changed since.
+func (v *Vault) LearnTenant(ctx context.Context, l identity.Login, tenant string) error {
+	defer v.changing(ctx, l.Server)()
+	s, plain, err := v.openLogin(ctx, l)
 	if err != nil {
-		return "", err
+		return err
+	}
+	l.Tenant = tenant
+	return v.putLogin(s, l, plain)
+}
+
+// putLogin writes a login that is newer than every other of its server, even if
+// the clock was ahead when that one was stored.
+func (v *Vault) putLogin(s sealer, l identity.Login, plain []byte) error {
+	root, err := v.create()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	issued := v.Now()
+	found, _ := v.logins(root, l.Server)
+	for _, f := range found {
+		if !f.Issued.Before(issued) {
+			issued = f.Issued.Add(1)
+		}
+	}
+	name := loginName(l.Server)
+	content, err := sealed.Seal(sealed.Header{Login: l, Issued: issued}, name, s.key, plain)
+	if err != nil {
+		return err
 	}
 	if len(content) > sealed.MaxFile {
-		return "", fmt.Errorf("a secret of %d bytes is too long to be kept", len(value.Reveal()))
+		return fmt.Errorf("a secret of %d bytes is too long to be kept", len(plain))
 	}
-	return s.home, v.write(s.compartment(), name, content)
+	v.sweep(root, s.compartment())
+	return sealed.Write(root, s.compartment(), name, content, true)
+}
+
+// changing keeps others from changing a server's login until the function that
+// it returns is called. Where there is no lock to be had, one goes on without.
+func (v *Vault) changing(ctx context.Context, server string) (done func()) {
+	unlock, err := v.lock(ctx, "login-"+lockName(loginName(server)), nil)
+	if err != nil {
+		v.Log.Debug("going on without the lock", "why", err)
+		return func() {}
+	}
+	return unlock
 }
 
 // loginName is the name of a login's file. The server is hashed, because as a

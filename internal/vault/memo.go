@@ -1,12 +1,14 @@
 package vault
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
@@ -38,20 +40,23 @@ const (
 	maxRetryAfter = 5 * time.Minute
 )
 
-// remember notes a failed fetch; spare says that a living token is at hand.
-func (v *Vault) remember(s sealer, server, name string, failed error, spare bool) {
-	note := Failure{Server: server, Text: failed.Error(), Since: v.Now()}
-	rest := shareFailure
-	var coded interface {
-		Code() string
-		RetryAfter() time.Duration
+// remember notes a failed fetch. A spare token that still lives gives us time,
+// but no more than it has left itself. What only this process can't do, because
+// of its keyring or its caller's deadline, is no failure of Azure's.
+func (v *Vault) remember(ctx context.Context, s sealer, server, name string, failed error, spare secret.Token) {
+	var ours *LoginError
+	if ctx.Err() != nil || errors.As(failed, &ours) {
+		return
 	}
+	note := Failure{Server: server, Text: failed.Error(), Since: v.Now()}
+	var coded interface{ Code() string }
 	if errors.As(failed, &coded) {
 		note.Hint = coded.Code()
-		rest = max(rest, min(coded.RetryAfter(), maxRetryAfter))
 	}
-	if spare {
-		rest = max(rest, restAlive)
+	rest := max(shareFailure, min(restAlive, spare.Expires.Sub(note.Since)))
+	var patient interface{ RetryAfter() time.Duration }
+	if errors.As(failed, &patient) {
+		rest = max(rest, min(patient.RetryAfter(), maxRetryAfter))
 	}
 	note.Expires = note.Since.Add(rest)
 	content, err := json.Marshal(note)

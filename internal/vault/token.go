@@ -25,8 +25,12 @@ const tokenSuffix = ".token"
 // in mind. A token without an end is handed out but not kept.
 type Fetch func(context.Context) (secret.Token, error)
 
-// An ErrNone is what Get answers where nothing is kept and there is no Fetch.
-var ErrNone = errors.New("no token is kept")
+// What Get answers where there is no Fetch: nothing is kept, or it can't be
+// opened.
+var (
+	ErrNone   = errors.New("no token is kept")
+	ErrSealed = errors.New("the key of the kept token can't be had")
+)
 
 // Get answers with a kept token of which more than half is left, at the cost of
 // one keyring read and nothing else; otherwise with what fetch gets. Where the
@@ -39,65 +43,55 @@ func (v *Vault) Get(ctx context.Context, host registry.Host, id identity.Identit
 	name := tokenName(host, id)
 	seen := v.look(name)
 	kept, ok := v.openAny(ctx, seen.files)
-	if ok && (fetch == nil || kept.Fresh(v.Now()) || seen.failure != nil) {
+	switch {
+	case ok && (fetch == nil || kept.Fresh(v.Now()) || seen.failure != nil):
 		v.Log.Debug("token kept in the vault", "expires", kept.Expires)
 		return kept, nil
-	}
-	if fetch == nil {
+	case fetch == nil && len(seen.files) > 0:
+		return secret.Token{}, ErrSealed
+	case fetch == nil:
 		return secret.Token{}, ErrNone
 	}
-	sealer, err := v.sealer(ctx)
+	token, err := v.renew(ctx, newHeader(host, id), name, kept, fetch)
+	if err != nil && ok && kept.Alive(v.Now()) {
+		v.Log.Debug("renewal failed, the kept token still lives", "expires", kept.Expires, "why", err)
+		return kept, nil
+	}
+	return token, err
+}
+
+// renew fetches under the entry's lock, unless somebody else just did. A spare
+// is the token to be renewed, if there is one.
+func (v *Vault) renew(ctx context.Context, h sealed.Header, name string, spare secret.Token, fetch Fetch) (secret.Token, error) {
+	s, err := v.sealer(ctx)
 	if err != nil {
 		v.Log.Debug("working without a vault", "why", err)
 		return fetch(ctx)
 	}
-	return v.renew(ctx, sealer, newHeader(host, id), name, fetch)
-}
-
-// renew fetches under the entry's lock, unless somebody else just did.
-func (v *Vault) renew(ctx context.Context, s sealer, h sealed.Header, name string, fetch Fetch) (secret.Token, error) {
-	unlock, err := v.lockFile(ctx, lockName(name), func() bool { return v.look(name).settled(s, v.Now()) })
+	unlock, err := v.lock(ctx, lockName(name), func() bool { return v.look(name).settled(s, v.Now()) })
 	if err != nil {
 		v.Log.Debug("going on without the lock", "why", err)
 	} else {
 		defer unlock()
 	}
 	seen := v.look(name)
-	kept, ok := seen.openIn(s)
-	if ok && kept.Fresh(v.Now()) {
-		v.Log.Debug("token renewed by another process", "expires", kept.Expires)
-		return kept, nil
-	}
-	if seen.failure != nil {
-		err = seen.failure
-	} else {
-		token, failed := v.fetch(ctx, s, h, name, fetch, ok)
-		if failed == nil {
-			return token, nil
-		}
-		err = failed
-	}
-	if ok && kept.Alive(v.Now()) {
-		v.Log.Debug("renewal failed, the kept token still lives", "expires", kept.Expires, "why", err)
-		return kept, nil
-	}
-	return secret.Token{}, err
-}
-
-// fetch fetches, and keeps what came of it: the token or the failure.
-func (v *Vault) fetch(ctx context.Context, s sealer, h sealed.Header, name string, fetch Fetch, spare bool) (secret.Token, error) {
-	token, err := fetch(ctx)
-	switch {
-	case err != nil && errors.Is(ctx.Err(), context.Canceled):
-		return secret.Token{}, err // whoever gave up says nothing about Azure
-	case err != nil:
-		v.remember(s, h.Server, name, err, spare)
-		return secret.Token{}, err
-	case token.Expires.IsZero():
+	if token, ok := seen.openIn(s); ok && token.Fresh(v.Now()) {
+		v.Log.Debug("token renewed by another process", "expires", token.Expires)
 		return token, nil
 	}
-	if err := v.put(s, h, name, token); err != nil {
-		v.Log.Debug("the token could not be kept", "why", err)
+	if seen.failure != nil {
+		v.Log.Debug("an earlier failure is shared", "until", seen.failure.Expires)
+		return secret.Token{}, seen.failure
+	}
+	token, err := fetch(ctx)
+	if err != nil {
+		v.remember(ctx, s, h.Server, name, err, spare)
+		return secret.Token{}, err
+	}
+	if !token.Expires.IsZero() {
+		if err := v.put(s, h, name, token); err != nil {
+			v.Log.Debug("the token could not be kept", "why", err)
+		}
 	}
 	return token, nil
 }
@@ -114,7 +108,7 @@ func (v *Vault) put(s sealer, h sealed.Header, name string, token secret.Token) 
 		return err
 	}
 	defer root.Close()
-	if err := sealed.Write(root, s.compartment(), name, content); err != nil {
+	if err := sealed.Write(root, s.compartment(), name, content, false); err != nil {
 		return err
 	}
 	_ = root.Remove(path.Join(s.compartment(), failureName(name)))

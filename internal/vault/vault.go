@@ -6,6 +6,10 @@
 // the key's id. Nobody writes or deletes what a foreign key has sealed, so a
 // desktop session, an SSH session without D-Bus and a user namespace, which see
 // different keyrings, can't destroy each other's entries.
+//
+// (The package is longer than a room of this house should be: tokens, logins and
+// failures share compartments and locks, and to part them would show those to
+// the outside.)
 package vault
 
 import (
@@ -15,6 +19,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +41,9 @@ type Vault struct {
 	// Dir holds everything; it is made when first needed. Empty means that
 	// there is no place: nothing is found and nothing is kept.
 	Dir string
+	// KeyLocks is a directory that all vaults of the user have in common: keys of
+	// the OS and of the kernel are common to them, too. Empty means Dir.
+	KeyLocks string
 	// Keys seals and opens. Without homes nothing is found and nothing is kept.
 	Keys Keys
 	// Now is the clock.
@@ -59,7 +67,7 @@ func (v *Vault) open() (*os.Root, error) {
 	info, err := root.Stat(".")
 	if err == nil {
 		if why := sealed.NotPrivate(info); why != "" {
-			err = fmt.Errorf("the vault %s %s; run: chmod 700 %s", v.Dir, why, v.Dir)
+			err = fmt.Errorf("the vault %s %w: it %s", v.Dir, errUntrusted, why)
 		}
 	}
 	if err != nil {
@@ -95,9 +103,7 @@ func (v *Vault) sealer(ctx context.Context) (sealer, error) {
 	for _, home := range v.Keys.Homes() {
 		key, err := v.Keys.Key(ctx, home)
 		if errors.Is(err, fs.ErrNotExist) {
-			key, err = v.Keys.Make(ctx, home, func(ctx context.Context) (func(), error) {
-				return v.lockFile(ctx, "key-"+home, func() bool { return false })
-			})
+			key, err = v.Keys.Make(ctx, home, func(ctx context.Context) (func(), error) { return v.lockKey(ctx, home) })
 		}
 		if err == nil {
 			return sealer{home, key}, nil
@@ -107,6 +113,31 @@ func (v *Vault) sealer(ctx context.Context) (sealer, error) {
 	}
 	return sealer{}, failed
 }
+
+// lockKey takes the lock under which a home's key is made. Vaults that share the
+// home must share the lock, wherever they lie; a key file is a vault's own.
+func (v *Vault) lockKey(ctx context.Context, home string) (unlock func(), err error) {
+	if home != "file" && v.KeyLocks != "" {
+		if unlock, err = sealed.Lock(ctx, v.KeyLocks, "key-"+home, nil); err == nil {
+			return unlock, nil
+		}
+	}
+	return v.lock(ctx, "key-"+home, nil)
+}
+
+// lock takes one of the vault's own locks.
+func (v *Vault) lock(ctx context.Context, name string, settled func() bool) (unlock func(), err error) {
+	root, err := v.create()
+	if err != nil {
+		return nil, err
+	}
+	root.Close()
+	return sealed.Lock(ctx, filepath.Join(v.Dir, "locks"), name, settled)
+}
+
+// lockName maps entries to 4,096 locks, so that the directory of locks can't
+// grow for ever. Two entries that share one now and then wait for each other.
+func lockName(name string) string { return name[:3] }
 
 // compartments lists the directories of the vault: first those of homes that
 // can be used now, best first, then the others.
@@ -134,12 +165,12 @@ func (v *Vault) compartments(root *os.Root) []string {
 	return names
 }
 
-// write puts a file into a compartment.
+// write puts a file that may be lost into a compartment.
 func (v *Vault) write(compartment, name string, content []byte) error {
 	root, err := v.create()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return sealed.Write(root, compartment, name, content)
+	return sealed.Write(root, compartment, name, content, false)
 }

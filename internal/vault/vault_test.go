@@ -146,7 +146,7 @@ func TestACachedGetReadsTheKeyringOnceAndTakesNoLock(t *testing.T) {
 	}
 	// With every lock held by somebody else, a get that took one would wait.
 	name := tokenName(contoso, ada)
-	unlock, err := v.lockFile(t.Context(), lockName(name), func() bool { return false })
+	unlock, err := v.lock(t.Context(), lockName(name), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +188,31 @@ type refusal struct{ wait time.Duration }
 func (refusal) Error() string               { return "refused" }
 func (refusal) Code() string                { return "acr-429" }
 func (r refusal) RetryAfter() time.Duration { return r.wait }
+
+// TestACrowdFetchesOnceEvenInAHurry has callers whose deadline is shorter than
+// what a fetch may need.
+func TestACrowdFetchesOnceEvenInAHurry(t *testing.T) {
+	v, _ := newVault(t, newKeys("os"))
+	var fetched atomic.Int32
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := v.Get(ctx, host(t, "contoso.azurecr.io"), ada, func(ctx context.Context) (secret.Token, error) {
+				time.Sleep(50 * time.Millisecond)
+				return mint(v, &fetched)(ctx)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if fetched.Load() != 1 {
+		t.Errorf("%d fetches", fetched.Load())
+	}
+}
 
 func TestAFailureIsShared(t *testing.T) {
 	for _, row := range []struct {
@@ -231,29 +256,84 @@ func TestAFailureIsShared(t *testing.T) {
 }
 
 func TestWhoeverGivesUpLeavesNoFailureToOthers(t *testing.T) {
-	v, _ := newVault(t, newKeys("os"))
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err := v.Get(ctx, host(t, "contoso.azurecr.io"), ada, func(context.Context) (secret.Token, error) {
-		cancel()
-		return secret.Token{}, ctx.Err()
-	})
-	if err == nil {
-		t.Fatal("no error")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancelLate := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancelLate()
+	for _, row := range []struct {
+		what string
+		ctx  context.Context
+		err  error
+	}{
+		{"a caller that gave up", canceled, context.Canceled},
+		{"a deadline of the caller's own", late, context.DeadlineExceeded},
+		{"a keyring that is locked here", t.Context(), &LoginError{"contoso.azurecr.io", errors.New("locked")}},
+	} {
+		v, _ := newVault(t, newKeys("os"))
+		_, err := v.Get(row.ctx, host(t, "contoso.azurecr.io"), ada, func(context.Context) (secret.Token, error) {
+			if row.err == context.DeadlineExceeded {
+				<-late.Done()
+			}
+			return secret.Token{}, row.err
+		})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if _, err := v.Get(t.Context(), host(t, "contoso.azurecr.io"), ada, mint(v, new(atomic.Int32))); err != nil {
+			t.Errorf("%s: the next one gets %v", row.what, err)
+		}
 	}
-	if _, err := v.Get(t.Context(), host(t, "contoso.azurecr.io"), ada, mint(v, new(atomic.Int32))); err != nil {
-		t.Errorf("the next one gets %v", err)
+}
+
+var errDown = errors.New("azure is down")
+
+func down(context.Context) (secret.Token, error) { return secret.Token{}, errDown }
+
+func TestALivingTokenWillDoWhereverItLies(t *testing.T) {
+	k := newKeys("os", "kernel")
+	delete(k.byID, "os") // locked
+	v, c := newVault(t, k)
+	contoso := host(t, "contoso.azurecr.io")
+	if _, err := v.Get(t.Context(), contoso, ada, mint(v, new(atomic.Int32))); err != nil {
+		t.Fatal(err)
+	}
+	k.byID["os"] = nil // unlocked, and empty
+	c.advance(2 * time.Hour)
+	if token, err := v.Get(t.Context(), contoso, ada, down); err != nil || token.Value.Reveal() != "token 1" {
+		t.Errorf("%q, %v", token.Value.Reveal(), err)
+	}
+}
+
+func TestARestEndsWithTheTokenThatAllowsIt(t *testing.T) {
+	v, c := newVault(t, newKeys("os"))
+	contoso := host(t, "contoso.azurecr.io")
+	var fetched atomic.Int32
+	get := func(fetch Fetch) error {
+		_, err := v.Get(t.Context(), contoso, ada, fetch)
+		return err
+	}
+	if err := get(mint(v, &fetched)); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(3*time.Hour - 10*time.Second)
+	if err := get(down); err != nil {
+		t.Errorf("with ten seconds left: %v", err)
+	}
+	c.advance(11 * time.Second)
+	if err := get(mint(v, &fetched)); err != nil {
+		t.Errorf("after the token's end, with Azure back: %v", err)
 	}
 }
 
 func TestALockThatIsHeldTooLongIsGoneWithout(t *testing.T) {
 	v, _ := newVault(t, newKeys("os"))
 	contoso := host(t, "contoso.azurecr.io")
-	unlock, err := v.lockFile(t.Context(), lockName(tokenName(contoso, ada)), func() bool { return false })
+	unlock, err := v.lock(t.Context(), lockName(tokenName(contoso, ada)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), fetchNeeds+100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := v.Get(ctx, contoso, ada, mint(v, new(atomic.Int32))); err != nil {
 		t.Error(err)
@@ -295,7 +375,7 @@ func TestCompartmentsOfDifferentKeysLeaveEachOtherAlone(t *testing.T) {
 	if fetched.Load() != 2 {
 		t.Errorf("%d fetches by two sessions with a key each", fetched.Load())
 	}
-	if err := v.Erase(contoso.String()); err != nil {
+	if err := v.Erase(t.Context(), contoso.String()); err != nil {
 		t.Fatal(err)
 	}
 	for _, session := range []*Vault{v, &elsewhere} {

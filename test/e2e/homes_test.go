@@ -60,6 +60,31 @@ func TestFiftyProcessesMakeOneKey(t *testing.T) {
 	}
 }
 
+// Vaults that share a keyring share its key: whoever made a second one would
+// take the first vault's logins with it.
+func TestVaultsThatShareAKeyring(t *testing.T) {
+	s := newStage(t)
+	s.startDesktop()
+	s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "os"
+	login := fmt.Sprintf(`{"ServerURL":%q,"Username":"contoso","Secret":%q}`, host, adminPassword)
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			at := "DOCKER_CREDENTIAL_ACR_HOME=" + s.dir(fmt.Sprint("vault", i))
+			if out, err := s.exec(login, "env", at, filepath.Join(bin, program), "store"); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	for i := range 12 {
+		s.env["DOCKER_CREDENTIAL_ACR_HOME"] = s.dir(fmt.Sprint("vault", i))
+		if out, err := s.get(host); err != nil {
+			t.Errorf("vault %d: %v: %s", i, err, out)
+		}
+	}
+}
+
 // A login session, a session keyring of one's own and a user namespace (as
 // rootless Podman makes) see different kernel keyrings. Each keeps its entries
 // and leaves the others' alone.
@@ -125,7 +150,7 @@ func TestKeyringsThatDoNotAnswer(t *testing.T) {
 			}
 			s.exchanges(1)
 			out, err = s.exec(fmt.Sprintf(`{"ServerURL":%q,"Username":"contoso","Secret":%q}`, host, adminPassword), program, "store")
-			if err == nil || !strings.Contains(out, "storing the login of contoso: there is no keyring to seal a secret with") {
+			if err == nil || !strings.Contains(out, "storing the login of \"contoso\": there is no keyring to seal a secret with") {
 				t.Errorf("a store that nobody can seal: %v: %s", err, out)
 			}
 		})

@@ -23,7 +23,7 @@ var identities = []struct {
 	// What the client stored is what it gets back: registries take the secret.
 	{"service principal of an unknown tenant", func(*stage) (user, password string) {
 		return clientID, clientSecret
-	}, nullGUID, 0},
+	}, clientID, 0},
 	{"admin user", func(s *stage) (user, password string) {
 		s.registry.SetAdmin("contoso", adminPassword)
 		return "contoso", adminPassword
@@ -51,12 +51,12 @@ func TestIdentities(t *testing.T) {
 				s.push(c)
 				s.pull(c, app)
 				s.pull(c, app)
-				if user != "" && c.trades {
-					s.exchanges(0) // what was stored is a token already
-				} else {
-					s.exchanges(i.exchanges)
+				exchanges, listed := i.exchanges, i.listed
+				if user == clientID && c.trades {
+					exchanges, listed = 0, nullGUID // what was stored is a token already
 				}
-				s.knows(i.listed)
+				s.exchanges(exchanges)
+				s.knows(listed)
 				if i.name == "scoped token" {
 					s.refused(c, other)
 				}

@@ -42,11 +42,7 @@ func TestCredentialHelpersClient(t *testing.T) {
 				t.Errorf("Get: %v, and not what was stored", err)
 			}
 			users, err := helpers.List(run)
-			want := login.Username
-			if login.Username == clientID {
-				want = nullGUID // whom it will be, once its tenant is known
-			}
-			if err != nil || len(users) != 1 || users[login.ServerURL] != want {
+			if err != nil || len(users) != 1 || users[login.ServerURL] != login.Username {
 				t.Errorf("List: %q, %v", users, err)
 			}
 			for range 2 {

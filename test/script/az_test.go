@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 
 type azAnswer struct {
 	Stdout, Stderr string
+	Profile        string // what az login makes of the profile meanwhile; "" for nothing
 	Status         int
 	Sleep          time.Duration
 }
@@ -31,6 +33,9 @@ func fakeAz() {
 	log := open(filepath.Join(dir, azLog))
 	cwd, _ := os.Getwd()
 	fmt.Fprintf(log, "az %s (in %s)\n%s\n", strings.Join(os.Args[1:], " "), cwd, strings.Join(os.Environ(), "\n"))
+	if err := os.WriteFile(filepath.Join(dir, "fake-pid"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		panic(err)
+	}
 	content, err := os.ReadFile(filepath.Join(dir, azAnswerFile))
 	if err != nil {
 		panic(err)
@@ -38,6 +43,11 @@ func fakeAz() {
 	var answer azAnswer
 	if err := json.Unmarshal(content, &answer); err != nil {
 		panic(err)
+	}
+	if answer.Profile != "" {
+		if err := os.WriteFile(filepath.Join(dir, "azureProfile.json"), []byte(answer.Profile), 0o644); err != nil {
+			panic(err)
+		}
 	}
 	time.Sleep(answer.Sleep)
 	fmt.Print(answer.Stdout)
@@ -47,7 +57,7 @@ func fakeAz() {
 
 // signInAz signs a user in to the stand-in for az:
 //
-//	cloud do az USER [old|signed-out|expired|slow|garbage|other-tenant|traceback]
+//	cloud do az USER [old|signed-out|expired|slow|garbage|other-tenant|traceback|switched]
 func signInAz(ts *testscript.TestScript, s *stage, a []string) {
 	user := s.tenant.AddUser(a[0])
 	s.registry.Grant(user, "AcrPull")
@@ -86,9 +96,38 @@ func signInAz(ts *testscript.TestScript, s *stage, a []string) {
 	}
 	dir := ts.Getenv("AZURE_CONFIG_DIR")
 	ts.Check(os.MkdirAll(dir, 0o700))
-	profile := fmt.Sprintf("\ufeff"+`{"subscriptions":[{"id":"x","isDefault":true,"tenantId":%q,"environmentName":"AzureCloud","user":{"name":%q,"type":"user"}}]}`, s.tenant.ID(), user.UPN())
-	ts.Check(os.WriteFile(filepath.Join(dir, "azureProfile.json"), []byte(profile), 0o644))
+	profile := func(user string) string {
+		return fmt.Sprintf("\ufeff"+`{"subscriptions":[{"id":"x","isDefault":true,"tenantId":%q,"environmentName":"AzureCloud","user":{"name":%q,"type":"user"}}]}`, s.tenant.ID(), user)
+	}
+	if state == "switched" {
+		answer.Profile = profile("eve@contoso.example")
+	}
+	ts.Check(os.WriteFile(filepath.Join(dir, "azureProfile.json"), []byte(profile(user.UPN())), 0o644))
 	content, err := json.Marshal(answer)
 	ts.Check(err)
 	ts.Check(os.WriteFile(filepath.Join(dir, azAnswerFile), content, 0o600))
+}
+
+// waitCommand waits until a file is there: waitfor FILE.
+func waitCommand(ts *testscript.TestScript, _ bool, args []string) {
+	eventually(ts, "there is no "+args[0], func() bool { return fileExists(ts.MkAbs(args[0])) })
+}
+
+// endedCommand waits until the process whose id a file holds has ended: ended FILE.
+func endedCommand(ts *testscript.TestScript, _ bool, args []string) {
+	pid := strings.TrimSpace(ts.ReadFile(args[0]))
+	eventually(ts, "az is still running", func() bool {
+		status, err := os.ReadFile("/proc/" + pid + "/stat")
+		return err != nil || strings.Contains(string(status), ") Z ")
+	})
+}
+
+func eventually(ts *testscript.TestScript, otherwise string, is func() bool) {
+	for range 500 {
+		if is() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s", otherwise)
 }

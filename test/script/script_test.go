@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,13 +38,16 @@ func program() {
 	transcript := open(os.Getenv("TRANSCRIPT"))
 	var transport http.RoundTripper = azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
 	var stdout strings.Builder
-	status := cli.Run(context.Background(), cli.World{
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	status := cli.Run(ctx, cli.World{
 		Stdin:     os.Stdin,
 		Stdout:    io.MultiWriter(os.Stdout, &stdout),
 		Stderr:    io.MultiWriter(os.Stderr, transcript),
 		Environ:   os.Environ(),
 		Transport: transport,
 		Now:       func() time.Time { return time.Now().Add(ahead) },
+		Exit:      os.Exit,
 	}, os.Args[1:])
 	if status != 0 {
 		fmt.Fprint(transcript, stdout.String())
@@ -66,12 +70,14 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cloud":  cloudCommand,
-			"crowd":  crowdCommand,
-			"clock":  clockCommand,
-			"size":   sizeCommand,
-			"bytes":  bytesCommand,
-			"expand": expandCommand,
+			"cloud":   cloudCommand,
+			"crowd":   crowdCommand,
+			"clock":   clockCommand,
+			"size":    sizeCommand,
+			"bytes":   bytesCommand,
+			"expand":  expandCommand,
+			"waitfor": waitCommand,
+			"ended":   endedCommand,
 		},
 	})
 }

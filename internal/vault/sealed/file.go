@@ -160,26 +160,46 @@ func ReadPrivate(root *os.Root, name string) ([]byte, error) {
 }
 
 // Write puts a file into a compartment, whole or not at all: a reader sees the
-// old content or the new. It syncs, because a login that is lost can't be made
-// again.
-func Write(root *os.Root, compartment, name string, content []byte) error {
+// old content or the new. A durable file is on the disk when Write returns,
+// because a login that is lost can't be made again; a token can.
+func Write(root *os.Root, compartment, name string, content []byte, durable bool) error {
 	if err := root.Mkdir(compartment, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	temporary := path.Join(compartment, "tmp-"+rand.Text())
+	temporary := path.Join(compartment, temporaryPrefix+rand.Text())
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if durable {
+		err = errors.Join(err, f.Sync())
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = root.Rename(temporary, path.Join(compartment, name))
 	}
 	if err != nil {
 		_ = root.Remove(temporary)
+		return err
 	}
-	return err
+	if durable {
+		syncDir(root, compartment)
+		syncDir(root, ".")
+	}
+	return nil
+}
+
+// temporaryPrefix begins the name of a file that is being written.
+const temporaryPrefix = "tmp-"
+
+// syncDir makes a rename last. Not every system can, and none needs it to be
+// consistent.
+func syncDir(root *os.Root, name string) {
+	if dir, err := root.Open(name); err == nil {
+		_ = dir.Sync()
+		dir.Close()
+	}
 }
 
 // Life is a token's life without the token.

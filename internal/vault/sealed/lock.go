@@ -1,4 +1,4 @@
-package vault
+package sealed
 
 import (
 	"context"
@@ -26,21 +26,15 @@ var (
 	errWaited  = errors.New("the lock is held by another process for too long")
 )
 
-// lockFile takes a lock between processes, and between goroutines. It gives up
-// when settled says that the lock is no longer needed, or when time runs short.
-// Lock files are never deleted: a process could hold the lock of a file that
-// another one can no longer see.
-func (v *Vault) lockFile(ctx context.Context, name string, settled func() bool) (unlock func(), err error) {
-	root, err := v.create()
-	if err != nil {
-		return nil, err
-	}
-	root.Close()
-	dir := filepath.Join(v.Dir, "locks")
+// Lock takes a lock between processes, and between goroutines, by a file in dir.
+// It gives up when settled says that the lock is no longer needed, or when time
+// runs short; a nil settled says never. Lock files are never deleted: a process
+// could hold the lock of a file that another one can no longer see.
+func Lock(ctx context.Context, dir, name string, settled func() bool) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(dir, name+".lock"))
+	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
 	ctx, cancel := shortened(ctx)
 	defer cancel()
 	for look := firstLook; ; look = min(2*look, lastLook) {
@@ -49,7 +43,7 @@ func (v *Vault) lockFile(ctx context.Context, name string, settled func() bool) 
 			return nil, err
 		case ok:
 			return func() { _ = lock.Unlock() }, nil
-		case settled():
+		case settled != nil && settled():
 			return nil, errSettled
 		}
 		select {
@@ -60,15 +54,13 @@ func (v *Vault) lockFile(ctx context.Context, name string, settled func() bool) 
 	}
 }
 
-// shortened leaves a fetch the time it needs before the deadline.
+// shortened leaves a fetch the time it needs before the deadline; of a short
+// time, half.
 func shortened(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, deadline.Add(-fetchNeeds))
+	left := time.Until(deadline)
+	return context.WithTimeout(ctx, max(left-fetchNeeds, left/2))
 }
-
-// lockName maps entries to 4,096 locks, so that the directory of locks can't
-// grow for ever. Two entries that share one now and then wait for each other.
-func lockName(name string) string { return name[:3] }
