@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
@@ -32,6 +33,7 @@ type Entry struct {
 // Config is a config file. People and fleets write it; the program never does.
 type Config struct {
 	Registries entries `json:"registries"`
+	path       string
 }
 
 // entries are read strictly: what stands twice, or isn't known, is an error.
@@ -68,43 +70,47 @@ func (e *entries) UnmarshalJSON(content []byte) error {
 // maxConfig is far above a config file of thousands of registries.
 const maxConfig = 1 << 20
 
-// Hosts lists the hosts, not the patterns, for which the config files name an
-// identity that can answer.
-func (c Chooser) Hosts() ([]string, error) {
-	var hosts []string
+// configs reads the config files, the user's first.
+func (c Chooser) configs() (read []Config, err error) {
 	for _, path := range []string{c.UserConfig, c.MachineConfig} {
 		config, err := ReadConfig(path)
 		if err != nil {
 			return nil, err
 		}
+		read = append(read, config)
+	}
+	return read, nil
+}
+
+// Hosts lists the hosts, not the patterns, for which the config files name an
+// identity that can answer.
+func (c Chooser) Hosts() (hosts []string, err error) {
+	configs, err := c.configs()
+	for _, config := range configs {
 		for pattern, e := range config.Registries {
 			if !strings.Contains(pattern, "*") && e.Identity != "" && e.Identity != Anonymous {
 				hosts = append(hosts, pattern)
 			}
 		}
 	}
-	return hosts, nil
+	return hosts, err
 }
 
 // entry finds the most specific entry for a host; the user's file wins over an
 // equal one of the machine's. The zero Entry stands for none.
-func (c Chooser) entry(host registry.Host) (Entry, error) {
-	var best Entry
-	for _, path := range []string{c.UserConfig, c.MachineConfig} {
-		config, err := ReadConfig(path)
-		if err != nil {
-			return Entry{}, err
-		}
+func (c Chooser) entry(host registry.Host) (best Entry, err error) {
+	configs, err := c.configs()
+	for _, config := range configs {
 		found, err := config.match(host)
 		if err != nil {
-			return Entry{}, &Error{fmt.Sprintf("config file %s: %v", path, err), CodeConfig}
+			return Entry{}, &Error{fmt.Sprintf("config file %s: %v", config.path, err), CodeConfig}
 		}
 		if found.pattern != "" && (best.pattern == "" || moreSpecific(found.pattern, best.pattern) > 0) {
-			found.source = fmt.Sprintf("config file %s (%s)", path, found.pattern)
+			found.source = fmt.Sprintf("config file %s (%s)", config.path, found.pattern)
 			best = found
 		}
 	}
-	return best, nil
+	return best, err
 }
 
 // match finds the most specific entry of one file.
@@ -131,9 +137,8 @@ func (c Config) match(host registry.Host) (Entry, error) {
 	case 1:
 		return best[0], nil
 	}
-	names := []string{best[0].pattern, best[1].pattern}
-	slices.Sort(names)
-	return Entry{}, fmt.Errorf("%s and %s match equally well", names[0], names[1])
+	one, other := best[0].pattern, best[1].pattern
+	return Entry{}, fmt.Errorf("%s and %s match equally well", min(one, other), max(one, other))
 }
 
 // moreSpecific compares patterns that match the same host: a whole name beats
@@ -168,15 +173,15 @@ func glob(pattern, name string) bool {
 // configuresServicePrincipal says whether a config file has use for a secret
 // that comes without a client id.
 func (c Chooser) configuresServicePrincipal() bool {
-	for _, path := range []string{c.UserConfig, c.MachineConfig} {
-		config, _ := ReadConfig(path)
+	configs, _ := c.configs()
+	return slices.ContainsFunc(configs, func(config Config) bool {
 		for _, e := range config.Registries {
 			if e.Identity == ServicePrincipal {
 				return true
 			}
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // ReadConfig reads a config file. One that doesn't exist is empty; one that
@@ -193,13 +198,14 @@ func ReadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, &Error{fmt.Sprintf("reading the config file: %v", err), CodeConfig}
 	}
-	if info, err := os.Stat(path); err != nil || notTrusted(info) != "" {
-		return Config{}, &Error{fmt.Sprintf("config file %s: %s", path, notTrusted(info)), CodeConfigMode}
+	if info, err := os.Stat(path); err == nil && owner.Trusted(info) != "" {
+		return Config{}, &Error{fmt.Sprintf("config file %s: %s", path, owner.Trusted(info)), CodeConfigMode}
 	}
 	config, err := parseConfig(content)
 	if err != nil {
 		return Config{}, &Error{fmt.Sprintf("config file %s: %v", path, err), CodeConfig}
 	}
+	config.path = path
 	return config, nil
 }
 

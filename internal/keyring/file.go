@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
 
 // fileHome keeps the key in a file that only its owner can read: no better
@@ -61,7 +63,9 @@ func (h fileHome) open(dir *os.Root) (*os.File, error) {
 		err = errors.New("it changed while being opened")
 	}
 	if err == nil {
-		err = private(opened, h.path)
+		if why := owner.Private(opened); why != "" {
+			err = errors.New(why + " (run: chmod 600 " + h.path + ", as its owner)")
+		}
 	}
 	if err != nil {
 		f.Close()

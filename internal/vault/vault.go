@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
@@ -66,8 +67,8 @@ func (v *Vault) open() (*os.Root, error) {
 	}
 	info, err := root.Stat(".")
 	if err == nil {
-		if why := sealed.NotPrivate(info); why != "" {
-			err = fmt.Errorf("the vault %s %w: it %s", v.Dir, errUntrusted, why)
+		if why := owner.Private(info); why != "" {
+			err = fmt.Errorf("the vault %s %w: %s", v.Dir, errUntrusted, why)
 		}
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
@@ -148,8 +149,8 @@ func ReadPrivate(root *os.Root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := NotPrivate(info); why != "" {
-		return nil, fmt.Errorf("%w: it %s", ErrDamaged, why)
+	if why := owner.Private(info); why != "" {
+		return nil, fmt.Errorf("%w: %s", ErrDamaged, why)
 	}
 	if !info.Mode().IsRegular() || info.Size() > MaxFile {
 		return nil, ErrDamaged
