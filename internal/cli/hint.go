@@ -72,6 +72,7 @@ const (
 	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, and set AZURE_CLIENT_SECRET to it"
 	again     = "run: docker logout REGISTRY, then docker login REGISTRY -u CLIENT-ID with the right secret"
 	azLogin   = "run: az login"
+	role      = "ask for the role AcrPull (or AcrPush) on the registry, and check that the identity belongs to the registry's tenant"
 	azTry     = "try: az account get-access-token --resource https://containerregistry.azure.net"
 	proxy     = "check for a proxy or portal between here and Azure"
 	network   = "check the network, and HTTPS_PROXY if there is a proxy; if it is the registry that is not found, check its name"
@@ -103,6 +104,7 @@ var azHints = map[string]string{
 	"AADSTS50072": azLogin, "AADSTS50074": azLogin, "AADSTS50076": azLogin, "AADSTS50079": azLogin, "AADSTS65001": azLogin,
 	"AADSTS7000215": "run: az login --service-principal, with the right secret", "AADSTS7000222": "run: az login --service-principal, with a new secret",
 	"AADSTS700016": azLogin, "AADSTS90002": azLogin,
+	exchange.CodeUnauthorized: role + `; for anonymous pull say "identity": "anonymous" for REGISTRY in the config file`,
 }
 
 // hints maps a failure's code to what its user can do. Every command in it
@@ -137,7 +139,7 @@ var hints = map[string]string{
 	entra.CodeAzFailed:      azTry,
 	entra.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
 
-	exchange.CodeUnauthorized: "ask for the role AcrPull (or AcrPush) on the registry, and check that the identity belongs to the registry's tenant",
+	exchange.CodeUnauthorized: role,
 	exchange.CodeFirewall:     "ask for the address to be allowed (az acr network-rule add), or use the registry's private endpoint",
 	exchange.CodeDenied:       "ask the registry's owner; the correlation id helps them",
 	exchange.CodeNotFound:     "check the registry's name: az acr show --name NAME --query loginServer",

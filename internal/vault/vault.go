@@ -119,8 +119,9 @@ func (v *Vault) sealer(ctx context.Context) (sealer, error) {
 // home must share the lock, wherever they lie; a key file is a vault's own.
 func (v *Vault) lockKey(ctx context.Context, home string) (unlock func(), err error) {
 	if home != "file" && v.KeyLocks != "" {
-		if unlock, err = sealed.Lock(ctx, v.KeyLocks, "key-"+home, nil); err == nil {
-			return unlock, nil
+		unlock, err = sealed.Lock(ctx, v.KeyLocks, "key-"+home, nil)
+		if err == nil || errors.Is(err, sealed.ErrWaited) {
+			return unlock, err
 		}
 	}
 	return v.lock(ctx, "key-"+home, nil)

@@ -21,10 +21,10 @@ const (
 	lastLook  = 80 * time.Millisecond
 )
 
-var (
-	errSettled = errors.New("another process has settled it")
-	errWaited  = errors.New("the lock is held by another process for too long")
-)
+var errSettled = errors.New("another process has settled it")
+
+// ErrWaited says that somebody else holds the lock for too long.
+var ErrWaited = errors.New("the lock is held by another process for too long")
 
 // Lock takes a lock between processes, and between goroutines, by a file in dir.
 // It gives up when settled says that the lock is no longer needed, or when time
@@ -49,7 +49,7 @@ func Lock(ctx context.Context, dir, name string, settled func() bool) (unlock fu
 		select {
 		case <-time.After(look):
 		case <-ctx.Done():
-			return nil, errWaited
+			return nil, ErrWaited
 		}
 	}
 }
