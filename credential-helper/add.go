@@ -11,7 +11,6 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 // Add keeps what docker login stores. What it is shows in the user name:
@@ -100,15 +99,11 @@ func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, val
 	if unusable != nil {
 		return fmt.Errorf("storing a token: %w", unusable)
 	}
-	err = r.vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID)
-	switch {
-	case errors.Is(err, vault.ErrNoHome): // no great loss, and docker login would fail
-		h.log.Warn("this login is not kept: the registry gave a token instead of a password, and there is no keyring to keep it with")
-	case err != nil:
-		return fmt.Errorf("storing a token: %w", err)
-	default:
-		h.log.Warn("this login ends at " + token.Expires.Local().Format("15:04") + ": it is a token, which can't be renewed; to stay signed in, use az login, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET")
+	if err := r.vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID); err != nil {
+		h.log.Warn("this login is not kept: " + err.Error()) // no great loss, and to fail would fail docker login
+		return nil
 	}
+	h.log.Warn("this login ends at " + token.Expires.Local().Format("15:04") + ": it is a token, which can't be renewed; to stay signed in, use az login, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET")
 	return nil
 }
 
