@@ -74,9 +74,17 @@ func (h *Helper) GetContext(ctx context.Context, server string) (user, pass stri
 	if err != nil {
 		return "", "", &Error{Registry: host.String(), Err: err}
 	}
-	user, pass, err = h.get(ctx, r, host)
-	if errors.Is(err, vault.ErrChanged) { // a login was stored or erased just now
-		user, pass, err = h.get(ctx, r, host)
+	return settle(func() (string, string, error) { return h.get(ctx, r, host) })
+}
+
+// settle asks again while the login that was chosen is being stored anew or
+// erased.
+func settle(get func() (user, pass string, err error)) (user, pass string, err error) {
+	const tries = 10 // each waits for nothing; somebody must be storing in a loop
+	for range tries {
+		if user, pass, err = get(); !errors.Is(err, vault.ErrChanged) {
+			break
+		}
 	}
 	if err != nil {
 		return "", "", err

@@ -90,6 +90,41 @@ func TestErrorsSayRegistryAndIdentity(t *testing.T) {
 	}
 }
 
+// TestGetsBesideStores has logins come and go while they are asked for: every
+// answer is one whole login, and none is an error.
+func TestGetsBesideStores(t *testing.T) {
+	h, _ := newHelper(t)
+	var all sync.WaitGroup
+	done := make(chan struct{})
+	all.Go(func() {
+		defer close(done)
+		for i := range 300 {
+			user := fmt.Sprintf("user%d", i)
+			for _, server := range []string{"contoso1.azurecr.io", "ghcr.io"} {
+				if err := h.Add(&credentials.Credentials{ServerURL: server, Username: user, Secret: "of " + user}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	for _, server := range []string{"contoso1.azurecr.io", "ghcr.io"} {
+		all.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				user, pass, err := h.Get(server)
+				if err != nil && !credentials.IsErrCredentialsNotFound(err) || err == nil && user != credhelper.NullGUID && pass != "of "+user {
+					t.Errorf("%s: %q with %q, %v", server, user, pass, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestAGetEndsWithItsContext(t *testing.T) {
 	h, cloud := newHelper(t)
 	cloud.Fault("", "*", azuretest.Fault{Hang: true})

@@ -2,6 +2,7 @@ package credhelper
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -89,7 +90,7 @@ func findPlaces(getenv func(string) string) (places, error) {
 	data, config, machine := baseDirs(getenv, home)
 	p := places{
 		vault:         within(data, program, "vault"),
-		keyLocks:      within(data, program, "vault", "locks"),
+		keyLocks:      common(data),
 		userConfig:    within(config, program, "config.json"),
 		machineConfig: within(machine, program, "config.json"),
 		azure:         absolute(getenv("AZURE_CONFIG_DIR")),
@@ -132,6 +133,18 @@ func absolute(path string) string {
 		return ""
 	}
 	return path
+}
+
+// common is a directory that all programs of the user find, whatever their HOME:
+// the keyring, too, is the session's, not the home's.
+func common(data string) string {
+	if runtime.GOOS == "windows" {
+		return within(data, program, "locks")
+	}
+	if dir := enterable(fmt.Sprintf("/run/user/%d", os.Getuid())); dir != "" {
+		return within(dir, program)
+	}
+	return fmt.Sprintf("/tmp/%s-%d", program, os.Getuid())
 }
 
 // enterable drops a home that isn't ours to enter, as that of a service user

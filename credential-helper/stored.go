@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 // getForeign answers for other registries what was stored for them, and never
@@ -21,11 +20,7 @@ func (h *Helper) getForeign(ctx context.Context, server string, why error) (user
 	if err != nil {
 		return "", "", &NotFoundError{Why: err.Error()}
 	}
-	user, pass, err = r.foreign(ctx, server)
-	if errors.Is(err, vault.ErrChanged) {
-		user, pass, err = r.foreign(ctx, server)
-	}
-	return user, pass, err
+	return settle(func() (string, string, error) { return r.foreign(ctx, server) })
 }
 
 func (r *rooms) foreign(ctx context.Context, server string) (user, pass string, err error) {

@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -75,7 +79,11 @@ func Run(ctx context.Context, w World, args []string) int {
 		return w.fail(err)
 	}
 	var out bytes.Buffer
-	if err := credentials.HandleCommand(w.helper(ctx), action, in, &out); err != nil {
+	err = credentials.HandleCommand(w.helper(ctx), action, in, &out)
+	switch {
+	case ctx.Err() != nil:
+		return interruptedStatus // whoever interrupted it knows why
+	case err != nil:
 		return w.fail(err)
 	}
 	if _, err := w.Stdout.Write(out.Bytes()); err != nil {
@@ -84,13 +92,23 @@ func Run(ctx context.Context, w World, args []string) int {
 	return 0
 }
 
+// Interruptible returns a context that ends with a signal which asks the program
+// to end. What its parent has it ignore (nohup does SIGHUP) stays ignored.
+func Interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
+	return signal.NotifyContext(ctx, append(wanted, syscall.SIGTERM)...)
+}
+
+// interruptedStatus is 128 and the number of SIGINT, by custom of shells.
+const interruptedStatus = 130
+
 // interrupted ends the program although it may be waiting for its input. A
 // running az gets a moment to end first: it is no longer of the terminal's
-// process group, and would go on by itself. 130 stands for Ctrl-C by custom.
+// process group, and would go on by itself.
 func (w World) interrupted() {
 	if w.Exit != nil {
 		time.Sleep(100 * time.Millisecond)
-		w.Exit(130)
+		w.Exit(interruptedStatus)
 	}
 }
 

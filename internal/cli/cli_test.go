@@ -62,7 +62,7 @@ func TestEveryCodeHasAHint(t *testing.T) {
 		exchange.CodeThrottled, exchange.CodeTrouble, exchange.CodeOther, exchange.CodeExpired,
 		guard.CodeStranger, guard.CodeRedirect, guard.CodeNotJSON, guard.CodeTooLong, guard.CodeDNS, guard.CodeTLS,
 		guard.CodeProxy, guard.CodeTimeout, guard.CodeBroken, guard.CodeUnreachable,
-		vault.CodeSealed, vault.CodeElsewhere, vault.CodeKeyGone, vault.CodeNewer, vault.CodeDamaged, vault.CodeVault,
+		vault.CodeSealed, vault.CodeElsewhere, vault.CodeKeyGone, vault.CodeNewer, vault.CodeDamaged, vault.CodeVault, vault.CodeChanged,
 	} {
 		hint := hints[code]
 		if hint == "" || strings.Contains(hint, "\n") || strings.HasSuffix(hint, ".") || strings.Contains(hint, "docker-credential-acr ") {

@@ -41,6 +41,9 @@ func advice(err error) string {
 // hintFor looks up what to do about a failure. REGISTRY stands for the login
 // server in the tables' texts, CLIENT-ID for the service principal's.
 func hintFor(failed *credhelper.Error) string {
+	if errors.Is(failed, vault.ErrBusy) {
+		return "try again"
+	}
 	if errors.Is(failed, vault.ErrNoHome) {
 		return "unlock the OS keyring, or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600)"
 	}
@@ -164,6 +167,7 @@ var hints = map[string]string{
 	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker logout REGISTRY, and log in again",
 	vault.CodeKeyGone:   "run: docker logout REGISTRY, and log in again",
 	vault.CodeNewer:     "install the newer version again, or run: docker logout REGISTRY, and log in again",
+	vault.CodeChanged:   "try again",
 	vault.CodeVault:     "give that directory to yourself alone: chmod 700, as its owner",
 	vault.CodeDamaged:   "run: docker logout REGISTRY, and log in again",
 }

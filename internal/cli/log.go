@@ -38,7 +38,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	if r.Level < slog.LevelWarn {
 		fmt.Fprintf(&line, "trace: %d ms: ", l.now().Sub(l.began).Milliseconds())
 	}
-	line.WriteString(r.Message)
+	line.WriteString(oneLine(r.Message))
 	r.Attrs(func(a slog.Attr) bool {
 		if value := a.Value.Resolve().String(); value != "" {
 			fmt.Fprintf(&line, " %s=%q", a.Key, value)

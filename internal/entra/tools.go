@@ -64,6 +64,7 @@ func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, er
 	if path == "" {
 		return nil, &ToolError{name + " is not on PATH", CodeAzMissing}
 	}
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
@@ -76,6 +77,8 @@ func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, er
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
+	case parent.Err() != nil:
+		return nil, &ToolError{name + " was not waited for any longer", CodeAzTimeout}
 	case ctx.Err() != nil:
 		return nil, &ToolError{fmt.Sprintf("%s did not answer within %v", name, toolTimeout), CodeAzTimeout}
 	case errors.As(err, &exit):

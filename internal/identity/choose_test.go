@@ -221,7 +221,7 @@ func TestPatterns(t *testing.T) {
 func TestConfigFilesThatAreRefused(t *testing.T) {
 	for _, row := range []struct{ content, says string }{
 		{`{"registry":{}}`, `unknown field "registry"`},
-		{config(`"contoso.azurecr.io":{"identity":"azure-cli","clientID":"x","secret":"y"}`), `unknown field "secret"`},
+		{config(`"contoso.azurecr.io":{"identity":"azure-cli","secret":"y"}`), `unknown field "secret"`},
 		{config(`"contoso.azurecr.io":{"identity":"managed-identity"}`), `no identity "managed-identity"`},
 		{config(`"contoso.azurecr.io":{"identity":"service-principal"}`), "needs a GUID"},
 		{config(`"contoso.azurecr.io":{"identity":"azure-cli","clientId":"x"}`), "clientId is of use to a service principal only"},
@@ -235,11 +235,16 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		{`{} {}`, "behind the end"},
 		{`{"registries":{}}}`, "behind the end"},
 		{config(`"contoso.azurecr.io":{},"contoso.azurecr.io":{}`), `"contoso.azurecr.io" stands twice`},
-		{`{"registries":{},"registries":{}}`, "registries stands twice"},
+		{`{"registries":{},"registries":{}}`, `"registries" stands twice`},
 		{config(`"a.b.azurecr.io":{}`), `"a.b.azurecr.io" names no`},
 		{``, "it is empty"},
 		{strings.Repeat(" ", 2<<20), "not a regular file of at most"},
-		{`[]`, "cannot unmarshal"},
+		{`[]`, "something else where a JSON object should be"},
+		{`null`, "something else where a JSON object should be"},
+		{config(`"contoso.azurecr.io":null`), "something else where a JSON object should be"},
+		{config(`"contoso.azurecr.io":{"identity":7}`), "identity is not a string"},
+		{config(`"contoso.azurecr.io":{"Identity":"azure-cli"}`), `unknown field "Identity"`},
+		{config(`"contoso.azurecr.io":{"identity":"azure-cli","identity":"anonymous"}`), `"identity" stands twice`},
 		{`{"registries":`, "ends in the middle"},
 	} {
 		path := filepath.Join(t.TempDir(), "config.json")

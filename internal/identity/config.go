@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -21,10 +20,10 @@ import (
 
 // An Entry is what a config file says about a host or pattern.
 type Entry struct {
-	Identity Kind   `json:"identity"`
-	Tenant   string `json:"tenant"`
-	ClientID string `json:"clientId"`
-	Audience string `json:"audience"`
+	Identity Kind
+	Tenant   string
+	ClientID string
+	Audience string
 
 	pattern string
 	source  string
@@ -32,39 +31,8 @@ type Entry struct {
 
 // Config is a config file. People and fleets write it; the program never does.
 type Config struct {
-	Registries entries `json:"registries"`
+	Registries map[string]Entry
 	path       string
-}
-
-// entries are read strictly: what stands twice, or isn't known, is an error.
-type entries map[string]Entry
-
-func (e *entries) UnmarshalJSON(content []byte) error {
-	if *e != nil {
-		return errors.New("registries stands twice")
-	}
-	*e = entries{}
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return errors.New("registries is not an object")
-	}
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		pattern := key.(string) // nothing else can be a key
-		if _, twice := (*e)[pattern]; twice {
-			return fmt.Errorf("%q stands twice", pattern)
-		}
-		var entry Entry
-		if err := decoder.Decode(&entry); err != nil {
-			return err
-		}
-		(*e)[pattern] = entry
-	}
-	return nil
 }
 
 // maxConfig is far above a config file of thousands of registries.
@@ -227,23 +195,71 @@ func parseConfig(content []byte) (Config, error) {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return Config{}, errors.New("it is empty")
 	}
-	var config Config
+	config := Config{Registries: map[string]Entry{}}
+	err := eachKey(content, func(key string, value json.RawMessage) error {
+		if key != "registries" {
+			return fmt.Errorf("unknown field %q", key)
+		}
+		return eachKey(value, func(pattern string, value json.RawMessage) error {
+			entry, err := parseEntry(value)
+			config.Registries[pattern] = entry
+			return cmp.Or(err, entry.check(pattern))
+		})
+	})
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ends in the middle of the JSON object")
+	}
+	return config, err
+}
+
+func parseEntry(content []byte) (e Entry, err error) {
+	fields := map[string]any{"identity": &e.Identity, "tenant": &e.Tenant, "clientId": &e.ClientID, "audience": &e.Audience}
+	err = eachKey(content, func(key string, value json.RawMessage) error {
+		field, ok := fields[key]
+		if !ok {
+			return fmt.Errorf("unknown field %q", key)
+		}
+		if json.Unmarshal(value, field) != nil {
+			return fmt.Errorf("%s is not a string", key)
+		}
+		return nil
+	})
+	return e, err
+}
+
+// eachKey reads a JSON object strictly: nothing may stand twice, be followed by
+// something else, or be spelled otherwise than it should.
+func eachKey(content []byte, visit func(key string, value json.RawMessage) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&config); errors.Is(err, io.ErrUnexpectedEOF) {
-		return Config{}, errors.New("it ends in the middle of the JSON object")
-	} else if err != nil {
-		return Config{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return cmp.Or(err, errors.New("there is something else where a JSON object should be"))
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return Config{}, errors.New("there is something behind the end of the JSON object")
-	}
-	for _, pattern := range slices.Sorted(maps.Keys(config.Registries)) {
-		if err := config.Registries[pattern].check(pattern); err != nil {
-			return Config{}, err
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		key := token.(string) // nothing else can be a key
+		if seen[key] {
+			return fmt.Errorf("%q stands twice", key)
+		}
+		seen[key] = true
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		if err := visit(key, value); err != nil {
+			return err
 		}
 	}
-	return config, nil
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("there is something behind the end of the JSON object")
+	}
+	return nil
 }
 
 func (e Entry) check(pattern string) error {

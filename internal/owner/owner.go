@@ -23,6 +23,13 @@ func Private(info fs.FileInfo) string {
 	return ""
 }
 
+// Mine says whether a file belongs to whoever runs this program, as far as the
+// system lets one know.
+func Mine(info fs.FileInfo) bool {
+	uid, known := of(info)
+	return !known || uid == os.Geteuid()
+}
+
 // Trusted says why a file could be the word of somebody else than its reader or
 // root; "" if it can't be.
 func Trusted(info fs.FileInfo) string {

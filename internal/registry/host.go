@@ -118,8 +118,9 @@ func hostPart(server string) (string, error) {
 		return "", &RefusedError{"a registry name has no user, escape, query or fragment"}
 	}
 	rest, _ := strings.CutPrefix(server, "https://")
-	if strings.Contains(rest, "://") {
-		return "", lookalike(server)
+	if _, other, ok := strings.Cut(rest, "://"); ok {
+		name, _, _ := strings.Cut(other, "/")
+		return "", lookalike(name)
 	}
 	name, _, _ := strings.Cut(rest, "/")
 	if name == "" {

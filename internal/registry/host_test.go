@@ -55,6 +55,7 @@ var servers = []struct{ server, want string }{
 	{"contoso.westus.data.azurecr.io", foreign}, // data endpoint
 	{"login.microsoftonline.com", foreign},
 	{"harbor.example/contoso.azurecr.io/app", foreign}, // a proxy cache, which crane asks for with its path
+	{"http://harbor.example/contoso.azurecr.io/app", foreign},
 	{"evil.example/contoso.azurecr.io", foreign},
 	{"evil.com/x.azurecr.io", foreign},
 

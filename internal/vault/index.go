@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"syscall"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
@@ -34,14 +33,10 @@ func (v *Vault) List() ([]identity.Login, error) {
 // anyhow opens the vault for looking and deleting, which is all right even where
 // its permissions are not. A nil root without an error is an empty vault.
 func (v *Vault) anyhow() (*os.Root, error) {
-	if v.Dir == "" {
+	if info, err := os.Stat(v.Dir); v.Dir == "" || err != nil || !info.IsDir() {
 		return nil, nil
 	}
-	root, err := os.OpenRoot(v.Dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
-	}
-	return root, err
+	return os.OpenRoot(v.Dir)
 }
 
 // RegistryTenant is the tenant that a token kept for the server names; "" for

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
@@ -25,6 +27,7 @@ const (
 	CodeNewer     = "login-newer"     // a newer version of the program wrote it
 	CodeDamaged   = "login-damaged"   // its file isn't what was written
 	CodeVault     = "login-vault"     // the whole vault could be somebody else's work
+	CodeChanged   = "login-changed"   // it was stored anew just now
 )
 
 // A LoginError says why a stored login can't be used. Nothing is deleted: the
@@ -49,6 +52,8 @@ func (e *LoginError) Code() string {
 		return CodeDamaged
 	case errors.Is(e.Why, errUntrusted):
 		return CodeVault
+	case errors.Is(e.Why, ErrChanged):
+		return CodeChanged
 	case errors.Is(e.Why, errElsewhere):
 		return CodeElsewhere
 	case errors.Is(e.Why, fs.ErrNotExist), errors.Is(e.Why, errOtherKey):
@@ -89,11 +94,21 @@ func (v *Vault) Login(server string) (*identity.Login, error) {
 	return &login, nil
 }
 
-// unlessNone turns the vault's own trouble into an error only where it matters:
-// a vault that is open to others is still looked into by name.
+// unlessNone turns the vault's own trouble into an error only where it matters.
+// A vault that isn't ours to enter holds nothing for us, and one that is open to
+// others is still looked into by name; otherwise there may be a login, and to be
+// somebody else than it says would be wrong.
 func (v *Vault) unlessNone(server string, trouble error) error {
-	found, err := fs.Glob(os.DirFS(v.Dir), "*/"+loginName(server))
-	if err == nil && len(found) == 0 {
+	info, err := os.Stat(v.Dir)
+	none := err != nil || !info.IsDir() || errors.Is(trouble, fs.ErrPermission) && !owner.Mine(info)
+	if errors.Is(trouble, errUntrusted) {
+		compartments, err := os.ReadDir(v.Dir)
+		none = err == nil && !slices.ContainsFunc(compartments, func(c fs.DirEntry) bool {
+			_, err := os.Lstat(filepath.Join(v.Dir, c.Name(), loginName(server)))
+			return err == nil
+		})
+	}
+	if none {
 		v.Log.Debug("working without a vault", "why", trouble)
 		return nil
 	}

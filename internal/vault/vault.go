@@ -56,6 +56,9 @@ type Vault struct {
 // ErrNoHome is what storing a secret answers where no keyring can hold the key.
 var ErrNoHome = errors.New("there is no keyring to seal a secret with")
 
+// ErrBusy is among the causes where another process made a key all the while.
+var ErrBusy = sealed.ErrWaited
+
 // open opens the vault's directory. fs.ErrNotExist means an empty vault.
 func (v *Vault) open() (*os.Root, error) {
 	if v.Dir == "" {

@@ -70,15 +70,15 @@ func TestVaultsThatShareAKeyring(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 12 {
 		all.Go(func() {
-			at := "DOCKER_CREDENTIAL_ACR_HOME=" + s.dir(fmt.Sprint("vault", i))
-			if out, err := s.exec(login, "env", at, filepath.Join(bin, program), "store"); err != nil {
+			at := s.dir(fmt.Sprint("home", i))
+			if out, err := s.exec(login, "env", "HOME="+at, filepath.Join(bin, program), "store"); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
 	}
 	all.Wait()
 	for i := range 12 {
-		s.env["DOCKER_CREDENTIAL_ACR_HOME"] = s.dir(fmt.Sprint("vault", i))
+		s.env["HOME"] = s.dir(fmt.Sprint("home", i))
 		if out, err := s.get(host); err != nil {
 			t.Errorf("vault %d: %v: %s", i, err, out)
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,7 +37,7 @@ func program() {
 	transcript := open(os.Getenv("TRANSCRIPT"))
 	var transport http.RoundTripper = azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
 	var stdout strings.Builder
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
 	status := cli.Run(ctx, cli.World{
 		Stdin:     os.Stdin,

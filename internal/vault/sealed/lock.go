@@ -3,11 +3,14 @@ package sealed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
 
 // A fetch may need this much of the time that a get has; waiting for somebody
@@ -33,6 +36,13 @@ var ErrWaited = errors.New("the lock is held by another process for too long")
 func Lock(ctx context.Context, dir, name string, settled func() bool) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if why := owner.Private(info); why != "" || !info.IsDir() {
+		return nil, fmt.Errorf("the directory of locks %s is not used: %s", dir, why)
 	}
 	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
 	ctx, cancel := shortened(ctx)
