@@ -188,36 +188,6 @@ func TestAuthoritiesOfOtherCloudsAreRefused(t *testing.T) {
 	}
 }
 
-func TestPatterns(t *testing.T) {
-	for _, row := range []struct {
-		pattern, host string
-		matches       bool
-	}{
-		{"contoso.azurecr.io", "contoso.azurecr.io", true},
-		{"contoso.azurecr.io", "contoso.westeurope.geo.azurecr.io", false},
-		{"*.azurecr.io", "contoso.azurecr.io", true},
-		{"*.azurecr.io", "contoso-a1b2.azurecr.io", true},
-		{"*.azurecr.io", "contoso.westeurope.geo.azurecr.io", true},
-		{"*.azurecr.io", "contoso.azurecr.cn", false},
-		{"contoso*.azurecr.io", "contoso.azurecr.io", true},
-		{"contoso*.azurecr.io", "contoso-a1b2.azurecr.io", true},
-		{"contoso*.azurecr.io", "contosi.azurecr.io", false},
-		{"contoso.*.geo.azurecr.io", "contoso.westeurope.geo.azurecr.io", true},
-		{"contoso.*.geo.azurecr.io", "contoso.azurecr.io", false},
-		{"c*s*.azurecr.io", "contoso.azurecr.io", true},
-		{"c*x*.azurecr.io", "contoso.azurecr.io", false},
-	} {
-		host, err := registry.ParseHost(row.host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := scene{user: config(fmt.Sprintf(`%q:{"identity":"anonymous"}`, row.pattern))}.chooser(t).For(host)
-		if matches := id.Kind == identity.Anonymous; err != nil || matches != row.matches {
-			t.Errorf("%s matches %s: %v, %v", row.pattern, row.host, matches, err)
-		}
-	}
-}
-
 func TestConfigFilesThatAreRefused(t *testing.T) {
 	for _, row := range []struct{ content, says string }{
 		{`{"registry":{}}`, `unknown field "registry"`},
@@ -271,15 +241,5 @@ func TestManagedIdentitiesOfAzureCLIDiffer(t *testing.T) {
 	}
 	if seen[0].Same(seen[1]) {
 		t.Error("they are the same")
-	}
-}
-
-// TestPatternsOfManyStars would take for ever if matching tried everything.
-func TestPatternsOfManyStars(t *testing.T) {
-	host, _ := registry.ParseHost(strings.Repeat("a", 50) + ".azurecr.io")
-	pattern := strings.Repeat("*a", 20) + "b.azurecr.io"
-	id, err := scene{user: config(fmt.Sprintf(`%q:{"identity":"anonymous"}`, pattern))}.chooser(t).For(host)
-	if err != nil || id.Kind != identity.None {
-		t.Errorf("%+v, %v", id, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -73,7 +72,7 @@ func (c Chooser) entry(host registry.Host) (best Entry, err error) {
 		if err != nil {
 			return Entry{}, &Error{fmt.Sprintf("config file %s: %v", config.path, err), CodeConfig}
 		}
-		if found.pattern != "" && (best.pattern == "" || moreSpecific(found.pattern, best.pattern) > 0) {
+		if found.pattern != "" && (best.pattern == "" || registry.MoreSpecific(found.pattern, best.pattern) > 0) {
 			found.source = fmt.Sprintf("config file %s (%s)", config.path, found.pattern)
 			best = found
 		}
@@ -85,12 +84,12 @@ func (c Chooser) entry(host registry.Host) (best Entry, err error) {
 func (c Config) match(host registry.Host) (Entry, error) {
 	var best []Entry
 	for pattern, e := range c.Registries {
-		if !matches(pattern, host) {
+		if !registry.Matches(pattern, host) {
 			continue
 		}
 		e.pattern = pattern
 		if len(best) > 0 {
-			switch d := moreSpecific(pattern, best[0].pattern); {
+			switch d := registry.MoreSpecific(pattern, best[0].pattern); {
 			case d < 0:
 				continue
 			case d > 0:
@@ -107,35 +106,6 @@ func (c Config) match(host registry.Host) (Entry, error) {
 	}
 	one, other := best[0].pattern, best[1].pattern
 	return Entry{}, fmt.Errorf("%s and %s match equally well", min(one, other), max(one, other))
-}
-
-// moreSpecific compares patterns that match the same host: a whole name beats
-// every pattern, then the one with more literal characters wins.
-func moreSpecific(a, b string) int {
-	rank := func(p string) int {
-		if stars := strings.Count(p, "*"); stars > 0 {
-			return len(p) - stars
-		}
-		return 1 << 20
-	}
-	return cmp.Compare(rank(a), rank(b))
-}
-
-// matches says whether a pattern means a host. A star stands for any run of
-// letters, digits and hyphens, never for a dot; a pattern that means the
-// registry as a whole covers its regional endpoints too.
-func matches(pattern string, host registry.Host) bool {
-	if !strings.Contains(pattern, "*") {
-		return pattern == host.String()
-	}
-	return glob(pattern, host.String()) || glob(pattern, host.Global())
-}
-
-// glob gives path.Match dots for slashes, since that is what its star stops at.
-func glob(pattern, name string) bool {
-	slashes := func(s string) string { return strings.ReplaceAll(s, ".", "/") }
-	ok, err := path.Match(slashes(pattern), slashes(name))
-	return ok && err == nil
 }
 
 // configuresServicePrincipal says whether a config file has use for a secret

@@ -41,22 +41,6 @@ func (h Host) Global() string {
 	return label + "." + h.cloud.Suffix
 }
 
-// IsPattern says whether a string could match a Host: a host as String returns
-// it, or letters, digits, hyphens, dots and stars before one of the suffixes.
-func IsPattern(pattern string) bool {
-	if !strings.Contains(pattern, "*") {
-		host, err := ParseHost(pattern)
-		return err == nil && host.name == pattern
-	}
-	for _, c := range clouds {
-		label, ok := strings.CutSuffix(pattern, "."+c.Suffix)
-		if ok && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-.*") == "" {
-			return true
-		}
-	}
-	return false
-}
-
 // maxServer is more than any client sends: a host name has at most 253 bytes,
 // and a repository path is cut off.
 const maxServer = 300
