@@ -130,7 +130,29 @@ func (d *desktop) keyring(password string) (end func(), pid int) {
 	}
 	kill, pid := d.start(cmd, password)
 	d.await(secrets, true)
+	if password == "password" {
+		d.awaitUnlocked()
+	}
 	return func() { kill(); d.await(secrets, false) }, pid
+}
+
+// awaitUnlocked waits for what gnome-keyring does after it has come: it creates
+// or unlocks the login collection.
+func (d *desktop) awaitUnlocked() {
+	d.t.Helper()
+	for range 500 {
+		conn, err := dbus.Connect(d.address)
+		if err == nil {
+			locked := true
+			err = conn.Object(secrets, loginPath).Call(propertyGet, 0, "org.freedesktop.Secret.Collection", "Locked").Store(&locked)
+			conn.Close()
+			if err == nil && !locked {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.t.Fatal("the login collection did not open")
 }
 
 // await waits until name has, or no longer has, an owner on the bus.
@@ -205,7 +227,7 @@ func (d *desktop) expect(kind, saying string) {
 }
 
 func TestSecretServiceKeepsTheKey(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	end, _ := d.keyring("password")
 	if rep := d.run(t, d.order("key")); rep.Kind != "not found" {
 		t.Fatalf("before: %+v", rep)
@@ -232,7 +254,7 @@ func TestSecretServiceKeepsTheKey(t *testing.T) {
 func TestSecretServiceLocked(t *testing.T) {
 	for name, password := range map[string]string{"never unlocked": "", "wrong password": "another"} {
 		t.Run(name, func(t *testing.T) {
-			d := startDesktop(t, "--session")
+			d := startDesktop(t, quietBus(t))
 			end, _ := d.keyring("password")
 			made := d.run(t, d.order("make"))
 			end()
@@ -250,7 +272,7 @@ func TestSecretServiceLocked(t *testing.T) {
 // A locked collection that holds no key of ours must not look like one that
 // could take a key: writing would prompt.
 func TestSecretServiceLockedAndEmpty(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	end, _ := d.keyring("password")
 	end()
 	d.keyring("")
@@ -268,7 +290,7 @@ func TestSecretServiceNeverSetUp(t *testing.T) {
 func TestSecretServiceNeverPrompts(t *testing.T) {
 	need(t, "Xvfb")
 	display := fmt.Sprintf(":%d", 1000+os.Getpid()%20000)
-	d := startDesktop(t, "--session", "DISPLAY="+display)
+	d := startDesktop(t, "--session", "DISPLAY="+display) // the prompter is started on demand
 	d.start(exec.Command("Xvfb", display, "-nolisten", "tcp"), "")
 	for range 500 {
 		if _, err := os.Stat("/tmp/.X11-unix/X" + display[1:]); err == nil {
@@ -294,7 +316,7 @@ func TestSecretServiceNeverPrompts(t *testing.T) {
 }
 
 func TestSecretServiceStopped(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	_, pid := d.keyring("password")
 	made := d.run(t, d.order("make"))
 	syscall.Kill(pid, syscall.SIGSTOP)
@@ -328,6 +350,14 @@ func TestSecretServiceMuteBus(t *testing.T) {
 }
 
 func TestSecretServiceBusWithoutOne(t *testing.T) {
+	d := startDesktop(t, quietBus(t))
+	d.expect("unavailable", "org.freedesktop.secrets")
+}
+
+// quietBus is a session bus that starts no service by itself: one started on
+// demand just when ours has ended would be nobody's to end.
+func quietBus(t *testing.T) (flag string) {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), "bus.conf")
 	err := os.WriteFile(config, []byte(`<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>
@@ -335,8 +365,7 @@ func TestSecretServiceBusWithoutOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDesktop(t, "--config-file="+config)
-	d.expect("unavailable", "org.freedesktop.secrets")
+	return "--config-file=" + config
 }
 
 // fakeLaunch lays a dbus-launch on a path that records being run.
@@ -387,7 +416,7 @@ func TestSecretServiceNeverLaunchesABus(t *testing.T) {
 // The bus of $XDG_RUNTIME_DIR is one that go-keyring doesn't look for: writing
 // must not have it launch another.
 func TestSecretServiceInTheRuntimeDirectory(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	d.keyring("password")
 	bin, ran := fakeLaunch(t, d.home)
 	if err := os.Symlink("bus-socket", filepath.Join(d.home, "bus")); err != nil {
@@ -407,7 +436,7 @@ func TestSecretServiceInTheRuntimeDirectory(t *testing.T) {
 
 // One item that isn't a key must stay as it is.
 func TestSecretServiceRefusesWhatIsNoKey(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	d.keyring("password")
 	for _, do := range []string{"go-keyring rubbish", "key", "make", "key"} {
 		rep := d.run(t, d.order(do))
@@ -424,7 +453,7 @@ func TestSecretServiceRefusesWhatIsNoKey(t *testing.T) {
 }
 
 func TestFiftyProcessesMakeOneSecretServiceKey(t *testing.T) {
-	d := startDesktop(t, "--session")
+	d := startDesktop(t, quietBus(t))
 	d.keyring("password")
 	key := d.fifty(t, d.order("get"))
 	if rep := d.run(t, d.order("key")); rep.Key != key {

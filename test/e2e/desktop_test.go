@@ -23,13 +23,19 @@ type desktop struct {
 	keyring *exec.Cmd
 }
 
+// quietBus is a session bus that starts no service by itself: one started on
+// demand just when ours has ended would be nobody's to end.
+const quietBus = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`
+
 // startDesktop starts a session with an unlocked keyring, and gives it to the
 // clients that follow. dbus-run-session lives as long as the command in it,
 // which waits for the end of its standard input.
 func (s *stage) startDesktop() *desktop {
 	s.t.Helper()
 	need(s.t, "dbus-run-session", "gnome-keyring-daemon")
-	session := exec.Command("dbus-run-session", "--", "sh", "-c", "echo $DBUS_SESSION_BUS_ADDRESS; exec cat")
+	session := exec.Command("dbus-run-session", "--config-file="+s.write(s.work+"/bus.conf", quietBus), "--", "sh", "-c", "echo $DBUS_SESSION_BUS_ADDRESS; exec cat")
 	session.Env = s.environ()
 	in, err := session.StdinPipe()
 	if err != nil {
@@ -75,6 +81,29 @@ func (d *desktop) startKeyring(password string) {
 		d.s.t.Fatal(err)
 	}
 	d.await(true)
+	if password != "" {
+		d.awaitUnlocked()
+	}
+}
+
+// awaitUnlocked waits for what gnome-keyring does after it has come: it creates
+// or unlocks the login collection.
+func (d *desktop) awaitUnlocked() {
+	conn, err := dbus.Connect(d.address)
+	if err != nil {
+		d.s.t.Fatal(err)
+	}
+	defer conn.Close()
+	login := conn.Object("org.freedesktop.secrets", "/org/freedesktop/secrets/collection/login")
+	for range 500 {
+		locked := true
+		err := login.Call("org.freedesktop.DBus.Properties.Get", 0, "org.freedesktop.Secret.Collection", "Locked").Store(&locked)
+		if err == nil && !locked {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.s.t.Fatal("the login collection did not open")
 }
 
 func (d *desktop) stopKeyring() {
