@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keyring"
@@ -40,7 +41,7 @@ func (h *Helper) open() (*rooms, error) {
 	if err != nil {
 		return nil, err
 	}
-	tools := entra.Tools{Getenv: getenv, Environ: environ}
+	tools := devtool.Tools{Getenv: getenv, Environ: environ, Now: h.now}
 	v := &vault.Vault{Dir: p.vault, KeyLocks: p.keyLocks, Keys: ring, Now: h.now, Log: h.log}
 	return &rooms{
 		identities: identity.Chooser{

@@ -22,22 +22,24 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli"},
 	"internal/cli": {
-		"credential-helper", "internal/entra", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
+		"credential-helper", "internal/entra/authority", "internal/entra/devtool", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
 	},
 	"credential-helper": {
-		"internal/entra", "internal/exchange", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/vault",
+		"internal/entra", "internal/entra/devtool", "internal/exchange", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/vault",
 	},
-	"internal/entra":        {"internal/guard", "internal/identity", "internal/registry", "internal/secret"},
-	"internal/exchange":     {"internal/guard", "internal/registry", "internal/secret"},
-	"internal/vault":        {"internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
-	"internal/vault/sealed": {"internal/identity", "internal/owner", "internal/secret"},
-	"internal/identity":     {"internal/owner", "internal/registry", "internal/secret"},
-	"internal/keyring":      {"internal/owner"},
-	"internal/guard":        {},
-	"internal/owner":        {},
-	"internal/registry":     {},
-	"internal/secret":       {},
-	"test/azuretest":        {},
+	"internal/entra":           {"internal/entra/authority", "internal/entra/devtool", "internal/identity", "internal/registry", "internal/secret"},
+	"internal/entra/authority": {"internal/guard"},
+	"internal/entra/devtool":   {"internal/entra/authority", "internal/identity", "internal/secret"},
+	"internal/exchange":        {"internal/guard", "internal/registry", "internal/secret"},
+	"internal/vault":           {"internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
+	"internal/vault/sealed":    {"internal/identity", "internal/owner", "internal/secret"},
+	"internal/identity":        {"internal/owner", "internal/registry", "internal/secret"},
+	"internal/keyring":         {"internal/owner"},
+	"internal/guard":           {},
+	"internal/owner":           {},
+	"internal/registry":        {},
+	"internal/secret":          {},
+	"test/azuretest":           {},
 }
 
 // only says which packages alone may import something, and why.
@@ -53,10 +55,10 @@ var only = []struct {
 	{"github.com/hashicorp/", []string{"internal/guard"}, "requests are repeated in one place"},
 	{
 		"net/http",
-		[]string{"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/entra", "internal/exchange", "internal/guard"},
+		[]string{"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/entra", "internal/entra/authority", "internal/exchange", "internal/guard"},
 		"identity, registry, secret, vault and keyring never reach the network",
 	},
-	{"os/exec", []string{"internal/entra", "internal/keyring"}, "children run in one place, without our secrets; keyring only knows an exit code of theirs"},
+	{"os/exec", []string{"internal/entra/devtool", "internal/keyring"}, "children run in one place, without our secrets; keyring only knows an exit code of theirs"},
 }
 
 // imports maps each package of the product, and the sandbox, to what its files

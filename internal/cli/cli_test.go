@@ -13,7 +13,8 @@ import (
 	"time"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
@@ -56,8 +57,8 @@ func TestEveryCodeHasAHint(t *testing.T) {
 	for _, code := range []string{
 		identity.CodeConfig, identity.CodeConfigMode, identity.CodeNoSecret, identity.CodeNoAzureCLI,
 		identity.CodeHalfSet, identity.CodeBadVariable, identity.CodeWrongCloud,
-		entra.CodeThrottled, entra.CodeTrouble, entra.CodeOther,
-		entra.CodeAzMissing, entra.CodeAzSignedOut, entra.CodeAzTimeout, entra.CodeAzFailed, entra.CodeAzOtherTenant,
+		authority.CodeThrottled, authority.CodeTrouble, authority.CodeOther,
+		devtool.CodeAzMissing, devtool.CodeAzSignedOut, devtool.CodeAzTimeout, devtool.CodeAzFailed, devtool.CodeAzOtherTenant,
 		exchange.CodeUnauthorized, exchange.CodeFirewall, exchange.CodeDenied, exchange.CodeNotFound, exchange.CodeTooLarge,
 		exchange.CodeThrottled, exchange.CodeTrouble, exchange.CodeOther, exchange.CodeExpired,
 		guard.CodeStranger, guard.CodeRedirect, guard.CodeNotJSON, guard.CodeTooLong, guard.CodeDNS, guard.CodeTLS,
@@ -73,7 +74,7 @@ func TestEveryCodeHasAHint(t *testing.T) {
 
 func TestAdviceDependsOnWhoItIs(t *testing.T) {
 	expired := func(identity, source string) error {
-		return &credhelper.Error{Registry: "contoso.azurecr.io", Identity: identity, Source: source, Err: fmt.Errorf("signing in: %w", &entra.Error{AADSTS: 7000222})}
+		return &credhelper.Error{Registry: "contoso.azurecr.io", Identity: identity, Source: source, Err: fmt.Errorf("signing in: %w", &authority.Error{AADSTS: 7000222})}
 	}
 	for _, row := range []struct {
 		err  error
@@ -82,8 +83,8 @@ func TestAdviceDependsOnWhoItIs(t *testing.T) {
 		{expired("service principal 7d1c", "AZURE_CLIENT_ID"), "az ad app credential reset --id 7d1c, and set AZURE_CLIENT_SECRET"},
 		{expired("service principal 7d1c", "a stored login"), "docker login contoso.azurecr.io -u 7d1c"},
 		{expired("Azure CLI's ada@contoso.example", "config file x"), "; hint: run: az login --service-principal"},
-		{&credhelper.Error{Registry: "contoso.azurecr.io", Source: "config file x", Err: &entra.Error{AADSTS: 90002}}, "check tenant in the config file"},
-		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &entra.Error{AADSTS: 12345}}, "DOCKER_CREDENTIAL_ACR_TRACE=1"},
+		{&credhelper.Error{Registry: "contoso.azurecr.io", Source: "config file x", Err: &authority.Error{AADSTS: 90002}}, "check tenant in the config file"},
+		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &authority.Error{AADSTS: 12345}}, "DOCKER_CREDENTIAL_ACR_TRACE=1"},
 		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &vault.Failure{Text: "x", Hint: exchange.CodeFirewall}}, "az acr network-rule add"},
 		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: &vault.LoginError{Server: "contoso.azurecr.io", Why: errors.New("locked")}}, "docker logout contoso.azurecr.io"},
 		{&credhelper.Error{Registry: "contoso.azurecr.io", Err: errors.New("x")}, "contoso.azurecr.io: x"},

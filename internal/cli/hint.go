@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
@@ -132,15 +133,15 @@ var hints = map[string]string{
 	"AADSTS50001":   "check the audience in the config file, or leave it out",
 	"AADSTS53003":   "ask the tenant's administrator which Conditional Access policy blocks it",
 
-	entra.CodeThrottled: "wait, then try again",
-	entra.CodeTrouble:   status,
-	entra.CodeOther:     traced,
+	authority.CodeThrottled: "wait, then try again",
+	authority.CodeTrouble:   status,
+	authority.CodeOther:     traced,
 
-	entra.CodeAzSignedOut:   azLogin,
-	entra.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
-	entra.CodeAzTimeout:     azTry,
-	entra.CodeAzFailed:      azTry,
-	entra.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
+	devtool.CodeAzSignedOut:   azLogin,
+	devtool.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
+	devtool.CodeAzTimeout:     azTry,
+	devtool.CodeAzFailed:      azTry,
+	devtool.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
 
 	exchange.CodeUnauthorized: role,
 	exchange.CodeFirewall:     "ask for the address to be allowed (az acr network-rule add), or use the registry's private endpoint",

@@ -19,10 +19,31 @@ const (
 	None Kind = ""
 	// Anonymous is nobody by explicit wish, about which there is no hint.
 	Anonymous Kind = "anonymous"
-	// ServicePrincipal is an application in Microsoft Entra with a client secret.
+	// User is a person who signed in with our login command.
+	User Kind = "user"
+	// ServicePrincipal is an application in Microsoft Entra with a client secret
+	// or a certificate.
 	ServicePrincipal Kind = "service-principal"
+	// WorkloadIdentity is an application that Kubernetes vouches for, by a token in
+	// a file.
+	WorkloadIdentity Kind = "workload-identity"
+	// FederatedToken is an application that somebody else vouches for: a CI's token
+	// in a variable or file, or a managed identity.
+	FederatedToken Kind = "federated-token"
+	// GitHubActions is an application that GitHub's OIDC issuer vouches for.
+	GitHubActions Kind = "github-actions"
+	// AzurePipelines is an application that Azure DevOps vouches for, through a
+	// service connection.
+	AzurePipelines Kind = "azure-pipelines"
+	// ManagedIdentity is an identity that Azure gives to a machine or to a hosted
+	// application.
+	ManagedIdentity Kind = "managed-identity"
 	// AzureCLI is whoever is signed in to Azure CLI.
 	AzureCLI Kind = "azure-cli"
+	// AzureDeveloperCLI is whoever is signed in to azd.
+	AzureDeveloperCLI Kind = "azd"
+	// AzurePowerShell is whoever is signed in to the Az modules of PowerShell.
+	AzurePowerShell Kind = "azure-powershell"
 	// RegistryUser is a user of the registry itself, unknown to Entra: its admin
 	// user or a repository-scoped token. What was stored is returned as it is.
 	RegistryUser Kind = "registry-user"
@@ -37,18 +58,35 @@ type Identity struct {
 	// Tenant is a GUID or a domain. Empty for a service principal whose tenant
 	// nobody knows yet: it can't be exchanged, only returned as it was stored.
 	Tenant string
-	// ClientID is a service principal's application id.
-	ClientID string
+	// ClientID is an application's id; of a User, the id of the application that
+	// the person signs in to; of a ManagedIdentity, its client id. At most one of
+	// ClientID, ObjectID and ResourceID names a ManagedIdentity; none of them
+	// means the one that the machine has.
+	ClientID, ObjectID, ResourceID string
 	// User is the name of a person, of an admin user or of a scoped token.
 	User string
-	// AskTenant says that Azure CLI must be asked for Tenant, which isn't the one
-	// of its default subscription.
+	// AskTenant says that a developer tool must be asked for Tenant, which isn't
+	// the one that it would answer for by itself.
 	AskTenant bool
+	// Subscription is the id of the subscription whose account Azure CLI must be
+	// asked for; "" for its default one.
+	Subscription string
 	// Audience is the resource that the Entra token is meant for.
 	Audience string
 	// Secret is the client secret where it came from the environment. It is
 	// empty where it lies in the vault (Login is set then).
 	Secret secret.String
+	// Certificate is what a service principal has in place of a Secret; nil for
+	// none.
+	Certificate *Certificate
+	// Federation says who vouches for a WorkloadIdentity, FederatedToken,
+	// GitHubActions or AzurePipelines; nil for the other kinds.
+	Federation *Federation
+	// Endpoint is where a ManagedIdentity is to be had.
+	Endpoint Endpoint
+	// Presumed says that nobody asked for a ManagedIdentity: it was chosen because
+	// the machine is one of Azure's. A machine that has none, or several, is nobody.
+	Presumed bool
 	// Login is the vault entry that the choice came from; nil for none.
 	Login *Login
 	// Fingerprint tells what earned a token, without being secret itself. Two
@@ -58,6 +96,65 @@ type Identity struct {
 	// None it may say why somebody who nearly would do, doesn't.
 	Source string
 }
+
+// A Certificate proves a service principal: a private key (RSA) with its
+// certificate, and perhaps the chain above it, in PEM or PKCS#12.
+type Certificate struct {
+	// Content is the file's content, as it was read when the choice was made.
+	Content secret.String
+	// Password opens an encrypted key; empty for one that isn't.
+	Password secret.String
+	// SendChain puts the certificate's chain into the assertion, which
+	// applications need that trust a certificate by its subject name and issuer.
+	SendChain bool
+}
+
+// A Federation says where the assertion of a federated credential comes from, by
+// exactly one of File, Token, RequestURL and ManagedIdentity.
+type Federation struct {
+	// File holds the assertion. Kubernetes replaces it within the hour, so it is
+	// read at each use.
+	File string
+	// Token is the assertion itself, as CI systems put it into a variable.
+	Token secret.String
+	// RequestURL mints a new assertion for whoever shows RequestToken.
+	RequestURL   string
+	RequestToken secret.String
+	// Connection is the service connection that Azure Pipelines vouches for.
+	Connection string
+	// ManagedIdentity is the client id of a user-assigned managed identity whose
+	// token is the assertion.
+	ManagedIdentity string
+	// Proxy takes Entra's place in a cluster with AKS identity bindings; the zero
+	// value for none.
+	Proxy TokenProxy
+}
+
+// A TokenProxy is AKS's in-cluster stand-in for Entra's token endpoint
+// (AZURE_KUBERNETES_TOKEN_PROXY and its companions).
+type TokenProxy struct {
+	// URL is https, without user-info and query.
+	URL string
+	// ServerName is to be sent and verified in TLS; "" means the URL's host.
+	ServerName string
+	// CAFile and CAData hold the root certificates to trust, in PEM; at most one
+	// of them, none means the system's.
+	CAFile, CAData string
+}
+
+// An Endpoint says which of Azure's ways to hand out managed identities is in
+// use. (Order of detection and names as in MSAL Go's managedidentity.GetSource.)
+type Endpoint string
+
+const (
+	// IMDS is the Instance Metadata Service of virtual machines.
+	IMDS          Endpoint = "virtual machine"
+	AppService    Endpoint = "App Service"
+	ServiceFabric Endpoint = "Service Fabric"
+	MachineLearn  Endpoint = "Azure ML"
+	CloudShell    Endpoint = "Cloud Shell"
+	Arc           Endpoint = "Azure Arc"
+)
 
 // String names the identity in messages: "service principal 7d1c…".
 func (id Identity) String() string {
@@ -90,6 +187,17 @@ type Login struct {
 	Tenant   string `json:"tenant,omitempty"`
 	ClientID string `json:"client,omitempty"`
 	User     string `json:"user,omitempty"`
+	// ObjectID, ResourceID and Subscription are as in Identity.
+	ObjectID     string `json:"object,omitempty"`
+	ResourceID   string `json:"resource,omitempty"`
+	Subscription string `json:"subscription,omitempty"`
+	// TokenFile is where the assertion of a federated credential lies.
+	TokenFile string `json:"tokenFile,omitempty"`
+	// Method is how it was recorded, for the same command to be suggested again:
+	// "browser", "device-code", "certificate"; "" for a secret or none.
+	Method string `json:"method,omitempty"`
+	// SendChain is as in Certificate.
+	SendChain bool `json:"sendChain,omitempty"`
 	// Fingerprint is random, made anew with every store: a hash of the secret
 	// could be guessed back from a file that is readable without any key.
 	Fingerprint string `json:"fingerprint"`

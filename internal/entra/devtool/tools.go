@@ -1,4 +1,6 @@
-package entra
+// Package devtool gets access tokens from developer tools that somebody has
+// signed in to.
+package devtool
 
 import (
 	"bytes"
@@ -31,6 +33,8 @@ type Tools struct {
 	Getenv func(string) string
 	// Environ lists it, for the children to inherit the harmless part of.
 	Environ func() []string
+	// Now is the clock that tells an expired answer.
+	Now func() time.Time
 }
 
 // Find resolves a program to an absolute path through PATH; "" if there is none.
@@ -62,7 +66,7 @@ func isProgram(path string) bool {
 func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	path := t.Find(name)
 	if path == "" {
-		return nil, &ToolError{name + " is not on PATH", CodeAzMissing}
+		return nil, &Error{name + " is not on PATH", CodeAzMissing}
 	}
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
@@ -78,13 +82,13 @@ func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, er
 	var exit *exec.ExitError
 	switch {
 	case parent.Err() != nil:
-		return nil, &ToolError{name + " was not waited for any longer", CodeAzTimeout}
+		return nil, &Error{name + " was not waited for any longer", CodeAzTimeout}
 	case ctx.Err() != nil:
-		return nil, &ToolError{fmt.Sprintf("%s did not answer within %v", name, toolTimeout), CodeAzTimeout}
+		return nil, &Error{fmt.Sprintf("%s did not answer within %v", name, toolTimeout), CodeAzTimeout}
 	case errors.As(err, &exit):
 		return nil, &exitError{exit.ExitCode(), stderr.String()}
 	case err != nil:
-		return nil, &ToolError{name + " could not be run", CodeAzFailed}
+		return nil, &Error{name + " could not be run", CodeAzFailed}
 	}
 	return stdout.Bytes(), nil
 }

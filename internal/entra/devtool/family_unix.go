@@ -1,6 +1,6 @@
 //go:build unix
 
-package entra
+package devtool
 
 import (
 	"os/exec"

@@ -1,4 +1,4 @@
-package entra
+package devtool
 
 import (
 	"context"
@@ -7,23 +7,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
-// A ToolError says why a developer tool had no token for us. What the tool
+// An Error says why a developer tool had no token for us. What the tool
 // itself printed stays out of it.
-type ToolError struct {
+type Error struct {
 	// Why continues a sentence.
 	Why string
 	// Hint is one of the codes below.
 	Hint string
 }
 
-func (e *ToolError) Error() string { return e.Why }
+func (e *Error) Error() string { return e.Why }
 
 // Code is what a hint is looked up by.
-func (e *ToolError) Code() string { return e.Hint }
+func (e *Error) Code() string { return e.Hint }
 
 // Codes of tool errors.
 const (
@@ -34,28 +35,28 @@ const (
 	CodeAzOtherTenant = "az-other-tenant"
 )
 
-// azureCLI asks the signed-in Azure CLI, which renews its own token. One run
+// AzureCLI asks the signed-in Azure CLI, which renews its own token. One run
 // takes half a second to three.
-func (c Client) azureCLI(ctx context.Context, id identity.Identity) (secret.Token, error) {
+func (t Tools) AzureCLI(ctx context.Context, id identity.Identity) (secret.Token, error) {
 	args := []string{"account", "get-access-token", "--output", "json", "--resource", id.Audience}
 	if id.AskTenant {
 		args = append(args, "--tenant", id.Tenant)
 	}
-	out, err := c.Tools.run(ctx, "az", args...)
+	out, err := t.run(ctx, "az", args...)
 	if err != nil {
 		return secret.Token{}, azError(err)
 	}
 	answer, err := parseAz(out)
 	if err != nil {
-		return secret.Token{}, &ToolError{"Azure CLI's answer is not understood", CodeAzFailed}
+		return secret.Token{}, &Error{"Azure CLI's answer is not understood", CodeAzFailed}
 	}
-	if !answer.expires.After(c.Now()) {
-		return secret.Token{}, &ToolError{"Azure CLI answered with an expired token", CodeAzFailed}
+	if !answer.expires.After(t.Now()) {
+		return secret.Token{}, &Error{"Azure CLI answered with an expired token", CodeAzFailed}
 	}
 	if identity.IsGUID(id.Tenant) && !strings.EqualFold(answer.Tenant, id.Tenant) {
-		return secret.Token{}, &ToolError{fmt.Sprintf("Azure CLI answered for tenant %.36q instead of %s", answer.Tenant, id.Tenant), CodeAzOtherTenant}
+		return secret.Token{}, &Error{fmt.Sprintf("Azure CLI answered for tenant %.36q instead of %s", answer.Tenant, id.Tenant), CodeAzOtherTenant}
 	}
-	return secret.Token{Value: secret.New(answer.AccessToken), Issued: c.Now(), Expires: answer.expires}, nil
+	return secret.Token{Value: secret.New(answer.AccessToken), Issued: t.Now(), Expires: answer.expires}, nil
 }
 
 type azAnswer struct {
@@ -90,12 +91,12 @@ func parseAz(out []byte) (azAnswer, error) {
 func azError(err error) error {
 	var failed *exitError
 	switch {
-	case asExit(err, &failed) && findAADSTS(failed.stderr) != 0:
-		return &Error{AADSTS: findAADSTS(failed.stderr)}
+	case asExit(err, &failed) && authority.FindAADSTS(failed.stderr) != 0:
+		return &authority.Error{AADSTS: authority.FindAADSTS(failed.stderr)}
 	case asExit(err, &failed) && strings.Contains(failed.stderr, "az login"):
-		return &ToolError{"Azure CLI is not signed in", CodeAzSignedOut}
+		return &Error{"Azure CLI is not signed in", CodeAzSignedOut}
 	case asExit(err, &failed):
-		return &ToolError{fmt.Sprintf("Azure CLI ended with exit status %d", failed.status), CodeAzFailed}
+		return &Error{fmt.Sprintf("Azure CLI ended with exit status %d", failed.status), CodeAzFailed}
 	}
 	return err
 }

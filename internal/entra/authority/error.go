@@ -1,4 +1,4 @@
-package entra
+package authority
 
 import (
 	"encoding/json"
@@ -23,6 +23,9 @@ type Error struct {
 	AADSTS int
 	// Correlation is what Microsoft's support asks for.
 	Correlation string
+	// Claims is what a sign-in must satisfy that would be accepted: the claims
+	// challenge of Conditional Access, to be sent as it is; "" for none.
+	Claims string
 	// Wait is how long Entra asks to wait.
 	Wait time.Duration
 }
@@ -127,6 +130,7 @@ func newError(resp *http.Response, body []byte) *Error {
 		Codes       []int  `json:"error_codes"`
 		Description string `json:"error_description"`
 		Correlation string `json:"correlation_id"`
+		Claims      string `json:"claims"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
 		return e
@@ -137,7 +141,10 @@ func newError(resp *http.Response, body []byte) *Error {
 	if len(answer.Codes) > 0 {
 		e.AADSTS = answer.Codes[0]
 	} else {
-		e.AADSTS = findAADSTS(answer.Description)
+		e.AADSTS = FindAADSTS(answer.Description)
+	}
+	if json.Valid([]byte(answer.Claims)) {
+		e.Claims = answer.Claims
 	}
 	if regexp.MustCompile(`^[0-9A-Fa-f-]{8,36}$`).MatchString(answer.Correlation) {
 		e.Correlation = answer.Correlation
@@ -145,8 +152,8 @@ func newError(resp *http.Response, body []byte) *Error {
 	return e
 }
 
-// findAADSTS finds Microsoft's number in a description; 0 for none.
-func findAADSTS(text string) int {
+// FindAADSTS finds Microsoft's number in a description; 0 for none.
+func FindAADSTS(text string) int {
 	found := regexp.MustCompile(`AADSTS(\d{4,9})`).FindStringSubmatch(text)
 	if found == nil {
 		return 0

@@ -1,4 +1,4 @@
-package entra
+package devtool
 
 import (
 	"os/exec"
