@@ -207,7 +207,7 @@ type child struct {
 	under  []string
 	env    []string
 	adapt  func(*exec.Cmd)
-	lost   func(t *testing.T, trouble string) // told of every report's trouble; nil for nobody
+	heard  func(report) // sees every report before it is judged; nil for nobody
 }
 
 func (c child) run(t *testing.T, o order) report {
@@ -216,8 +216,8 @@ func (c child) run(t *testing.T, o order) report {
 	if err != nil {
 		t.Fatalf("child %v: %v", o, err)
 	}
-	if c.lost != nil {
-		c.lost(t, rep.Err)
+	if c.heard != nil {
+		c.heard(rep)
 	}
 	return rep
 }
@@ -257,8 +257,8 @@ func (c child) fifty(t *testing.T, o order) string {
 	}
 	wg.Wait()
 	for i, rep := range reps {
-		if c.lost != nil {
-			c.lost(t, rep.Err)
+		if c.heard != nil {
+			c.heard(rep)
 		}
 		if errs[i] != nil || rep.Err != "" || len(rep.Key) != 2*KeySize || rep.Key != reps[0].Key {
 			t.Fatalf("process %d: key of %d digits, same as the first: %t; %v %s", i, len(rep.Key), rep.Key == reps[0].Key, errs[i], rep.Err)

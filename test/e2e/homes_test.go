@@ -28,59 +28,73 @@ const plainUser = 64999
 func TestFiftyProcessesMakeOneKey(t *testing.T) {
 	for _, home := range []string{"file", "kernel", "os"} {
 		t.Run(home, func(t *testing.T) {
-			s := newStage(t)
-			s.signIn(clientSecret)
-			s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = home
-			run := s.get
-			switch home {
-			case "os":
-				s.startDesktop()
-			case "kernel":
-				run = s.asPlainUser()
-			}
-			hosts := s.tenRegistries()
-			everywhere := func() {
-				var all sync.WaitGroup
-				for i := range 50 {
-					all.Go(func() {
-						if out, err := run(hosts[i%10]); err != nil {
-							t.Errorf("%s: %v: %s", hosts[i%10], err, out)
-						}
-					})
-				}
-				all.Wait()
-			}
-			everywhere()
-			if found := s.vaultFiles(home + "-*"); len(found) != 1 {
-				t.Errorf("keys of %q", found)
-			}
-			everywhere()
-			s.exchanges(10)
+			retryOnDaemonDeath(t, func(s *stage) { fiftyMakeOneKey(s, home) })
 		})
 	}
+}
+
+func fiftyMakeOneKey(s *stage, home string) {
+	s.signIn(clientSecret)
+	s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = home
+	run := s.get
+	switch home {
+	case "os":
+		s.startDesktop()
+	case "kernel":
+		run = s.asPlainUser()
+	}
+	hosts := s.tenRegistries()
+	everywhere := func() {
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				if out, err := run(hosts[i%10]); err != nil {
+					s.t.Errorf("%s: %v: %s", hosts[i%10], err, out)
+				}
+			})
+		}
+		all.Wait()
+		s.mourn()
+	}
+	everywhere()
+	if found := s.vaultFiles(home + "-*"); len(found) != 1 {
+		s.t.Errorf("keys of %q", found)
+	}
+	everywhere()
+	s.exchanges(10)
 }
 
 // Vaults that share a keyring share its key: whoever made a second one would
 // take the first vault's logins with it.
 func TestVaultsThatShareAKeyring(t *testing.T) {
-	s := newStage(t)
+	retryOnDaemonDeath(t, twelveVaults)
+}
+
+func twelveVaults(s *stage) {
 	s.startDesktop()
 	s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "os"
 	login := fmt.Sprintf(`{"ServerURL":%q,"Username":"contoso","Secret":%q}`, host, adminPassword)
-	var all sync.WaitGroup
-	for i := range 12 {
+	var (
+		all  sync.WaitGroup
+		errs [12]error
+	)
+	for i := range errs {
 		all.Go(func() {
 			at := s.dir(fmt.Sprint("home", i))
 			if out, err := s.exec(login, "env", "HOME="+at, filepath.Join(bin, program), "store"); err != nil {
-				t.Errorf("%v: %s", err, out)
+				errs[i] = fmt.Errorf("vault %d: %w: %s", i, err, out)
 			}
 		})
 	}
 	all.Wait()
-	for i := range 12 {
+	s.mourn()
+	if err := errors.Join(errs[:]...); err != nil {
+		s.t.Error(err)
+	}
+	for i := range errs {
 		s.env["HOME"] = s.dir(fmt.Sprint("home", i))
 		if out, err := s.get(host); err != nil {
-			t.Errorf("vault %d: %v: %s", i, err, out)
+			s.t.Errorf("vault %d: %v: %s", i, err, out)
 		}
 	}
 }
@@ -127,6 +141,11 @@ func TestKeyringsThatDoNotAnswer(t *testing.T) {
 			d := s.startDesktop()
 			d.keyring.Process.Signal(syscall.SIGSTOP)
 			t.Cleanup(func() { d.keyring.Process.Signal(syscall.SIGCONT) })
+		}},
+		{"dying while it is asked", func(_ *testing.T, s *stage) {
+			daemon := s.startDesktop().keyring.Process
+			daemon.Signal(syscall.SIGSTOP)
+			time.AfterFunc(300*time.Millisecond, func() { daemon.Kill() })
 		}},
 		{"locked", func(_ *testing.T, s *stage) { s.startDesktop().startKeyring("") }},
 		{"gone", func(_ *testing.T, s *stage) { s.startDesktop().stopKeyring() }},
