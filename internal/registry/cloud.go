@@ -1,11 +1,18 @@
 package registry
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Audience is the resource that an Entra access token must be meant for, in
 // every cloud; its scope is this plus "/.default". (Azure SDKs for Go, .NET and
 // JavaScript use the same one everywhere.)
 const Audience = "https://containerregistry.azure.net"
+
+// TokenExchange is the audience that a federated credential's assertion must be
+// meant for, in every cloud that doesn't say otherwise.
+const TokenExchange = "api://AzureADTokenExchange"
 
 // A Cloud is one row of the table below: where its registries live, and who
 // signs their users in.
@@ -17,11 +24,25 @@ type Cloud struct {
 	AzureCLI string
 	// Suffix follows the registry's own name in a login server.
 	Suffix string
+	// Whole is the one login server that a custom cloud consists of, in place of
+	// a Suffix.
+	Whole string
+	// Audience is what a custom cloud has in place of the usual one; "" for that.
+	Audience string
 	// Authority is the host of Microsoft Entra in this cloud.
 	Authority string
 	// Aliases are further names of the same authority, which users may have
 	// configured. No request goes to them: they only mean this cloud.
 	Aliases []string
+	// TokenExchange is the audience of assertions in this cloud; empty for the
+	// constant TokenExchange.
+	TokenExchange string
+}
+
+// AudienceOr is the resource that this cloud's tokens are meant for, unless a
+// config file names another one ("" if not).
+func (c Cloud) AudienceOr(configured string) string {
+	return cmp.Or(configured, c.Audience, Audience)
 }
 
 // Is says whether an authority's host belongs to this cloud.
@@ -39,11 +60,11 @@ var clouds = []Cloud{
 	},
 	{
 		Name: "China", AzureCLI: "AzureChinaCloud", Suffix: "azurecr.cn", Authority: "login.partner.microsoftonline.cn",
-		Aliases: []string{"login.chinacloudapi.cn"},
+		Aliases: []string{"login.chinacloudapi.cn"}, TokenExchange: "api://AzureADTokenExchangeChina",
 	},
 	{
 		Name: "US Government", AzureCLI: "AzureUSGovernment", Suffix: "azurecr.us", Authority: "login.microsoftonline.us",
-		Aliases: []string{"login.usgovcloudapi.net"},
+		Aliases: []string{"login.usgovcloudapi.net"}, TokenExchange: "api://AzureADTokenExchangeUSGov",
 	},
 	{Name: "Germany", AzureCLI: "AzureGermanCloud", Suffix: "azurecr.de", Authority: "login.microsoftonline.de"},
 	{Name: "Bleu", Suffix: "azurecr.sovcloud-azure.fr", Authority: "login.sovcloud-identity.fr"},

@@ -6,6 +6,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +38,9 @@ func (h Host) Cloud() Cloud { return h.cloud }
 // host's own name for regional endpoints (contoso.westeurope.geo.azurecr.io
 // belongs to contoso.azurecr.io), whose tokens may name either.
 func (h Host) Global() string {
+	if h.cloud.Whole != "" {
+		return h.name
+	}
 	label, _, _ := strings.Cut(h.name, ".")
 	return label + "." + h.cloud.Suffix
 }
@@ -45,12 +49,16 @@ func (h Host) Global() string {
 // and a repository path is cut off.
 const maxServer = 300
 
+// ParseHost reads a server string where no custom clouds are configured; see
+// Clouds.ParseHost.
+func ParseHost(server string) (Host, error) { return Clouds(nil).ParseHost(server) }
+
 // ParseHost reads what a client sends as a server: a host in any case, with or
 // without https://, port 443, a trailing slash, /v1/, /v2/ or a repository.
 // (go-containerregistry asks for host/repository first; docker stores URLs.)
 // Everything else is refused rather than guessed: such a string once made other
 // helpers send tokens to strangers (GO-2026-6225).
-func ParseHost(server string) (Host, error) {
+func (c Clouds) ParseHost(server string) (Host, error) {
 	if err := checkBytes(server); err != nil {
 		return Host{}, err
 	}
@@ -58,9 +66,12 @@ func ParseHost(server string) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	for _, c := range clouds {
+	if i := slices.IndexFunc(c, func(c Cloud) bool { return c.Whole == name }); i >= 0 {
+		return Host{name, c[i]}, nil
+	}
+	for _, c := range c.each() {
 		label, ok := strings.CutSuffix(name, "."+c.Suffix)
-		if !ok {
+		if !ok || c.Suffix == "" {
 			continue
 		}
 		if strings.HasSuffix(label, ".data") {
@@ -98,8 +109,8 @@ func checkBytes(server string) error {
 // registries are their own business, so a string with one is foreign unless it
 // speaks of an Azure registry.
 func hostPart(server string) (string, error) {
-	if strings.ContainsAny(server, `@%\?#`) {
-		return "", &RefusedError{"a registry name has no user, escape, query or fragment"}
+	if strings.ContainsAny(server, `@%\?#*`) {
+		return "", &RefusedError{"a registry name has no user, escape, query, fragment or star"}
 	}
 	rest, _ := strings.CutPrefix(server, "https://")
 	if _, other, ok := strings.Cut(rest, "://"); ok {

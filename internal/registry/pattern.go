@@ -2,20 +2,21 @@ package registry
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"strings"
 )
 
 // IsPattern says whether a string could match a Host: a host as String returns
 // it, or letters, digits, hyphens, dots and stars before one of the suffixes.
-func IsPattern(pattern string) bool {
+func (c Clouds) IsPattern(pattern string) bool {
 	if !strings.Contains(pattern, "*") {
-		host, err := ParseHost(pattern)
+		host, err := c.ParseHost(pattern)
 		return err == nil && host.name == pattern
 	}
-	for _, c := range clouds {
+	for _, c := range c.each() {
 		label, ok := strings.CutSuffix(pattern, "."+c.Suffix)
-		if ok && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-.*") == "" {
+		if ok && c.Suffix != "" && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-.*") == "" {
 			return true
 		}
 	}
@@ -50,4 +51,13 @@ func MoreSpecific(a, b string) int {
 		return 1 << 20
 	}
 	return cmp.Compare(rank(a), rank(b))
+}
+
+// Example is a host that a pattern matches, for questions whose answer depends on
+// the cloud alone. A pattern without a star is its own example.
+func (c Clouds) Example(pattern string) (Host, error) {
+	if !c.IsPattern(pattern) {
+		return Host{}, fmt.Errorf("%q is neither a login server, such as contoso.azurecr.io, nor a pattern, such as *.azurecr.io", pattern)
+	}
+	return c.ParseHost(strings.ReplaceAll(pattern, "*", "x"))
 }

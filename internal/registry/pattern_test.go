@@ -30,7 +30,7 @@ func TestPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if matches := registry.Matches(row.pattern, host); matches != row.matches || !registry.IsPattern(row.pattern) {
+		if matches := registry.Matches(row.pattern, host); matches != row.matches || !registry.Clouds(nil).IsPattern(row.pattern) {
 			t.Errorf("%s matches %s: %v", row.pattern, row.host, matches)
 		}
 	}
@@ -49,7 +49,7 @@ func TestPatternsOfManyStars(t *testing.T) {
 
 func TestWhatIsNoPattern(t *testing.T) {
 	for _, pattern := range []string{"", "*", "*.io", "azurecr.io", ".azurecr.io", "ghcr.io", "Contoso.azurecr.io", "a.b.azurecr.io", "c[o].azurecr.io", "c?.azurecr.io*", "https://contoso.azurecr.io", "contoso.azurecr.io/app"} {
-		if registry.IsPattern(pattern) {
+		if registry.Clouds(nil).IsPattern(pattern) {
 			t.Errorf("%q is taken for a pattern", pattern)
 		}
 	}
