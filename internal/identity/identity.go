@@ -1,11 +1,11 @@
-// Package identity decides who to be for a registry. It is pure: it looks at
-// configuration, stored logins, the environment and Azure CLI's profile, never
-// at the network, and it can say why it decided so. Exactly one identity is
-// chosen before anything is tried; there is no chain to fall through.
+// Package identity has the words for who one can be to a registry, and how that is
+// proved. It decides nothing; see package choice.
 package identity
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
@@ -87,6 +87,9 @@ type Identity struct {
 	// Presumed says that nobody asked for a ManagedIdentity: it was chosen because
 	// the machine is one of Azure's. A machine that has none, or several, is nobody.
 	Presumed bool
+	// Uncached says that nothing tells offline who it is, so that its tokens must
+	// not be kept.
+	Uncached bool
 	// Login is the vault entry that the choice came from; nil for none.
 	Login *Login
 	// Fingerprint tells what earned a token, without being secret itself. Two
@@ -156,24 +159,64 @@ const (
 	Arc           Endpoint = "Azure Arc"
 )
 
+// Words name the kinds that are applications, for messages.
+var Words = map[Kind]string{
+	ServicePrincipal: "service principal", WorkloadIdentity: "workload identity", FederatedToken: "federated application",
+	GitHubActions: "the GitHub job's application", AzurePipelines: "the pipeline's application",
+}
+
+// AzureCLIWord stands for Azure CLI's public client id where a client id is asked
+// for.
+const AzureCLIWord = "azure-cli"
+
 // String names the identity in messages: "service principal 7d1c…".
 func (id Identity) String() string {
 	switch id.Kind {
-	case ServicePrincipal:
-		return "service principal " + id.ClientID
+	case User:
+		return id.User
+	case ManagedIdentity:
+		return id.managedName()
 	case AzureCLI:
 		return "Azure CLI's " + id.User
+	case AzureDeveloperCLI:
+		return strings.TrimSpace("Azure Developer CLI's account " + id.User)
+	case AzurePowerShell:
+		return strings.TrimSpace("Azure PowerShell's account " + id.User)
 	case RegistryUser:
 		return fmt.Sprintf("registry user %q", id.User)
 	case ACRToken:
 		return "the owner of a stored ACR token"
 	}
+	if word, application := Words[id.Kind]; application {
+		return word + " " + id.ClientID
+	}
 	return "nobody"
+}
+
+func (id Identity) managedName() string {
+	if name := cmp.Or(id.ClientID, id.ObjectID, id.ResourceID); name != "" {
+		return "managed identity " + name
+	}
+	if id.Endpoint == IMDS || id.Endpoint == "" {
+		return "the managed identity of this machine"
+	}
+	return "the managed identity of " + string(id.Endpoint)
+}
+
+// WithSecret completes an identity with what its login has sealed.
+func (id Identity) WithSecret(s secret.String) Identity {
+	if id.Login.Method == MethodCertificate {
+		id.Certificate = &Certificate{Content: s, SendChain: id.Login.SendChain}
+		return id
+	}
+	id.Secret = s
+	return id
 }
 
 // Same says whether two identities would earn the same token.
 func (id Identity) Same(other Identity) bool {
 	return id.Kind == other.Kind && id.Tenant == other.Tenant && id.ClientID == other.ClientID &&
+		id.ObjectID == other.ObjectID && id.ResourceID == other.ResourceID && id.Subscription == other.Subscription &&
 		id.User == other.User && id.Audience == other.Audience && id.Fingerprint == other.Fingerprint
 }
 
@@ -194,7 +237,7 @@ type Login struct {
 	// TokenFile is where the assertion of a federated credential lies.
 	TokenFile string `json:"tokenFile,omitempty"`
 	// Method is how it was recorded, for the same command to be suggested again:
-	// "browser", "device-code", "certificate"; "" for a secret or none.
+	// one of the Method constants; "" for a secret or none.
 	Method string `json:"method,omitempty"`
 	// SendChain is as in Certificate.
 	SendChain bool `json:"sendChain,omitempty"`
@@ -204,6 +247,31 @@ type Login struct {
 	// Compartment is where the vault keeps it. The vault fills it in.
 	Compartment string `json:"-"`
 }
+
+// Who names the login in messages.
+func (l Login) Who() string {
+	return Identity{Kind: l.Kind, ClientID: l.ClientID, ObjectID: l.ObjectID, ResourceID: l.ResourceID, User: l.User}.String()
+}
+
+// Sealed says whether something secret belongs to the login, which only the vault's
+// key opens. Others merely say who to be.
+func (l Login) Sealed() bool {
+	return l.Kind == RegistryUser || l.Kind == ServicePrincipal || l.Kind == User
+}
+
+// How a login was recorded, where its kind leaves that open.
+const (
+	MethodBrowser     = "browser"
+	MethodDeviceCode  = "device-code"
+	MethodCertificate = "certificate"
+)
+
+// Sources of what a login command or docker login recorded: for the host alone, or
+// for a pattern, which follows.
+const (
+	StoredLogin  = "a stored login"
+	PatternLogin = "the login for "
+)
 
 // UserName is what a client gets to see as the user of this login.
 func (l Login) UserName() string {

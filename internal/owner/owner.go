@@ -4,6 +4,7 @@
 package owner
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -42,4 +43,20 @@ func Trusted(info fs.FileInfo) string {
 		return "other users can write to it"
 	}
 	return ""
+}
+
+// maxFile is far above a config file of thousands of registries.
+const maxFile = 1 << 20
+
+// ReadRegular reads a file of other people's. Anything but a regular file could
+// keep us waiting for ever, and a huge one is nothing that they meant.
+func ReadRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+	}
+	return os.ReadFile(path)
 }
