@@ -1,0 +1,5 @@
+package firmware
+
+import "os"
+
+func azureVM() bool { return linuxOnAzure(os.DirFS("/")) }
