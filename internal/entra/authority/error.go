@@ -59,6 +59,13 @@ var meanings = map[int]string{
 	7000222: "the client secret has expired",
 	7000218: "the application needs a secret or another proof",
 	7000112: "the application is disabled",
+	700024:  "the assertion is outside of its valid time",
+	700027:  "the certificate is not registered on the application",
+	700030:  "the certificate's subject is not authorized on the application",
+	70021:   "no federated credential of the application matches the token",
+	700211:  "no federated credential of the application has the token's issuer",
+	700212:  "no federated credential of the application has the token's audience",
+	700213:  "no federated credential of the application has the token's subject",
 	700016:  "the application is not known in this tenant",
 	90002:   "the tenant does not exist in this cloud",
 	900382:  "the tenant belongs to another cloud",
@@ -84,7 +91,17 @@ var meanings = map[int]string{
 	50133:   "the sign-in was revoked",
 	50173:   "the sign-in was revoked",
 	50196:   "Entra sees the same request too often",
+	70011:   "the audience is not one that Entra can read",
+	70018:   "the device code is not known",
+	70019:   "the device code has expired",
+	70020:   "the device code has expired",
+	90094:   "an administrator has to consent to the application",
+	90095:   "an administrator has to consent to the application",
+	100007:  "the regional endpoint is only for managed identities and for certificates with their chain",
+	50033:   "Entra has trouble for the moment",
+	90024:   "Entra has trouble for the moment",
 	90033:   "Entra has trouble for the moment",
+	90055:   "Entra has trouble for the moment",
 }
 
 func (e *Error) Error() string {
@@ -135,19 +152,27 @@ func newError(resp *http.Response, body []byte) *Error {
 	if json.Unmarshal(body, &answer) != nil {
 		return e
 	}
-	if regexp.MustCompile(`^[a-z_]{1,40}$`).MatchString(answer.Error) {
-		e.OAuth = answer.Error
-	}
+	told := Refused(answer.Error, answer.Description)
+	e.OAuth, e.AADSTS = told.OAuth, told.AADSTS
 	if len(answer.Codes) > 0 {
 		e.AADSTS = answer.Codes[0]
-	} else {
-		e.AADSTS = FindAADSTS(answer.Description)
 	}
 	if json.Valid([]byte(answer.Claims)) {
 		e.Claims = answer.Claims
 	}
 	if regexp.MustCompile(`^[0-9A-Fa-f-]{8,36}$`).MatchString(answer.Correlation) {
 		e.Correlation = answer.Correlation
+	}
+	return e
+}
+
+// Refused makes an Error of the two parameters of a refusal that didn't come as an
+// HTTP answer, but through somebody's browser. The description gives its number
+// only.
+func Refused(name, description string) *Error {
+	e := &Error{AADSTS: FindAADSTS(description)}
+	if regexp.MustCompile(`^[a-z_]{1,40}$`).MatchString(name) {
+		e.OAuth = name
 	}
 	return e
 }

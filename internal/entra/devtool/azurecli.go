@@ -3,6 +3,7 @@ package devtool
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,51 +13,49 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
-// An Error says why a developer tool had no token for us. What the tool
-// itself printed stays out of it.
-type Error struct {
-	// Why continues a sentence.
-	Why string
-	// Hint is one of the codes below.
-	Hint string
-}
-
-func (e *Error) Error() string { return e.Why }
-
-// Code is what a hint is looked up by.
-func (e *Error) Code() string { return e.Hint }
-
-// Codes of tool errors.
+// Codes of Azure CLI's errors.
 const (
-	CodeAzMissing     = "az-missing"
-	CodeAzSignedOut   = "az-signed-out"
-	CodeAzTimeout     = "az-timeout"
-	CodeAzFailed      = "az-failed"
-	CodeAzOtherTenant = "az-other-tenant"
+	CodeAzMissing        = "az-missing"
+	CodeAzSignedOut      = "az-signed-out"
+	CodeAzTimeout        = "az-timeout"
+	CodeAzFailed         = "az-failed"
+	CodeAzOtherTenant    = "az-other-tenant"
+	CodeAzNoSubscription = "az-no-subscription"
 )
+
+// A token that az must renew takes it up to three seconds; with Entra out of
+// reach it has no end of its own.
+var azureCLI = program{
+	product: "Azure CLI", names: []string{"az"}, timeout: 10 * time.Second, login: "az login",
+	missing: CodeAzMissing, signedOut: CodeAzSignedOut, late: CodeAzTimeout, failed: CodeAzFailed,
+}
 
 // AzureCLI asks the signed-in Azure CLI, which renews its own token. One run
 // takes half a second to three.
 func (t Tools) AzureCLI(ctx context.Context, id identity.Identity) (secret.Token, error) {
+	if err := azureCLI.check(id); err != nil {
+		return secret.Token{}, err
+	}
 	args := []string{"account", "get-access-token", "--output", "json", "--resource", id.Audience}
-	if id.AskTenant {
+	switch { // az refuses both together
+	case id.Subscription != "":
+		args = append(args, "--subscription", id.Subscription)
+	case id.AskTenant:
 		args = append(args, "--tenant", id.Tenant)
 	}
-	out, err := t.run(ctx, "az", args...)
+	out, err := t.run(ctx, azureCLI, args...)
 	if err != nil {
-		return secret.Token{}, azError(err)
+		return secret.Token{}, explainAz(err, id)
 	}
 	answer, err := parseAz(out)
 	if err != nil {
-		return secret.Token{}, &Error{"Azure CLI's answer is not understood", CodeAzFailed}
+		return secret.Token{}, azureCLI.garbled()
 	}
-	if !answer.expires.After(t.Now()) {
-		return secret.Token{}, &Error{"Azure CLI answered with an expired token", CodeAzFailed}
-	}
-	if identity.IsGUID(id.Tenant) && !strings.EqualFold(answer.Tenant, id.Tenant) {
+	token, err := t.accept(azureCLI, answer.AccessToken, answer.expires)
+	if err == nil && identity.IsGUID(id.Tenant) && !strings.EqualFold(answer.Tenant, id.Tenant) {
 		return secret.Token{}, &Error{fmt.Sprintf("Azure CLI answered for tenant %.36q instead of %s", answer.Tenant, id.Tenant), CodeAzOtherTenant}
 	}
-	return secret.Token{Value: secret.New(answer.AccessToken), Issued: t.Now(), Expires: answer.expires}, nil
+	return token, err
 }
 
 type azAnswer struct {
@@ -75,7 +74,7 @@ func parseAz(out []byte) (azAnswer, error) {
 		return azAnswer{}, err
 	}
 	if a.AccessToken == "" {
-		return azAnswer{}, fmt.Errorf("no accessToken")
+		return azAnswer{}, errors.New("no accessToken")
 	}
 	if a.ExpiresAt != 0 {
 		a.expires = time.Unix(a.ExpiresAt, 0)
@@ -86,17 +85,12 @@ func parseAz(out []byte) (azAnswer, error) {
 	return a, err
 }
 
-// azError reads what az complained of: a number of Entra's, or its own sentence
-// for someone who isn't signed in. (Both recorded from az 2.45.)
-func azError(err error) error {
+// explainAz knows that az names a subscription only to say that there is none
+// such: it was removed since the profile was read, or az is another user's.
+func explainAz(err error, id identity.Identity) error {
 	var failed *exitError
-	switch {
-	case asExit(err, &failed) && authority.FindAADSTS(failed.stderr) != 0:
-		return &authority.Error{AADSTS: authority.FindAADSTS(failed.stderr)}
-	case asExit(err, &failed) && strings.Contains(failed.stderr, "az login"):
-		return &Error{"Azure CLI is not signed in", CodeAzSignedOut}
-	case asExit(err, &failed):
-		return &Error{fmt.Sprintf("Azure CLI ended with exit status %d", failed.status), CodeAzFailed}
+	if errors.As(err, &failed) && id.Subscription != "" && authority.FindAADSTS(failed.stderr) == 0 && strings.Contains(failed.stderr, id.Subscription) {
+		return &Error{"Azure CLI has no subscription " + id.Subscription, CodeAzNoSubscription}
 	}
-	return err
+	return azureCLI.explain(err)
 }

@@ -10,3 +10,6 @@ import (
 func killFamily(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: true}
 }
+
+// detach has nothing to do: a browser isn't a console program.
+func detach(*exec.Cmd) {}

@@ -17,12 +17,11 @@ import (
 	"time"
 )
 
-// How long a tool may take, how long its pipes may stay open after its end, and
-// how much it may print.
+// How long a tool's pipes may stay open after its end, and how much it may
+// print.
 const (
-	toolTimeout = 10 * time.Second
-	toolGrace   = 100 * time.Millisecond
-	maxOutput   = 1 << 20
+	toolGrace = 100 * time.Millisecond
+	maxOutput = 1 << 20
 )
 
 // Tools runs programs of other makers: with a resolved absolute path, away from
@@ -58,18 +57,31 @@ func (t Tools) Find(name string) string {
 
 func isProgram(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode().Perm()&0o111 != 0)
+	if runtime.GOOS == "windows" { // what comes from the Microsoft Store is no regular file
+		return err == nil && !info.IsDir()
+	}
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
+
+// locate finds the best of a program's names.
+func (t Tools) locate(names []string) (name, path string) {
+	for _, name := range names {
+		if path := t.Find(name); path != "" {
+			return name, path
+		}
+	}
+	return names[0], ""
 }
 
 // run returns a program's standard output. The arguments must be validated:
 // az is a batch file on Windows, where quoting can't be relied upon.
-func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	path := t.Find(name)
+func (t Tools) run(ctx context.Context, p program, args ...string) ([]byte, error) {
+	name, path := t.locate(p.names)
 	if path == "" {
-		return nil, &Error{name + " is not on PATH", CodeAzMissing}
+		return nil, &Error{name + " is not on PATH", p.missing}
 	}
 	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -81,14 +93,16 @@ func (t Tools) run(ctx context.Context, name string, args ...string) ([]byte, er
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
+	case errors.Is(err, exec.ErrWaitDelay): // it succeeded, and left somebody behind who holds its pipes
+	case err == nil:
 	case parent.Err() != nil:
-		return nil, &Error{name + " was not waited for any longer", CodeAzTimeout}
+		return nil, &Error{name + " was not waited for any longer", p.late}
 	case ctx.Err() != nil:
-		return nil, &Error{fmt.Sprintf("%s did not answer within %v", name, toolTimeout), CodeAzTimeout}
+		return nil, &Error{fmt.Sprintf("%s did not answer within %v", name, p.timeout), p.late}
 	case errors.As(err, &exit):
 		return nil, &exitError{exit.ExitCode(), stderr.String()}
-	case err != nil:
-		return nil, &Error{name + " could not be run", CodeAzFailed}
+	default:
+		return nil, &Error{name + " could not be run", p.failed}
 	}
 	return stdout.Bytes(), nil
 }
@@ -109,8 +123,6 @@ type exitError struct {
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
-func asExit(err error, target **exitError) bool { return errors.As(err, target) }
-
 // limited passes on so many bytes and swallows the rest.
 type limited struct {
 	w    io.Writer
@@ -128,15 +140,21 @@ func (l *limited) Write(p []byte) (int, error) {
 // and other programs'.
 func harmless(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return secretName(strings.ToUpper(name))
+		name, value, _ := strings.Cut(entry, "=")
+		return secretName(strings.ToUpper(name)) || secretValue(value)
 	})
 }
 
 // notSecret are names of files and addresses that look like those of secrets.
 var notSecret = []string{
-	"AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "ACTIONS_ID_TOKEN_REQUEST_URL",
-	"SSH_AUTH_SOCK", "AZURE_AUTHORITY_HOST", "PWD", "OLDPWD", "XDG_SESSION_TYPE",
+	"AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "ACTIONS_ID_TOKEN_REQUEST_URL",
+	"SSH_AUTH_SOCK", "XAUTHORITY", "AZURE_AUTHORITY_HOST", "PWD", "OLDPWD", "XDG_SESSION_TYPE",
+}
+
+// secretValue knows a JSON Web Token or a private key by its look: CI systems let
+// people name the variables of such things.
+func secretValue(value string) bool {
+	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") >= 2 || strings.Contains(value, "PRIVATE KEY-----")
 }
 
 func secretName(name string) bool {
@@ -144,7 +162,7 @@ func secretName(name string) bool {
 		return false
 	}
 	for _, part := range []string{
-		"SECRET", "PASS", "PWD", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "IDENTITY_HEADER", "CONNECTION_STRING", "FEED_ENDPOINTS",
+		"SECRET", "PASS", "PWD", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "IDENTITY_HEADER", "CLIENT_CERTIFICATE", "JWT", "CONNECTION_STRING", "FEED_ENDPOINTS",
 	} {
 		if strings.Contains(name, part) {
 			return true
