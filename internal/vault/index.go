@@ -55,34 +55,69 @@ func (v *Vault) RegistryTenant(server string) string {
 	return ""
 }
 
-// Erase deletes the login, the tokens and the noted failures of a server in
-// every compartment. It needs no key. What isn't there is no error.
-func (v *Vault) Erase(ctx context.Context, server string) error {
+// Erase deletes the login of a server or pattern, and the tokens and noted
+// failures of the servers that it covers, in every compartment. It needs no key.
+// What isn't there is no error.
+func (v *Vault) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Erased, err error) {
 	root, err := v.anyhow()
 	if root == nil {
-		return err
+		return nil, err
 	}
 	defer root.Close()
 	defer v.changing(ctx, server)()
 	for _, name := range entries(root) {
-		if path.Base(name) == loginName(server) || belongs(root, name, server) {
-			if e := root.Remove(name); e != nil && !errors.Is(e, fs.ErrNotExist) {
-				err = errors.Join(err, e)
-			}
+		login := path.Base(name) == loginName(server)
+		if !login && (path.Ext(name) == loginSuffix || !covers(serverOf(root, name))) {
+			continue
+		}
+		f, _ := sealed.Read(root, name)
+		switch e := root.Remove(name); {
+		case e == nil && path.Ext(name) != failureSuffix:
+			erased = append(erased, Erased{f.Login, !login})
+		case e != nil && !errors.Is(e, fs.ErrNotExist):
+			err = errors.Join(err, e)
 		}
 	}
-	return err
+	return erased, err
 }
 
-// belongs says whether a token or note was made for the server.
-func belongs(root *os.Root, name, server string) bool {
+// Erased is an entry that Erase has deleted.
+type Erased struct {
+	// Login is its header; empty where that could not be read.
+	identity.Login
+	// Token says that it was a token, not the login itself.
+	Token bool
+}
+
+// Forgive deletes the noted failures of the servers that a new login covers: what
+// failed before says nothing about it.
+func (v *Vault) Forgive(covers func(server string) bool) {
+	root, err := v.anyhow()
+	if root == nil || err != nil {
+		return
+	}
+	defer root.Close()
+	for _, name := range entries(root) {
+		if path.Ext(name) == failureSuffix && covers(serverOf(root, name)) {
+			_ = root.Remove(name)
+		}
+	}
+}
+
+// serverOf is the server that a token or note was made for; "" for not known.
+func serverOf(root *os.Root, name string) string {
 	if path.Ext(name) == failureSuffix {
-		content, err := sealed.ReadPrivate(root, name)
 		var note Failure
-		return err == nil && json.Unmarshal(content, &note) == nil && note.Server == server
+		if content, err := sealed.ReadPrivate(root, name); err != nil || json.Unmarshal(content, &note) != nil {
+			return ""
+		}
+		return note.Server
 	}
 	f, err := sealed.Read(root, name)
-	return err == nil && f.Server == server
+	if err != nil {
+		return ""
+	}
+	return f.Server
 }
 
 // entries lists the files of all compartments, those that somebody is writing

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
@@ -17,60 +18,10 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
 
-const loginSuffix = ".login"
-
-// Codes of a LoginError, for hints.
 const (
-	CodeSealed    = "login-sealed"    // its keyring is locked or doesn't answer
-	CodeElsewhere = "login-elsewhere" // its keyring isn't among those in use
-	CodeKeyGone   = "login-key-gone"  // its keyring no longer holds the key
-	CodeNewer     = "login-newer"     // a newer version of the program wrote it
-	CodeDamaged   = "login-damaged"   // its file isn't what was written
-	CodeVault     = "login-vault"     // the whole vault could be somebody else's work
-	CodeChanged   = "login-changed"   // it was stored anew just now
+	loginSuffix   = ".login"
+	patternSuffix = ".pattern" + loginSuffix
 )
-
-// A LoginError says why a stored login can't be used. Nothing is deleted: the
-// same login opens again when its key is back.
-type LoginError struct {
-	Server string
-	Why    error
-}
-
-func (e *LoginError) Error() string {
-	return fmt.Sprintf("opening the stored login: %v", e.Why)
-}
-
-func (e *LoginError) Unwrap() error { return e.Why }
-
-// Code is what the hint is looked up by.
-func (e *LoginError) Code() string {
-	switch {
-	case errors.Is(e.Why, sealed.ErrNewer):
-		return CodeNewer
-	case errors.Is(e.Why, sealed.ErrDamaged):
-		return CodeDamaged
-	case errors.Is(e.Why, errUntrusted):
-		return CodeVault
-	case errors.Is(e.Why, ErrChanged):
-		return CodeChanged
-	case errors.Is(e.Why, errElsewhere):
-		return CodeElsewhere
-	case errors.Is(e.Why, fs.ErrNotExist), errors.Is(e.Why, errOtherKey):
-		return CodeKeyGone
-	}
-	return CodeSealed
-}
-
-// Why a key can't be had, or a vault not used.
-var (
-	errElsewhere = errors.New("can't be reached from here")
-	errOtherKey  = errors.New("holds another key by now")
-	errUntrusted = errors.New("is not used")
-)
-
-// ErrChanged says that a login was stored anew, or erased, since Login found it.
-var ErrChanged = errors.New("the stored login has just changed")
 
 // Login finds the login that was stored for a server, without any key; nil for
 // none. Of several in different compartments it takes the newest of those whose
@@ -182,16 +133,64 @@ func (v *Vault) openLogin(ctx context.Context, l identity.Login) (s sealer, plai
 	return sealer{home, key}, plain, err
 }
 
-// PutLogin seals a login and says which home holds the key. It makes the
+// Update lets change see the secret of a login that Login found, and keeps what it
+// makes of it, whether it succeeds or not. Nobody else uses or changes the login
+// meanwhile, so that of two processes which renew a person's tokens neither
+// overwrites what the other one got. Where what was made can't be kept, that is
+// no error: what it earned is worth more.
+func (v *Vault) Update(ctx context.Context, l identity.Login, change func(secret.String) (secret.String, error)) error {
+	defer v.changing(ctx, l.Server)()
+	s, plain, err := v.openLogin(ctx, l)
+	if err != nil {
+		return &LoginError{l.Server, err}
+	}
+	before := secret.New(string(plain))
+	after, err := change(before)
+	if after != before && !after.IsZero() {
+		if failed := v.replaceLogin(s, l, l, []byte(after.Reveal())); failed != nil {
+			v.Log.Debug("the login's renewal could not be kept", "why", failed)
+		}
+	}
+	return err
+}
+
+// Patterns lists the patterns that logins are stored for, such as *.azurecr.io,
+// without any key. One that can't be read is an error, as in Login.
+func (v *Vault) Patterns() (patterns []string, err error) {
+	root, err := v.open()
+	if err != nil {
+		return nil, nil // Login, which is asked first, has said what there is to say
+	}
+	defer root.Close()
+	names, _ := fs.Glob(root.FS(), "*-*/*"+patternSuffix)
+	for _, name := range names {
+		f, err := sealed.Read(root, name)
+		if err != nil && slices.Contains(v.Keys.Homes(), sealed.HomeOf(path.Dir(name))) {
+			return nil, &LoginError{SomePattern, err}
+		}
+		if err == nil && !slices.Contains(patterns, f.Server) {
+			patterns = append(patterns, f.Server)
+		}
+	}
+	return patterns, nil
+}
+
+// PutLogin seals a login, and returns it as Login will find it. It makes the
 // login's fingerprint, so that whatever was earned before is not found again.
-func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.String) (home string, err error) {
+func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.String) (stored identity.Login, err error) {
 	s, err := v.sealer(ctx)
 	if err != nil {
-		return "", err
+		return identity.Login{}, err
 	}
-	l.Fingerprint = rand.Text()
+	l.Fingerprint, l.Compartment = rand.Text(), s.compartment()
 	defer v.changing(ctx, l.Server)()
-	return s.home, v.putLogin(s, l, []byte(value.Reveal()))
+	return l, v.putLogin(s, l, []byte(value.Reveal()))
+}
+
+// Ready says why no login could be kept; nil if one could. It may make the key.
+func (v *Vault) Ready(ctx context.Context) error {
+	_, err := v.sealer(ctx)
+	return err
 }
 
 // LearnTenant completes a login with its tenant, unless it has changed since.
@@ -201,8 +200,25 @@ func (v *Vault) LearnTenant(ctx context.Context, l identity.Login, tenant string
 	if err != nil {
 		return err
 	}
-	l.Tenant = tenant
-	return v.putLogin(s, l, plain)
+	completed := l
+	completed.Tenant = tenant
+	return v.replaceLogin(s, l, completed, plain)
+}
+
+// replaceLogin writes a login in place of itself, provided that it is still the
+// same: whoever stored another one, or erased it, did so later than we read it, and
+// may have had to do without the lock.
+func (v *Vault) replaceLogin(s sealer, before, after identity.Login, plain []byte) error {
+	root, err := v.open()
+	if err != nil {
+		return err
+	}
+	f, err := sealed.Read(root, path.Join(before.Compartment, loginName(before.Server)))
+	root.Close()
+	if err != nil || f.Fingerprint != before.Fingerprint {
+		return ErrChanged
+	}
+	return v.putLogin(s, after, plain)
 }
 
 // putLogin writes a login that is newer than every other of its server, even if
@@ -244,5 +260,11 @@ func (v *Vault) changing(ctx context.Context, server string) (done func()) {
 }
 
 // loginName is the name of a login's file. The server is hashed, because as a
-// credsStore the vault holds names with slashes and of any length.
-func loginName(server string) string { return hashName("login", server) + loginSuffix }
+// credsStore the vault holds names with slashes and of any length. Patterns have a
+// suffix of their own, so that every get can find them without reading the rest.
+func loginName(server string) string {
+	if strings.Contains(server, "*") {
+		return hashName("login", server) + patternSuffix
+	}
+	return hashName("login", server) + loginSuffix
+}

@@ -115,7 +115,7 @@ func TestALoginIsOpenedAsItWasFound(t *testing.T) {
 	if s, err := v.Secret(t.Context(), *ada); !errors.Is(err, ErrChanged) {
 		t.Errorf("ada's login opened to %q, %v", s.Reveal(), err)
 	}
-	if err := v.Erase(t.Context(), "ghcr.io"); err != nil {
+	if _, err := v.Erase(t.Context(), "ghcr.io", is("ghcr.io")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Secret(t.Context(), *ada); !errors.Is(err, ErrChanged) {
@@ -152,7 +152,7 @@ func TestLearningATenantUndoesNothing(t *testing.T) {
 	if err != nil || learned.Tenant != "tenant" || learned.Fingerprint != found.Fingerprint {
 		t.Errorf("%+v, %v", learned, err)
 	}
-	if err := v.Erase(t.Context(), sp.Server); err != nil {
+	if _, err := v.Erase(t.Context(), sp.Server, is(sp.Server)); err != nil {
 		t.Fatal(err)
 	}
 	if err := v.LearnTenant(t.Context(), *found, "tenant"); !errors.Is(err, ErrChanged) {
@@ -176,7 +176,7 @@ func TestErasingBesideStoring(t *testing.T) {
 		})
 		all.Go(func() {
 			for range 50 {
-				if err := v.Erase(t.Context(), sp.Server); err != nil {
+				if _, err := v.Erase(t.Context(), sp.Server, is(sp.Server)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -223,7 +223,7 @@ func (v *Vault) sweep(root *os.Root, compartment string) {
 // tokenName hashes everything that a token depends on. Change any of it, and
 // the token isn't found: one identity's token is never answered to another.
 func tokenName(host registry.Host, id identity.Identity) string {
-	return hashName("token", host.Cloud().Suffix, host.String(), id.Audience,
+	return hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
 		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint) + tokenSuffix
 }
 

@@ -375,7 +375,7 @@ func TestCompartmentsOfDifferentKeysLeaveEachOtherAlone(t *testing.T) {
 	if fetched.Load() != 2 {
 		t.Errorf("%d fetches by two sessions with a key each", fetched.Load())
 	}
-	if err := v.Erase(t.Context(), contoso.String()); err != nil {
+	if _, err := v.Erase(t.Context(), contoso.String(), is(contoso.String())); err != nil {
 		t.Fatal(err)
 	}
 	for _, session := range []*Vault{v, &elsewhere} {
@@ -454,3 +454,6 @@ func TestFilesAreForTheirUserOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// is covers one server.
+func is(server string) func(string) bool { return func(s string) bool { return s == server } }

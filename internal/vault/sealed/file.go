@@ -4,6 +4,7 @@ package sealed
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -140,6 +141,9 @@ func Read(root *os.Root, name string) (File, error) {
 
 // ReadPrivate reads a file, unless it could be read or written by others.
 func ReadPrivate(root *os.Root, name string) ([]byte, error) {
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() { // to open a FIFO would wait for ever
+		return nil, cmp.Or(err, ErrDamaged)
+	}
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
