@@ -33,8 +33,8 @@ race:
 	go test -race ./...
 
 fuzz:
-	go test -fuzz FuzzParseHost -fuzztime 30s ./internal/registry
-	go test -fuzz FuzzParse -fuzztime 30s ./internal/vault/sealed
+	for target in ParseHost:registry Parse:vault/sealed ChassisTag:firmware; do \
+		go test -fuzz Fuzz$${target%:*} -fuzztime 30s ./internal/$${target#*:} || exit 1; done
 
 bench:
 	go run ./test/bench

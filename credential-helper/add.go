@@ -29,13 +29,13 @@ import (
 func (h *Helper) Add(c *credentials.Credentials) error {
 	ctx, cancel := context.WithTimeout(context.Background(), getTimeout)
 	defer cancel()
-	host, err := registry.ParseHost(c.ServerURL)
+	r, err := h.rooms()
+	if err != nil {
+		return &Error{Registry: c.ServerURL, Err: err}
+	}
+	host, err := r.parseHost(c.ServerURL)
 	if refused := new(registry.RefusedError); errors.As(err, &refused) {
 		return fmt.Errorf("storing a login: %w", err)
-	}
-	r, openErr := h.rooms()
-	if openErr != nil {
-		return &Error{Registry: c.ServerURL, Err: openErr}
 	}
 	name := c.ServerURL
 	if err == nil {
@@ -55,12 +55,12 @@ func (h *Helper) addRegistry(ctx context.Context, r *rooms, host registry.Host, 
 	case c.Username == NullGUID, c.Username == identityTokenUser:
 		return h.addToken(ctx, r, host, c.Secret)
 	case identity.IsGUID(c.Username):
-		tenant := r.identities.TenantFor(host)
-		if seen := r.vault.RegistryTenant(host.String()); tenant == "" && identity.IsGUID(seen) {
+		tenant := r.Identities.TenantFor(host)
+		if seen := r.Vault.RegistryTenant(host.String()); tenant == "" && identity.IsGUID(seen) {
 			tenant = seen
 		}
 		if tenant == "" {
-			h.log.Warn("the tenant of this service principal is not known, so its secret itself will go to the registry; to have it swapped for tokens, set AZURE_TENANT_ID and log in again")
+			h.world.Log.Warn("the tenant of this service principal is not known, so its secret itself will go to the registry; to have it swapped for tokens, set AZURE_TENANT_ID and log in again")
 		}
 		login := identity.Login{Server: host.String(), Kind: identity.ServicePrincipal, ClientID: c.Username, Tenant: tenant}
 		return h.addLogin(ctx, r, login, c.Secret)
@@ -73,37 +73,32 @@ func (h *Helper) addLogin(ctx context.Context, r *rooms, l identity.Login, value
 	if value == "" {
 		return fmt.Errorf("storing the login of %q: the password is empty", l.UserName())
 	}
-	home, err := r.vault.PutLogin(ctx, l, secret.New(value))
-	if err != nil {
+	if _, err := r.Keep(ctx, l, secret.New(value)); err != nil {
 		return fmt.Errorf("storing the login of %q: %w", l.UserName(), err)
-	}
-	h.log.Debug("login stored", "registry", l.Server, "user", l.UserName(), "tenant", l.Tenant, "keyring", home)
-	if home == "kernel" {
-		h.log.Warn("this login is kept until the next restart, or for three days unused: there is no unlocked OS keyring here, only the kernel's; to keep it, unlock the keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file for good, and log in again")
 	}
 	return nil
 }
 
 // addToken keeps an ACR token where nobody could earn one.
 func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, value string) error {
-	token, claims, unusable := exchange.Received(host, value, h.now())
-	id, err := r.identities.For(host)
+	token, claims, unusable := exchange.Received(host, value, h.world.Now())
+	id, err := r.Identities.For(host)
 	if err != nil {
 		return err
 	}
-	if id.Kind != identity.None {
-		h.log.Debug("token not stored", "why", "it is earned when needed", "identity", id)
+	if id.Kind != identity.None && id.Kind != identity.Anonymous && !id.Presumed {
+		h.world.Log.Debug("token not stored", "why", "it is earned when needed", "identity", id)
 		h.learnTenant(ctx, r, id, claims.TenantID)
 		return nil
 	}
 	if unusable != nil {
 		return fmt.Errorf("storing a token: %w", unusable)
 	}
-	if err := r.vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID); err != nil {
-		h.log.Warn("this login is not kept: " + err.Error()) // no great loss, and to fail would fail docker login
+	if err := r.Vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID); err != nil {
+		h.world.Log.Warn("this login is not kept: " + err.Error()) // no great loss, and to fail would fail docker login
 		return nil
 	}
-	h.log.Warn("this login ends at " + token.Expires.Local().Format("15:04") + ": it is a token, which can't be renewed; to stay signed in, use az login, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET")
+	h.world.Log.Warn("this login ends at " + token.Expires.Local().Format("15:04") + ": it is a token, which can't be renewed; to stay signed in, use az login or docker-credential-acr login")
 	return nil
 }
 
@@ -114,7 +109,7 @@ func (h *Helper) learnTenant(ctx context.Context, r *rooms, id identity.Identity
 	if id.Login == nil || id.Kind != identity.ServicePrincipal || id.Tenant != "" || !identity.IsGUID(tenant) {
 		return
 	}
-	if err := r.vault.LearnTenant(ctx, *id.Login, tenant); err != nil {
-		h.log.Debug("the tenant could not be kept", "why", err)
+	if err := r.Vault.LearnTenant(ctx, *id.Login, tenant); err != nil {
+		h.world.Log.Debug("the tenant could not be kept", "why", err)
 	}
 }

@@ -9,13 +9,14 @@
 // The server's name is parsed once. If it isn't an Azure container registry the
 // answer is "not found" (or what was stored for it), without any request. If it
 // is, exactly one identity is chosen by a visible rule: a stored login or an
-// entry of the config file, the environment (AZURE_CLIENT_ID, AZURE_TENANT_ID,
-// AZURE_CLIENT_SECRET), a signed-in Azure CLI, nobody. A token that this very
-// identity earned for this very registry, and of which more than half is left,
-// is answered from the vault: one keyring read, no request, no lock. Otherwise
-// the identity signs in to Microsoft Entra, and the registry swaps the Entra
-// token for its own (POST /oauth2/exchange), which is kept and answered together
-// with the user name 00000000-0000-0000-0000-000000000000.
+// entry of the config file, the environment (the variables of Azure's SDKs, of
+// Terraform, of CI systems and of Azure's hosts), a signed-in Azure CLI, the
+// managed identity of a machine of Azure's, nobody. A token that this very
+// identity earned for this very registry, and of which more than half is left, is
+// answered from the vault: one keyring read, no request, no lock. Otherwise the
+// identity signs in to Microsoft Entra, and the registry swaps the Entra token for
+// its own (POST /oauth2/exchange), which is kept and answered together with the
+// user name 00000000-0000-0000-0000-000000000000.
 //
 // # What is promised
 //
@@ -39,5 +40,7 @@
 // DOCKER_CREDENTIAL_ACR_HOME and DOCKER_CREDENTIAL_ACR_KEYRING apply as they do
 // to the program; the vault is shared with it. On Linux the first use of the OS
 // keyring may set DBUS_SESSION_BUS_ADDRESS in the process's environment, where
-// go-keyring looks for the bus.
+// go-keyring looks for the bus. Managed identities are looked for by the process's
+// own variables, whatever WithEnvironment says; where the two disagree, that is an
+// error. Logging in is a command of the program.
 package credhelper

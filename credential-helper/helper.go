@@ -6,15 +6,20 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/machine"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/firmware"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 // NullGUID is the user name that goes with an ACR token.
@@ -29,24 +34,31 @@ const getTimeout = 28 * time.Second
 
 // Helper answers for Azure container registries. It is safe for many goroutines.
 type Helper struct {
-	environ   []string
-	transport http.RoundTripper
-	log       *slog.Logger
-	now       func() time.Time
-
+	world wiring.World
 	rooms func() (*rooms, error)
 }
+
+// rooms are the parts that a Get leads through.
+type rooms struct{ *wiring.Rooms }
 
 var _ credentials.Helper = (*Helper)(nil)
 
 // New returns a Helper. It reads nothing, can't fail and can't block; what it
 // needs it looks up at the first call.
 func New(options ...Option) *Helper {
-	h := &Helper{transport: http.DefaultTransport, log: slog.New(slog.DiscardHandler), now: time.Now}
+	h := &Helper{world: wiring.World{
+		Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}}
 	for _, o := range options {
 		o(h)
 	}
-	h.rooms = sync.OnceValues(h.open)
+	h.rooms = sync.OnceValues(func() (*rooms, error) {
+		if h.world.Environ == nil {
+			h.world.Environ = os.Environ()
+		}
+		r, err := wiring.Open(h.world)
+		return &rooms{r}, err
+	})
 	return h
 }
 
@@ -66,15 +78,25 @@ func (h *Helper) Get(server string) (user, pass string, err error) {
 func (h *Helper) GetContext(ctx context.Context, server string) (user, pass string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, getTimeout)
 	defer cancel()
-	host, err := registry.ParseHost(server)
-	if err != nil {
-		return h.getForeign(ctx, server, err)
-	}
 	r, err := h.rooms()
 	if err != nil {
-		return "", "", &Error{Registry: host.String(), Err: err}
+		return h.refuse(server, err)
+	}
+	host, err := r.parseHost(server)
+	if err != nil {
+		return r.getForeign(ctx, server, err)
 	}
 	return settle(func() (string, string, error) { return h.get(ctx, r, host) })
+}
+
+// refuse answers where one of our own variables is wrong. Other registries don't
+// care.
+func (h *Helper) refuse(server string, broken error) (user, pass string, err error) {
+	host, err := registry.ParseHost(server)
+	if err != nil {
+		return "", "", &NotFoundError{Why: broken.Error()}
+	}
+	return "", "", &Error{Registry: host.String(), Err: broken}
 }
 
 // settle asks again while the login that was chosen is being stored anew or
@@ -94,11 +116,11 @@ func settle(get func() (user, pass string, err error)) (user, pass string, err e
 
 // get chooses an identity and answers for it.
 func (h *Helper) get(ctx context.Context, r *rooms, host registry.Host) (user, pass string, err error) {
-	id, err := r.identities.For(host)
+	id, err := r.Identities.For(host)
 	if err != nil {
 		return "", "", &Error{Registry: host.String(), Err: err}
 	}
-	h.log.Debug("identity chosen", "registry", host, "identity", id, "source", id.Source)
+	h.world.Log.Debug("identity chosen", "registry", host, "identity", id, "source", id.Source)
 	user, pass, err = r.answer(ctx, host, id)
 	if err != nil && !credentials.IsErrCredentialsNotFound(err) {
 		err = &Error{Registry: host.String(), Identity: id.String(), Source: id.Source, Err: err}
@@ -108,38 +130,51 @@ func (h *Helper) get(ctx context.Context, r *rooms, host registry.Host) (user, p
 
 // answer finds what the identity gets to see as user name and secret.
 func (r *rooms) answer(ctx context.Context, host registry.Host, id identity.Identity) (user, pass string, err error) {
+	if id.Kind == identity.Anonymous || id.Presumed { // whoever stored a token meant it
+		if user, pass, err = r.storedToken(ctx, host, ""); err == nil {
+			return user, pass, nil
+		}
+	}
 	switch {
 	case id.Kind == identity.Anonymous:
 		return "", "", &NotFoundError{Registry: host.String()}
 	case id.Kind == identity.None:
 		return r.storedToken(ctx, host, id.Source)
 	case id.Kind == identity.RegistryUser, id.Kind == identity.ServicePrincipal && id.Tenant == "":
-		s, err := r.vault.Secret(ctx, *id.Login)
+		s, err := r.Vault.Secret(ctx, *id.Login)
 		return id.Login.UserName(), s.Reveal(), err
 	}
-	token, err := r.vault.Get(ctx, host, id, func(ctx context.Context) (secret.Token, error) {
+	token, err := r.Vault.Get(ctx, host, id, func(ctx context.Context) (secret.Token, error) {
 		return r.fetch(ctx, host, id)
 	})
+	if id.Presumed && nobody(err) {
+		return r.storedToken(ctx, host, "this machine has no managed identity of its own, or several")
+	}
 	return NullGUID, token.Value.Reveal(), err
+}
+
+// nobody says whether a machine turned out to have no identity that could be
+// meant.
+func nobody(err error) bool {
+	var coded interface{ Code() string }
+	return errors.As(err, &coded) && slices.Contains([]string{machine.CodeNoIMDS, machine.CodeNoIdentity, machine.CodeSeveralIdentities}, coded.Code())
 }
 
 // fetch signs in and exchanges: the slow path, which the vault runs once for
 // however many processes wait.
-func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Identity) (token secret.Token, err error) {
-	if id.Login != nil {
-		if id.Secret, err = r.vault.Secret(ctx, *id.Login); err != nil {
-			return secret.Token{}, err
-		}
+func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
+	access, err := r.signIn(ctx, host, id)
+	if closed := new(vault.LoginError); errors.As(err, &closed) {
+		return secret.Token{}, err
 	}
-	access, err := r.entra.AccessToken(ctx, id, host.Cloud())
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("signing in as %s: %w", id, err)
 	}
-	token, err = r.exchange.RefreshToken(ctx, host, access)
+	token, err := r.Exchange.RefreshToken(ctx, host, access)
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
-	if now, err := r.identities.For(host); err != nil || !now.Same(id) {
+	if now, err := r.Identities.For(host); err != nil || !now.Same(id) || id.Uncached {
 		// Somebody logged out, or in to Azure CLI as another user, meanwhile: the
 		// token may not be the identity's under whose name it would be kept.
 		token.Expires = time.Time{}
@@ -147,10 +182,30 @@ func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Ident
 	return token, nil
 }
 
+// signIn gets an Entra token. What a login has sealed is opened only here, and a
+// person's is kept again as it comes back.
+func (r *rooms) signIn(ctx context.Context, host registry.Host, id identity.Identity) (access secret.Token, err error) {
+	if id.Kind == identity.User {
+		err = r.Vault.Update(ctx, *id.Login, func(memory secret.String) (secret.String, error) {
+			access, memory, err = r.Entra.Person().Silent(ctx, id, host.Cloud(), memory)
+			return memory, err
+		})
+		return access, err
+	}
+	if id.Login != nil {
+		s, err := r.Vault.Secret(ctx, *id.Login)
+		if err != nil {
+			return secret.Token{}, err
+		}
+		id = id.WithSecret(s)
+	}
+	return r.Entra.AccessToken(ctx, id, host.Cloud())
+}
+
 // storedToken answers with an ACR token that came in through Add. The reason is
 // why nobody was chosen, if there is one.
 func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason string) (user, pass string, err error) {
-	token, err := r.vault.Get(ctx, host, storedTokenIdentity, nil)
+	token, err := r.Vault.Get(ctx, host, storedTokenIdentity, nil)
 	switch {
 	case errors.Is(err, vault.ErrSealed):
 		return "", "", &NotFoundError{Registry: host.String(), Why: "a token was stored for this registry, but its keyring can't be opened now"}

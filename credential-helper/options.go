@@ -12,23 +12,32 @@ type Option func(*Helper)
 // WithEnvironment makes the helper see these variables, in the form of
 // os.Environ, instead of the process's own.
 func WithEnvironment(environ []string) Option {
-	return func(h *Helper) { h.environ = environ }
+	return func(h *Helper) { h.world.Environ = environ }
 }
 
 // WithTransport makes all requests to Microsoft Entra and to registries go
 // through t. The default is http.DefaultTransport, which honours HTTPS_PROXY.
+// Endpoints of managed identities are reached through a copy of it without any
+// proxy, if it is an *http.Transport.
 func WithTransport(t http.RoundTripper) Option {
-	return func(h *Helper) { h.transport = t }
+	return func(h *Helper) { h.world.Transport = t }
 }
 
 // WithLogger makes the helper tell its steps to l: at level Debug for support
 // (hosts, statuses, correlation ids, never a secret), at level Warn what its
 // user should know although all went well. The default is silence.
 func WithLogger(l *slog.Logger) Option {
-	return func(h *Helper) { h.log = l }
+	return func(h *Helper) { h.world.Log = l }
 }
 
 // WithClock makes the helper count the life of tokens by now instead of time.Now.
 func WithClock(now func() time.Time) Option {
-	return func(h *Helper) { h.now = now }
+	return func(h *Helper) { h.world.Now = now }
+}
+
+// WithFirmware makes the helper ask isAzure whether this machine is one of Azure's,
+// and so whether its managed identity may be used where nobody else is chosen. The
+// default looks at the machine's firmware.
+func WithFirmware(isAzure func() bool) Option {
+	return func(h *Helper) { h.world.OnAzureVM = isAzure }
 }

@@ -12,26 +12,33 @@ import (
 
 // getForeign answers for other registries what was stored for them, and never
 // reaches the network.
-func (h *Helper) getForeign(ctx context.Context, server string, why error) (user, pass string, err error) {
+func (r *rooms) getForeign(ctx context.Context, server string, why error) (user, pass string, err error) {
 	if !errors.Is(why, registry.ErrForeign) {
 		return "", "", &NotFoundError{Why: why.Error()}
-	}
-	r, err := h.rooms()
-	if err != nil {
-		return "", "", &NotFoundError{Why: err.Error()}
 	}
 	return settle(func() (string, string, error) { return r.foreign(ctx, server) })
 }
 
+// parseHost knows the config files' clouds, too. While those can't be read, the
+// built-in ones must do: For says what is wrong, and other registries don't care.
+func (r *rooms) parseHost(server string) (registry.Host, error) {
+	clouds, err := r.Identities.Config.Clouds()
+	if err != nil {
+		r.Vault.Log.Debug("custom clouds are not known", "why", err)
+		clouds = nil
+	}
+	return clouds.ParseHost(server)
+}
+
 func (r *rooms) foreign(ctx context.Context, server string) (user, pass string, err error) {
-	login, err := r.vault.Login(server)
+	login, err := r.Vault.Login(server)
 	if err != nil {
 		return "", "", &Error{Registry: server, Err: err}
 	}
 	if login == nil {
 		return "", "", &NotFoundError{}
 	}
-	s, err := r.vault.Secret(ctx, *login)
+	s, err := r.Vault.Secret(ctx, *login)
 	if err != nil {
 		return "", "", &Error{Registry: server, Err: err}
 	}
@@ -47,17 +54,18 @@ func (h *Helper) Delete(server string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), getTimeout)
 	defer cancel()
-	host, err := registry.ParseHost(server)
+	host, err := r.parseHost(server)
 	if refused := new(registry.RefusedError); errors.As(err, &refused) { // docker logout sends http://HOST as well
-		host, err = registry.ParseHost(strings.TrimPrefix(server, "http://"))
+		host, err = r.parseHost(strings.TrimPrefix(server, "http://"))
 	}
 	switch {
 	case err == nil:
-		return r.vault.Erase(ctx, host.String())
-	case errors.Is(err, registry.ErrForeign):
-		return r.vault.Erase(ctx, server)
+		server = host.String()
+	case !errors.Is(err, registry.ErrForeign):
+		return nil
 	}
-	return nil
+	_, err = r.Vault.Erase(ctx, server, func(s string) bool { return s == server })
+	return err
 }
 
 // List names the registries that the helper has something for (stored logins,
@@ -68,11 +76,11 @@ func (h *Helper) List() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := r.identities.Hosts()
-	if err != nil {
-		return nil, err
+	hosts, err := r.Identities.Config.Hosts()
+	if err != nil { // other registries' logins are still there
+		h.world.Log.Warn(err.Error())
 	}
-	known, err := r.vault.List()
+	known, err := r.Vault.List()
 	if err != nil {
 		return nil, fmt.Errorf("listing the vault: %w", err)
 	}
@@ -82,6 +90,7 @@ func (h *Helper) List() (map[string]string, error) {
 	}
 	for _, l := range known {
 		switch {
+		case strings.Contains(l.Server, "*"), l.Kind == identity.Anonymous: // answers for no name that is known, or for none
 		case l.Kind == identity.RegistryUser, l.Kind == identity.ServicePrincipal && l.Tenant == "":
 			users[l.Server] = l.UserName()
 		case users[l.Server] == "":

@@ -20,26 +20,52 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // rooms lists who may import which packages of the module. Imports point down
 // only; what isn't here is refused.
 var rooms = map[string][]string{
-	"credential-helper/docker-credential-acr": {"internal/cli"},
-	"internal/cli": {
-		"credential-helper", "internal/entra/authority", "internal/entra/devtool", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
+	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
+	"internal/cli": {"credential-helper", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli/login": {
+		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin", "internal/identity",
+		"internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
+	},
+	"internal/cli/mistype": {},
+	"internal/cli/hint": {
+		"credential-helper", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine",
+		"internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
 	},
 	"credential-helper": {
-		"internal/entra", "internal/entra/devtool", "internal/exchange", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/vault",
+		"internal/entra/machine", "internal/exchange", "internal/firmware", "internal/identity", "internal/registry", "internal/secret",
+		"internal/vault", "internal/wiring",
 	},
-	"internal/entra":           {"internal/entra/authority", "internal/entra/devtool", "internal/identity", "internal/registry", "internal/secret"},
-	"internal/entra/authority": {"internal/guard"},
-	"internal/entra/devtool":   {"internal/entra/authority", "internal/identity", "internal/secret"},
-	"internal/exchange":        {"internal/guard", "internal/registry", "internal/secret"},
-	"internal/vault":           {"internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
-	"internal/vault/sealed":    {"internal/identity", "internal/owner", "internal/secret"},
-	"internal/identity":        {"internal/owner", "internal/registry", "internal/secret"},
-	"internal/keyring":         {"internal/owner"},
-	"internal/guard":           {},
-	"internal/owner":           {},
-	"internal/registry":        {},
-	"internal/secret":          {},
-	"test/azuretest":           {},
+	"internal/wiring": {
+		"internal/entra", "internal/entra/devtool", "internal/exchange", "internal/identity", "internal/identity/choice", "internal/identity/config",
+		"internal/keyring", "internal/registry", "internal/secret", "internal/vault",
+	},
+	"internal/entra": {
+		"internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine", "internal/entra/signin",
+		"internal/identity", "internal/registry", "internal/secret",
+	},
+	"internal/entra/assertion":   {"internal/entra/authority", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
+	"internal/entra/authority":   {"internal/guard"},
+	"internal/entra/devtool":     {"internal/entra/authority", "internal/identity", "internal/secret"},
+	"internal/entra/machine":     {"internal/entra/authority", "internal/guard", "internal/identity", "internal/secret"},
+	"internal/entra/signin/door": {},
+	"internal/entra/signin":      {"internal/entra/authority", "internal/entra/signin/door", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
+	"internal/exchange":          {"internal/guard", "internal/registry", "internal/secret"},
+	"internal/vault":             {"internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
+	"internal/vault/sealed":      {"internal/identity", "internal/owner", "internal/secret"},
+	"internal/identity/choice": {
+		"internal/identity", "internal/identity/config", "internal/identity/profile", "internal/identity/proof", "internal/registry",
+	},
+	"internal/identity/proof":   {"internal/identity", "internal/owner", "internal/secret"},
+	"internal/identity/config":  {"internal/identity", "internal/owner", "internal/registry"},
+	"internal/identity/profile": {"internal/identity", "internal/owner"},
+	"internal/identity":         {"internal/secret"},
+	"internal/keyring":          {"internal/owner"},
+	"internal/firmware":         {},
+	"internal/guard":            {},
+	"internal/owner":            {},
+	"internal/registry":         {},
+	"internal/secret":           {},
+	"test/azuretest":            {},
 }
 
 // only says which packages alone may import something, and why.
@@ -48,16 +74,21 @@ var only = []struct {
 	by       []string
 	because  string
 }{
-	{"github.com/AzureAD/", []string{"internal/entra"}, "MSAL's errors quote secrets, and only entra translates them"},
+	{"github.com/AzureAD/", []string{"internal/entra", "internal/entra/assertion", "internal/entra/machine", "internal/entra/signin"}, "MSAL's errors quote secrets, and only entra and its rooms translate them"},
 	{"github.com/zalando/go-keyring", []string{"internal/keyring"}, "its reads prompt and never end; only keyring bounds them"},
 	{"github.com/godbus/dbus", []string{"internal/keyring"}, "the Secret Service is a matter of keyring"},
 	{"github.com/gofrs/flock", []string{"internal/vault/sealed"}, "locks protect the vault's entries and nothing else"},
 	{"github.com/hashicorp/", []string{"internal/guard"}, "requests are repeated in one place"},
 	{
 		"net/http",
-		[]string{"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/entra", "internal/entra/authority", "internal/exchange", "internal/guard"},
+		[]string{
+			"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/wiring", "internal/exchange", "internal/guard",
+			"internal/entra", "internal/entra/assertion", "internal/entra/authority", "internal/entra/machine", "internal/entra/signin", "internal/entra/signin/door",
+		},
 		"identity, registry, secret, vault and keyring never reach the network",
 	},
+	{"software.sslmate.com/", []string{"internal/entra/assertion"}, "certificates are opened in one place"},
+	{"github.com/youmark/", []string{"internal/entra/assertion"}, "certificates are opened in one place"},
 	{"os/exec", []string{"internal/entra/devtool", "internal/keyring"}, "children run in one place, without our secrets; keyring only knows an exit code of theirs"},
 }
 
@@ -140,7 +171,6 @@ func TestTheWorldIsHandedIn(t *testing.T) {
 	handsDown := map[string]string{
 		"credential-helper/docker-credential-acr/main.go": "the program's World",
 		"credential-helper/helper.go":                     "a library's defaults",
-		"credential-helper/rooms.go":                      "a library's defaults",
 	}
 	for _, dir := range []string{"credential-helper", "internal"} {
 		walk(t, dir, func(file string) {

@@ -7,16 +7,16 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/firmware"
 )
 
 func main() {
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
+	terminal, password := cli.Terminal(os.Stdin)
 	os.Exit(cli.Run(ctx, cli.World{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-		Environ: os.Environ(), Transport: http.DefaultTransport, Now: time.Now, Exit: os.Exit,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal, Password: password,
+		Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Now: time.Now, Exit: os.Exit,
 	}, os.Args[1:]))
 }

@@ -17,63 +17,87 @@ import (
 	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
+	"golang.org/x/term"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 )
 
-const program = "docker-credential-acr"
+const program = login.Program
 
 // A World is everything that the program touches outside itself.
 type World struct {
 	// Stdin is the client's request; Terminal says that a person types it.
 	Stdin    io.Reader
 	Terminal bool
+	// Password reads a line from the terminal without showing it.
+	Password func() ([]byte, error)
 	// Stdout is read by the client, Stderr by people.
 	Stdout, Stderr io.Writer
 	// Environ holds the variables, as os.Environ does.
 	Environ []string
 	// Transport carries requests to Microsoft Entra and to registries.
 	Transport http.RoundTripper
+	// OnAzureVM says whether this machine is one of Azure's; nil means that it isn't.
+	OnAzureVM func() bool
 	// Now is the clock.
 	Now func() time.Time
 	// Exit ends the program; nil where Run's caller sees to it.
 	Exit func(status int)
 }
 
-const usage = `Usage: docker-credential-acr <store|get|erase|list|version>
+const usage = `Usage: docker-credential-acr COMMAND
 
 A credential helper for Azure Container Registry. Docker, Podman and other
 clients run it; to make them, name it in ~/.docker/config.json:
 
     {"credHelpers": {"contoso.azurecr.io": "acr"}}
 
-Then "docker pull contoso.azurecr.io/app" works for whoever is known by
-AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, by "az login", or by
-"docker login contoso.azurecr.io". To see what it would answer:
+Then "docker pull contoso.azurecr.io/app" works for whoever is known by "az login",
+by the variables of Azure's SDKs and of CI systems, by the machine's managed
+identity, by "docker login contoso.azurecr.io", or by a login of its own:
+
+    login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
+    logout REGISTRY|PATTERN    forget a login, with the tokens that it earned
+
+"docker-credential-acr login --help" says more. What clients run: get, store, erase,
+list, version. To see what it would answer:
 
     echo contoso.azurecr.io | docker-credential-acr get
 
 DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
 `
 
-// Run does what the arguments say and returns the exit status: 0, or 1 for a
-// failure. (The contract, down to usage on standard output, is that of
-// docker-credential-helpers, credentials.Serve.)
+// Run does what the arguments say and returns the exit status: 0, 1 for a failure,
+// or 2 for what can't be meant as it was typed. (What clients run keeps to the
+// contract of docker-credential-helpers, credentials.Serve, down to usage on
+// standard output.)
 func Run(ctx context.Context, w World, args []string) int {
 	defer context.AfterFunc(ctx, w.interrupted)()
-	if len(args) != 1 {
+	if len(args) == 0 {
 		fmt.Fprint(w.Stdout, usage)
 		return 1
 	}
 	action := args[0]
-	switch action {
-	case "--help", "-h":
+	switch {
+	case slices.Contains(protocol, action) && len(args) == 1:
+		return w.serve(ctx, action)
+	case action == "--help", action == "-h":
 		fmt.Fprint(w.Stdout, usage)
 		return 0
-	case "--version", "-v", credentials.ActionVersion:
+	case action == "--version", action == "-v", action == credentials.ActionVersion && len(args) == 1:
 		fmt.Fprintf(w.Stdout, "%s (%s) %s\n", program, "github.com/docker-credential-acr/docker-credential-acr", version())
 		return 0
 	}
+	return w.command(ctx, args)
+}
+
+// protocol lists what clients run, which must start fast.
+var protocol = []string{credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList}
+
+// serve answers a client.
+func (w World) serve(ctx context.Context, action string) int {
 	in, err := w.request(action)
 	if err != nil {
 		return w.fail(err)
@@ -97,6 +121,13 @@ func Run(ctx context.Context, w World, args []string) int {
 func Interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
 	return signal.NotifyContext(ctx, append(wanted, syscall.SIGTERM)...)
+}
+
+// Terminal says whether a person types what f reads, and how to read a line from
+// there that isn't shown.
+func Terminal(f *os.File) (terminal bool, password func() ([]byte, error)) {
+	fd := int(f.Fd())
+	return term.IsTerminal(fd), func() ([]byte, error) { return term.ReadPassword(fd) }
 }
 
 // interruptedStatus is 128 and the number of SIGINT, by custom of shells.
@@ -129,6 +160,7 @@ func (w World) helper(ctx context.Context) credentials.Helper {
 		credhelper.WithTransport(w.Transport),
 		credhelper.WithClock(w.Now),
 		credhelper.WithLogger(w.logger()),
+		credhelper.WithFirmware(w.OnAzureVM),
 	)
 	return cancelable{h, ctx}
 }
@@ -149,7 +181,7 @@ func (c cancelable) Get(server string) (user, pass string, err error) {
 // is no failure to the client, so its sentence stands alone and exact.
 func (w World) fail(err error) int {
 	fmt.Fprintln(w.Stdout, oneLine(err.Error()))
-	if line := advice(err); line != "" {
+	if line := hint.Advice(err); line != "" {
 		fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(line))
 	}
 	return 1

@@ -1,4 +1,4 @@
-package credhelper
+package wiring
 
 import (
 	"errors"
@@ -6,76 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
-
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/keyring"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-// rooms are the parts that a Helper leads through.
-type rooms struct {
-	identities identity.Chooser
-	vault      *vault.Vault
-	entra      entra.Client
-	exchange   exchange.Client
-}
-
-// open furnishes the rooms from the environment. An error means that one of our
-// own variables is wrong.
-func (h *Helper) open() (*rooms, error) {
-	getenv, environ := os.Getenv, os.Environ
-	if h.environ != nil {
-		getenv, environ = lookup(h.environ), func() []string { return h.environ }
-	}
-	p, err := findPlaces(getenv)
-	if err != nil {
-		return nil, err
-	}
-	ring, err := keyring.Open(keyring.Settings{
-		Choice: getenv("DOCKER_CREDENTIAL_ACR_KEYRING"), KeyFile: within(p.vault, "key"), Getenv: getenv,
-	})
-	if err != nil {
-		return nil, err
-	}
-	tools := devtool.Tools{Getenv: getenv, Environ: environ, Now: h.now}
-	v := &vault.Vault{Dir: p.vault, KeyLocks: p.keyLocks, Keys: ring, Now: h.now, Log: h.log}
-	return &rooms{
-		identities: identity.Chooser{
-			Getenv: getenv, Login: v.Login,
-			UserConfig: p.userConfig, MachineConfig: p.machineConfig,
-			AzureDir: p.azure, HasAzureCLI: func() bool { return tools.Find("az") != "" },
-		},
-		vault:    v,
-		entra:    entra.Client{Transport: h.transport, Tools: tools, Now: h.now, Log: h.log},
-		exchange: exchange.Client{Transport: h.transport, Now: h.now, Log: h.log},
-	}, nil
-}
-
-// lookup turns an environment list into a function like os.Getenv. Of two equal
-// names the later counts, as in os/exec.
-func lookup(environ []string) func(string) string {
-	values := map[string]string{}
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		values[foldCase(name)] = value
-	}
-	return func(name string) string { return values[foldCase(name)] }
-}
-
-// foldCase makes names alike that Windows takes for one variable.
-func foldCase(name string) string {
-	if runtime.GOOS == "windows" {
-		return strings.ToUpper(name)
-	}
-	return name
-}
-
 // places are where things lie; empty where there is no such place.
-type places struct{ vault, keyLocks, userConfig, machineConfig, azure string }
+type places struct{ vault, keyLocks, userConfig, machineConfig, azure, azd, powerShell string }
 
 const program = "docker-credential-acr"
 
@@ -94,10 +28,9 @@ func findPlaces(getenv func(string) string) (places, error) {
 		keyLocks:      common(data),
 		userConfig:    within(config, program, "config.json"),
 		machineConfig: within(machine, program, "config.json"),
-		azure:         absolute(getenv("AZURE_CONFIG_DIR")),
-	}
-	if getenv("AZURE_CONFIG_DIR") == "" { // a relative one would mean another place to az, which runs elsewhere
-		p.azure = within(home, ".azure")
+		azure:         toolDir(getenv("AZURE_CONFIG_DIR"), home, ".azure"),
+		azd:           toolDir(getenv("AZD_CONFIG_DIR"), home, ".azd"),
+		powerShell:    within(home, ".Azure"),
 	}
 	if own := getenv("DOCKER_CREDENTIAL_ACR_HOME"); own != "" {
 		if absolute(own) == "" {
@@ -106,6 +39,15 @@ func findPlaces(getenv func(string) string) (places, error) {
 		p.vault, p.userConfig = within(own, "vault"), within(own, "config.json")
 	}
 	return p, nil
+}
+
+// toolDir is where a developer tool keeps what it knows. A relative path would mean
+// another place to the tool, which runs elsewhere.
+func toolDir(configured, home, usual string) string {
+	if configured != "" {
+		return absolute(configured)
+	}
+	return within(home, usual)
 }
 
 // baseDirs finds the user's data directory, the user's and the machine's

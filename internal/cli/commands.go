@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// Exit statuses of the commands that people type.
+const (
+	statusFailed  = 1
+	statusMistype = 2
+)
+
+// command runs one of the commands that people type. Their results go to standard
+// output, everything else to standard error.
+func (w World) command(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use: program, SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if slices.Contains(protocol, args[0]) {
+				return mistype.Errorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s", args[0], program)
+			}
+			return mistype.Errorf("there is no command %q; see: %s --help", args[0], program)
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	showHelp := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c == root {
+			fmt.Fprint(w.Stdout, usage)
+			return
+		}
+		showHelp(c, args)
+	})
+	root.SetIn(w.Stdin)
+	root.SetOut(w.Stdout)
+	root.SetErr(w.Stderr)
+	root.SetArgs(args)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(login.Desk{
+		Open: w.open, Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr,
+	}.Commands()...)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(w.Stderr, program+": interrupted; nothing was changed")
+		return interruptedStatus
+	}
+	if failed := new(credhelper.Error); !errors.As(err, &failed) && !mistype.Is(err) { // cobra's own
+		err = mistype.Errorf("%w; see: %s %s --help", err, program, args[0])
+	}
+	fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(hint.Advice(err)))
+	if mistype.Is(err) {
+		return statusMistype
+	}
+	return statusFailed
+}
+
+// open furnishes the rooms for a command.
+func (w World) open() (*wiring.Rooms, error) {
+	return wiring.Open(wiring.World{
+		Environ: w.Environ, Transport: w.Transport, OnAzureVM: w.OnAzureVM, Log: w.logger(), Now: w.Now,
+	})
+}

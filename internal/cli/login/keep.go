@@ -1,0 +1,67 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+)
+
+// keep proves the sign-in to the registry, records it, and says who one is now.
+func (a *attempt) keep(ctx context.Context, p proven) error {
+	var token secret.Token
+	if a.target == a.host.String() && !p.access.Value.IsZero() {
+		var err error
+		if token, err = a.rooms.Exchange.RefreshToken(ctx, a.host, p.access); err != nil {
+			return a.failed(p, fmt.Errorf("exchanging the token of %s: %w", p.Who(), err))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	stored, err := a.rooms.Keep(ctx, p.Login, p.sealed)
+	if err != nil {
+		return a.failed(p, fmt.Errorf("keeping the login: %w", err))
+	}
+	a.warm(ctx, p, stored, token)
+	switch {
+	case p.Kind == identity.Anonymous:
+		fmt.Fprintf(a.Stdout, "%s: left alone; pulls are anonymous\n", a.target)
+	case !token.Expires.IsZero():
+		fmt.Fprintf(a.Stdout, "%s: signed in as %s until %s, and renewed by itself\n", a.target, p.Who(), token.Expires.Local().Format("15:04"))
+	default:
+		fmt.Fprintf(a.Stdout, "%s: signed in as %s; each registry is asked when it is needed\n", a.target, p.Who())
+	}
+	return nil
+}
+
+// warm keeps the token that the sign-in has earned, which saves the first get an
+// exchange, provided that whoever would be chosen now is the one who earned it:
+// somebody may have signed in to Azure CLI, or here, as another user meanwhile.
+func (a *attempt) warm(ctx context.Context, p proven, stored identity.Login, token secret.Token) {
+	earned := p.id
+	if stored.Sealed() {
+		earned, _ = a.rooms.Identities.As(a.host, stored)
+	}
+	now, err := a.rooms.Identities.For(a.host)
+	if err == nil && now.Same(earned) && !now.Uncached && !token.Expires.IsZero() {
+		_ = a.rooms.Vault.PutToken(ctx, a.host, now, token, "")
+	}
+}
+
+// failed says who could not sign in.
+func (a *attempt) failed(p proven, err error) error {
+	return &credhelper.Error{Registry: a.target, Identity: p.Who(), Source: hint.Typed, Err: err}
+}
+
+// about names the registry that a failure is about, as hints need it.
+func about(target string, err error) error {
+	if known := new(credhelper.Error); err == nil || errors.As(err, &known) || mistype.Is(err) {
+		return err
+	}
+	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
+}

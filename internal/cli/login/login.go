@@ -1,0 +1,280 @@
+// Package login is the commands that people sign in and out by.
+package login
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// Program is what the user calls us.
+const Program = "docker-credential-acr"
+
+// A Desk is what the commands touch outside themselves.
+type Desk struct {
+	// Open furnishes the rooms.
+	Open func() (*wiring.Rooms, error)
+	// Stdin is where a secret is read from, where no terminal is; Terminal says that
+	// there is one, and Password reads from it without showing what is typed.
+	Stdin    io.Reader
+	Terminal bool
+	Password func() ([]byte, error)
+	// Stdout gets results, Stderr what a person has to do meanwhile.
+	Stdout, Stderr io.Writer
+}
+
+// Commands are login and logout.
+func (d Desk) Commands() []*cobra.Command {
+	return []*cobra.Command{d.loginCommand(), d.logoutCommand()}
+}
+
+// everyRegistry is what one logs in to who names no registry.
+const everyRegistry = "*.azurecr.io"
+
+// loginFlags are the flags of login, as they were typed.
+type loginFlags struct {
+	certificate, tokenFile, secretFile                       string
+	tenant, clientID, objectID, resourceID, subscription, as string
+	sendChain                                                bool
+
+	named bool     // a registry or pattern was named
+	typed []string // the names of the flags that were typed
+}
+
+func (d Desk) loginCommand() *cobra.Command {
+	var f loginFlags
+	c := &cobra.Command{
+		Use:   "login [REGISTRY|PATTERN]",
+		Short: "sign in once, for a registry or for all that a pattern matches",
+		Long: `Sign in to a registry, or to all that a pattern such as '*.azurecr.io' (the
+default) matches. What is needed to stay signed in is kept sealed; nothing is kept
+before the sign-in has worked. Without a way to sign in, the last one is repeated.
+
+An application (--service-principal, --certificate, --federated-token-file) needs
+--client-id and --tenant; a person needs --client-id.`,
+		Example: "  " + Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
+			"  " + Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
+			"  " + Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			target := everyRegistry
+			if f.named = len(args) == 1; f.named {
+				target = args[0]
+			}
+			c.Flags().Visit(func(flag *pflag.Flag) { f.typed = append(f.typed, flag.Name) })
+			return about(target, d.login(c.Context(), target, f))
+		},
+	}
+	flags := c.Flags()
+	flags.Bool("browser", false, "sign in with a browser on this machine")
+	flags.Bool("device-code", false, "sign in with a browser on any machine, by a code")
+	flags.Bool("service-principal", false, "be an application; its secret is asked for, or read from standard input")
+	flags.StringVar(&f.certificate, "certificate", "", "be an application with the certificate and key in this `file` (PEM or PKCS#12)")
+	flags.StringVar(&f.tokenFile, "federated-token-file", "", "be an application that the token in this `file` vouches for")
+	flags.Bool("managed-identity", false, "be this machine's managed identity")
+	flags.Bool("azure-cli", false, "be whoever is signed in to Azure CLI")
+	flags.Bool("anonymous", false, "be nobody: leave this registry alone")
+	flags.StringVar(&f.tenant, "tenant", "", "the tenant's `id` or domain")
+	flags.StringVar(&f.clientID, "client-id", "", "the application's `id`; azure-cli stands for Azure CLI's own")
+	flags.StringVar(&f.objectID, "object-id", "", "the managed identity's object `id`")
+	flags.StringVar(&f.resourceID, "resource-id", "", "the managed identity's resource `id`")
+	flags.StringVar(&f.subscription, "subscription", "", "the `name` or id of the subscription whose account Azure CLI shall use")
+	flags.StringVar(&f.as, "login-hint", "", "the `account` to offer in the browser")
+	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this `file`")
+	flags.BoolVar(&f.sendChain, "send-certificate-chain", false, "send the chain, for applications that trust a subject name and issuer")
+	return c
+}
+
+// An attempt is one run of login.
+type attempt struct {
+	Desk
+	rooms  *wiring.Rooms
+	target string        // a host or pattern
+	host   registry.Host // the host, or one that the pattern matches
+	flags  loginFlags
+	before *identity.Login // the login to be replaced; nil for none
+	entry  config.Entry
+}
+
+// A proven login is one that has just worked.
+type proven struct {
+	identity.Login
+	// id is who has signed in, where the login itself doesn't say (it names no more
+	// than where to ask).
+	id     identity.Identity
+	sealed secret.String
+	access secret.Token
+}
+
+func (d Desk) login(ctx context.Context, target string, f loginFlags) error {
+	a, err := d.attempt(target, f)
+	if err != nil {
+		return err
+	}
+	how, err := a.method()
+	if err != nil {
+		return err
+	}
+	if err := a.rooms.Vault.Ready(ctx); err != nil { // before anybody takes the trouble
+		return err
+	}
+	p, err := how(ctx)
+	if err != nil {
+		return err
+	}
+	p.Server = a.target
+	return a.keep(ctx, p)
+}
+
+func (d Desk) attempt(target string, f loginFlags) (*attempt, error) {
+	rooms, err := d.Open()
+	if err != nil {
+		return nil, err
+	}
+	clouds, err := rooms.Identities.Config.Clouds()
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{Desk: d, rooms: rooms, flags: f}
+	if a.target, a.host, err = readTarget(clouds, target); err != nil {
+		return nil, err
+	}
+	if a.entry, err = rooms.Identities.Config.Entry(a.host); err != nil {
+		return nil, err
+	}
+	// An old login that can't be read is about to be replaced.
+	a.before, _ = rooms.Vault.Login(a.target)
+	return a, a.checkFlags()
+}
+
+// checkFlags refuses what no way to sign in could use.
+func (a *attempt) checkFlags() error {
+	f := a.flags
+	if f.clientID != "" && !identity.IsGUID(f.clientID) && f.clientID != identity.AzureCLIWord {
+		return mistype.Errorf("--client-id %s is neither a GUID nor %s", f.clientID, identity.AzureCLIWord)
+	}
+	if slices.Contains(f.typed, "anonymous") && a.target == everyRegistry && !f.named {
+		return mistype.Errorf("say which registry, or pattern, is to be left alone")
+	}
+	if f.tenant != "" && !identity.IsTenant(f.tenant) {
+		return mistype.Errorf("--tenant %s is neither a GUID nor a domain", f.tenant)
+	}
+	return nil
+}
+
+// A way is one of the ways to sign in.
+type way struct {
+	flag  string
+	takes []string // the other flags that it has a use for
+	do    func(context.Context) (proven, error)
+}
+
+func (a *attempt) ways() []way {
+	return []way{
+		{"browser", []string{"client-id", "tenant", "login-hint"}, a.browser},
+		{"device-code", []string{"client-id", "tenant"}, a.deviceCode},
+		{"service-principal", []string{"client-id", "tenant", "secret-file"}, a.servicePrincipal},
+		{"certificate", []string{"client-id", "tenant", "secret-file", "send-certificate-chain"}, a.certificate},
+		{"federated-token-file", []string{"client-id", "tenant"}, a.keyless(identity.FederatedToken)},
+		{"managed-identity", []string{"client-id", "object-id", "resource-id"}, a.keyless(identity.ManagedIdentity)},
+		{"azure-cli", []string{"tenant", "subscription"}, a.keyless(identity.AzureCLI)},
+		{"anonymous", nil, a.keyless(identity.Anonymous)},
+	}
+}
+
+// method is the way to sign in that was asked for, or else the one that worked
+// last time.
+func (a *attempt) method() (func(context.Context) (proven, error), error) {
+	var asked []way
+	var known []string
+	for _, w := range a.ways() {
+		known = append(known, "--"+w.flag)
+		if slices.Contains(a.flags.typed, w.flag) {
+			asked = append(asked, w)
+		}
+	}
+	ways := strings.Join(known, ", ")
+	switch len(asked) {
+	case 0:
+		if do := a.again(); do != nil {
+			return do, nil
+		}
+		return nil, mistype.Errorf("say how to sign in, by one of %s", ways)
+	case 1:
+		for _, typed := range a.flags.typed {
+			if typed != asked[0].flag && !slices.Contains(asked[0].takes, typed) {
+				return nil, mistype.Errorf("--%s is of no use to --%s", typed, asked[0].flag)
+			}
+		}
+		return asked[0].do, nil
+	}
+	return nil, mistype.Errorf("say only one of %s", ways)
+}
+
+// again is the way to sign in that worked last time, or the one that the config
+// file asks for; nil for neither.
+func (a *attempt) again() func(context.Context) (proven, error) {
+	switch b := a.before; {
+	case b == nil && a.entry.Identity == identity.User:
+		return a.browser
+	case b == nil:
+	case b.Method == identity.MethodBrowser:
+		a.flags.as = cmp.Or(a.flags.as, b.User)
+		return a.browser
+	case b.Method == identity.MethodDeviceCode:
+		return a.deviceCode
+	case b.Kind == identity.ServicePrincipal && b.Method == "":
+		return a.servicePrincipal
+	case !b.Sealed():
+		f := &a.flags
+		f.tenant, f.clientID, f.objectID = cmp.Or(f.tenant, b.Tenant), cmp.Or(f.clientID, b.ClientID), cmp.Or(f.objectID, b.ObjectID)
+		f.resourceID, f.subscription, f.tokenFile = cmp.Or(f.resourceID, b.ResourceID), cmp.Or(f.subscription, b.Subscription), b.TokenFile
+		return a.keyless(b.Kind)
+	}
+	return nil
+}
+
+// clientID is the application that was named, or that the last login or the config
+// file names.
+func (a *attempt) clientID(kind identity.Kind) string {
+	id := a.flags.clientID
+	if a.before != nil && a.before.Kind == kind {
+		id = cmp.Or(id, a.before.ClientID)
+	}
+	if a.entry.Identity == kind {
+		id = cmp.Or(id, a.entry.ClientID)
+	}
+	if id == identity.AzureCLIWord {
+		return azureCLIClientID
+	}
+	return id
+}
+
+// azureCLIClientID is the application of Azure CLI, a public client that every
+// tenant knows. Whoever signs in by it is seen by tenants as Azure CLI.
+const azureCLIClientID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+func (a *attempt) tenant(kind identity.Kind) string {
+	tenant := a.flags.tenant
+	if a.before != nil && a.before.Kind == kind {
+		tenant = cmp.Or(tenant, a.before.Tenant)
+	}
+	return cmp.Or(tenant, a.entry.Tenant)
+}
