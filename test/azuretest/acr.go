@@ -48,8 +48,14 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	switch path := req.URL.Path; {
 	case strings.HasPrefix(path, "/oauth2/"):
 		r.serveOAuth(w, req)
-	case path == "/v2" || strings.HasPrefix(path, "/v2/"), path == "/acr/v1/_catalog":
-		r.serveData(w, req)
+	case path == "/v2" || strings.HasPrefix(path, "/v2/"):
+		r.serveData(w, req, parseTarget(req))
+	case strings.HasPrefix(path, v1Prefix):
+		if t, ok := v1Target(req); ok {
+			r.serveData(w, req, t)
+			return
+		}
+		http.NotFound(w, req)
 	default:
 		http.NotFound(w, req)
 	}

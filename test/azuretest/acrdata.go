@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// serveData guards /v2/: the bearer token must be good and cover the request,
-// else the challenge says what to fetch.
-func (r *Registry) serveData(w http.ResponseWriter, req *http.Request) {
-	target := parseTarget(req)
+// serveData guards /v2/ and /acr/v1/: the bearer token must be good and cover the
+// request, else the challenge says what to fetch.
+func (r *Registry) serveData(w http.ResponseWriter, req *http.Request, target target) {
 	bearer, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		r.challenge(w, req, target, "")
@@ -23,6 +22,10 @@ func (r *Registry) serveData(w http.ResponseWriter, req *http.Request) {
 	if target.need != nil && (claims.Access == nil || !covers(*claims.Access, *target.need)) {
 		note(req, "the token doesn't cover "+target.need.String())
 		r.challenge(w, req, target, "insufficient_scope")
+		return
+	}
+	if strings.HasPrefix(req.URL.Path, v1Prefix) {
+		r.serveV1(w, req, target)
 		return
 	}
 	if r.Backend != nil {
@@ -76,7 +79,7 @@ func parseTarget(req *http.Request) target {
 	switch {
 	case req.URL.Path == "/v2" || path == "":
 		return target{}
-	case path == "_catalog" || req.URL.Path == "/acr/v1/_catalog":
+	case path == "_catalog":
 		return target{kind: "catalog", need: &access{"registry", "catalog", []string{"*"}}}
 	}
 	t := target{kind: "unknown", repository: path}

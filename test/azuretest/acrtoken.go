@@ -124,14 +124,15 @@ func (r *Registry) byEntraToken(token, why string) (caller, string) {
 	return r.byRoles(p.subject())
 }
 
-// anonymously lets nobody in particular pull, where the registry allows that.
+// anonymously lets nobody in particular pull, where the registry allows that, and
+// list what there is (azure-sdk-for-js has recorded it).
 func (r *Registry) anonymously() (who caller, why string) {
 	r.set(func() {
 		if !r.anonymous {
 			why = "anonymous pull is off"
 		}
 	})
-	who.may.rules = []rule{{"*", []string{"pull", "metadata_read"}}}
+	who.may = rights{rules: []rule{{"*", []string{"pull", "metadata_read"}}}, catalog: true}
 	return who, why
 }
 

@@ -138,7 +138,7 @@ func TestOfflineToken(t *testing.T) {
 func TestAnonymousPull(t *testing.T) {
 	w := newWorld(t)
 	w.registry.AnonymousPull(true)
-	if _, got := w.ask("", "", "repository:x:pull,push"); got != "repository:x:pull" {
+	if _, got := w.ask("", "", "repository:x:pull,push registry:catalog:*"); got != "repository:x:pull registry:catalog:*" {
 		t.Errorf("granted %q", got)
 	}
 	if _, got := w.ask(nullGUID, "stale", "repository:x:pull"); got != "401" {

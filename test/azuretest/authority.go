@@ -11,6 +11,7 @@ type authority struct {
 	cache    string   // preferred_cache of instance discovery, when not hosts[0]
 	sts      string   // issuer of version 1.0 access tokens
 	arm      []string // resources that mean Azure Resource Manager
+	acr      string   // Azure Container Registry's resource, when not acrResource
 	instance string   // the rest is copied into OpenID documents
 	graph    string
 	msgraph  string
@@ -19,6 +20,13 @@ type authority struct {
 
 // DefaultAuthority is the host at which AddTenant registers tenants.
 const DefaultAuthority = "login.microsoftonline.com"
+
+// PrivateAuthority is the authority of an air-gapped cloud, of which no client
+// knows by itself; PrivateAudience is what its registries accept.
+const (
+	PrivateAuthority = "login.azure.example"
+	PrivateAudience  = "https://acr.azure.example"
+)
 
 // acrResource is Azure Container Registry's resource in every cloud (Azure SDKs
 // for Go, .NET and JavaScript), acrAppID the application behind it: version 2.0
@@ -61,6 +69,7 @@ var authorities = []authority{
 	},
 	{hosts: []string{"login.sovcloud-identity.fr"}, sts: "sts.windows.net", instance: "sovcloud-identity.fr"},
 	{hosts: []string{"login.sovcloud-identity.de"}, sts: "sts.windows.net", instance: "sovcloud-identity.de"},
+	{hosts: []string{PrivateAuthority}, sts: "sts.azure.example", acr: PrivateAudience, instance: "azure.example"},
 }
 
 // authorityOf finds the authority that a host belongs to.
@@ -74,15 +83,17 @@ func authorityOf(host string) (*authority, bool) {
 	return nil, false
 }
 
-// resource finds what a scope or audience names: "acr", "arm" or "" for nothing
-// that exists here. A closing slash makes no difference to Entra.
+// resource finds what a scope or audience names: "acr", "arm", "exchange" or
+// "" for nothing that exists here. A closing slash makes no difference to Entra.
 func (a *authority) resource(name string) string {
 	name = strings.TrimSuffix(name, "/")
 	switch {
-	case name == acrResource || name == acrAppID:
+	case a.acr != "" && name == a.acr, a.acr == "" && name == acrResource, name == acrAppID:
 		return "acr"
 	case slices.Contains(a.arm, name):
 		return "arm"
+	case name == a.tokenExchange():
+		return "exchange"
 	}
 	return ""
 }

@@ -65,11 +65,15 @@ func (c *Cloud) Canaries() []string {
 func (c *Cloud) FindCanary(text string) string { return c.canaries.found(text) }
 
 // Leaks returns the requests that carried a canary to a host which this cloud
-// doesn't serve, or over plain HTTP. After a correct run it is empty.
+// doesn't serve, or over plain HTTP (less the secret of a machine's endpoint on
+// its way there). After a correct run it is empty.
 func (c *Cloud) Leaks() []Request {
 	leaks := []Request{}
 	for _, r := range c.Requests() {
-		if (r.Kind == KindForeign || r.Scheme == "http") && c.canaries.found(r.texts()...) != "" {
+		if r.Kind != KindForeign && r.Scheme != "http" {
+			continue
+		}
+		if less := c.ownSecret(r); c.canaries.found(less.texts()...) != "" {
 			leaks = append(leaks, r)
 		}
 	}

@@ -31,7 +31,11 @@ type Cloud struct {
 	offset     time.Duration
 	tenants    []*Tenant
 	registries map[string]*Registry // by host; a region is a second host
+	fronts     map[string]*front    // by host, in lower case
+	issuers    []*Issuer
 	closers    []io.Closer
+	machine    *Machine // nil until AddMachine
+	people     people
 }
 
 // An Option changes how New sets a cloud up.
@@ -62,6 +66,8 @@ func New(opts ...Option) (*Cloud, error) {
 		done:       make(chan struct{}),
 		clock:      time.Now,
 		registries: map[string]*Registry{},
+		fronts:     map[string]*front{},
+		people:     newPeople(),
 	}
 	c.certs, err = newCertificates(c.noteServerName)
 	if err != nil {
@@ -150,7 +156,7 @@ func (c *Cloud) serves(host string) bool {
 	if _, ok := authorityOf(host); ok {
 		return true
 	}
-	return c.registry(host) != nil
+	return c.registry(host) != nil || c.frontAt(strings.ToLower(host)) != nil
 }
 
 // registry is the registry that answers at host, or nil.

@@ -21,6 +21,11 @@ import (
 //	POST /revoke?host=&subject=        subject: client id or user principal name
 //	POST /firewall?host=&ip=
 //	POST /secret?client=&expire=       expires that secret of an application
+//	GET  /device                       the user codes that wait for somebody
+//	POST /device?code=&user=&does=     answers one: sign-in, decline or cancel
+//	POST /person?user=&does=           who answers Entra's pages by itself; no user: nobody
+//	POST /sessions?user=&do=           revoke, expire or password: ends refresh tokens
+//	POST /policy?tenant=&do=           step-up, block or allow: Conditional Access
 //
 // It hands out every secret of the cloud: serve it on loopback only.
 func (c *Cloud) Control() http.Handler {
@@ -37,6 +42,7 @@ func (c *Cloud) Control() http.Handler {
 	mux.HandleFunc("POST /revoke", c.controlRevoke)
 	mux.HandleFunc("POST /firewall", c.controlFirewall)
 	mux.HandleFunc("POST /secret", c.controlSecret)
+	c.controlPeople(mux)
 	return mux
 }
 
@@ -92,7 +98,7 @@ func (c *Cloud) controlFault(w http.ResponseWriter, r *http.Request) {
 		Gzip: in.Gzip, Oversize: in.Oversize, CutOff: in.CutOff,
 	}
 	if in.AADSTS != 0 {
-		if _, ok := aadstsTable[in.AADSTS]; !ok {
+		if _, ok := aadstsRow(in.AADSTS); !ok {
 			http.Error(w, "unknown AADSTS code", http.StatusBadRequest)
 			return
 		}

@@ -21,10 +21,18 @@
 // # What it answers
 //
 // Entra: instance discovery, OpenID documents, signing keys, and the token
-// endpoint for client credentials with a secret. ACR: the challenge, the exchange,
-// the token endpoint (Basic, password, refresh token, anonymous), and behind them a
-// registry in memory that podman, skopeo and others can push to and pull from.
-// Whatever else a real host serves is 404.
+// endpoint for client credentials with a secret, a certificate or a federated
+// token. Issuers of such tokens: GitHub Actions, Azure Pipelines, any other
+// ([Cloud.AddIssuer]); and the token proxy of an AKS cluster with identity
+// bindings. People sign in at Entra's pages, in a real browser, by [Cloud.Browse] or
+// by a device code; their refresh tokens rotate, end, and meet Conditional Access
+// ([Cloud.Person], [User], [Tenant]). ACR: the challenge, the exchange, the token endpoint (Basic, password,
+// refresh token, anonymous), and behind them a registry in memory that podman,
+// skopeo and others can push to and pull from, with the lists of repositories and
+// tags below /acr/v1/ that az and Azure's SDKs read. Machines: IMDS and the endpoints of
+// App Service, Service Fabric, Azure ML, Cloud Shell and Azure Arc, for whoever runs
+// with the variables that [Machine] returns; [Cloud.ServeIMDS] puts IMDS at its own
+// address. Whatever else a real host serves is 404.
 //
 // # What a test can see and bend
 //

@@ -27,7 +27,7 @@ func (c *Cloud) serveEntra(w http.ResponseWriter, r *http.Request, a *authority,
 	case "oauth2/v2.0/token":
 		q.token()
 	default:
-		http.NotFound(w, r)
+		q.servePeople(endpoint)
 	}
 }
 
@@ -40,6 +40,7 @@ type entraRequest struct {
 	host      string
 	tenant    string // as the path names it
 	trace     string
+	claims    string // what a refusal asks the next sign-in for
 }
 
 // headers sets what every answer of Entra's carries. The correlation id goes back

@@ -124,7 +124,7 @@ func TestDiscovery(t *testing.T) {
 		{"china", "https://login.partner.microsoftonline.cn/" + china.ID() + "/v2.0/.well-known/openid-configuration", 200, `"cloud_instance_name":"partner.microsoftonline.cn"`},
 		{"china's tenant elsewhere", "https://login.microsoftonline.us/" + china.ID() + "/v2.0/.well-known/openid-configuration", 400, "AADSTS90002"},
 		{"keys", "https://login.microsoftonline.com/common/discovery/v2.0/keys", 200, `"kid":"` + w.signer.kid + `"`},
-		{"not there", "https://login.microsoftonline.com/common/oauth2/v2.0/authorize", 404, ""},
+		{"not there", "https://login.microsoftonline.com/common/oauth2/v2.0/logout", 404, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

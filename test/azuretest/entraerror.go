@@ -22,7 +22,9 @@ type aadsts struct {
 // and authorization error codes" and of recorded answers.
 var aadstsTable = map[int]aadsts{
 	50001:   {400, "invalid_resource", "", "The resource principal named {resource} was not found in the tenant named {tenant}."},
+	50013:   {401, "invalid_client", "", "Assertion failed signature validation. [Reason - The key was not found.]"},
 	50020:   {400, "invalid_grant", "", "User account from identity provider does not exist in tenant '{tenant}' and cannot access the application '{app}' in that tenant."},
+	50027:   {401, "invalid_client", "", "JWT token is invalid or malformed."},
 	50034:   {400, "invalid_grant", "", "The user account does not exist in the {tenant} directory. To sign into this application, the account must be added to the directory."},
 	50049:   {400, "invalid_instance", "", "Unknown or invalid instance."},
 	50057:   {400, "invalid_grant", "", "The user account is disabled."},
@@ -44,12 +46,15 @@ var aadstsTable = map[int]aadsts{
 	90130:   {400, "invalid_request", "", "Application '{app}' is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."},
 	500011:  {400, "invalid_resource", "", "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."},
 	700016:  {400, "unauthorized_client", "", "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."},
+	700021:  {401, "invalid_client", "", "Client assertion application identifier doesn't match 'client_id' parameter."},
+	700023:  {401, "invalid_client", "", "Client assertion audience claim does not match Realm issuer."},
 	700024:  {401, "invalid_client", "", "Client assertion is not within its valid time range."},
 	700027:  {401, "invalid_client", "", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]"},
+	700030:  {401, "invalid_client", "", "Invalid certificate - subject name in certificate is not authorized."},
 	700082:  {400, "invalid_grant", "", "The refresh token has expired due to inactivity. The token was inactive for 90.00:00:00."},
-	700211:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion issuer."},
-	700212:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion audience."},
-	700213:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion subject."},
+	700211:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion issuer '{issuer}'. Please note that the issuer '{issuer}' must match exactly the configured federated identity credential."},
+	700212:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion audience '{audience}'."},
+	700213:  {400, "invalid_client", "", "No matching federated identity record found for presented assertion subject '{subject}'."},
 	900144:  {400, "invalid_request", "", "The request body must contain the following parameter: '{parameter}'."},
 	900382:  {400, "invalid_request", "", "Confidential Client is not supported in Cross Cloud request."},
 	900561:  {400, "invalid_request", "", "The endpoint only accepts POST requests. Received a GET request."},
@@ -70,12 +75,13 @@ type entraError struct {
 	CorrelationID string `json:"correlation_id"`
 	URI           string `json:"error_uri"`
 	Suberror      string `json:"suberror,omitempty"`
+	Claims        string `json:"claims,omitempty"`
 }
 
 // newEntraError writes the description in the form of today's answers, in which
 // spaces part the text from the ids.
 func newEntraError(code int, host, trace, correlation string, at time.Time, pairs ...string) (aadsts, entraError) {
-	row, ok := aadstsTable[code]
+	row, ok := aadstsRow(code)
 	if !ok {
 		panic(fmt.Sprintf("azuretest: AADSTS%d is not in the table", code))
 	}
@@ -99,6 +105,7 @@ func (q *entraRequest) refuse(code int, name string, pairs ...string) bool {
 	if name != "" {
 		body.Error = name
 	}
+	body.Claims = q.claims
 	note(q.r, "AADSTS"+strconv.Itoa(code))
 	q.w.Header().Set("X-Ms-Clitelem", "1,"+strconv.Itoa(code)+",0,,")
 	writeJSON(q.w, row.status, body)
@@ -113,7 +120,8 @@ func (q *entraRequest) refuse(code int, name string, pairs ...string) bool {
 //	cloud.Fault("login.microsoftonline.com", "/*", cloud.AADSTS(53003))
 func (c *Cloud) AADSTS(code int) Fault {
 	row, body := newEntraError(code, DefaultAuthority, newGUID(), newGUID(), c.Now(),
-		"{tenant}", newGUID(), "{app}", newGUID(), "{resource}", acrResource)
+		"{tenant}", newGUID(), "{app}", newGUID(), "{resource}", acrResource,
+		"{issuer}", GitHubIssuer, "{subject}", "repo:contoso/app:ref:refs/heads/main", "{audience}", TokenExchange)
 	raw, err := json.Marshal(body)
 	if err != nil {
 		panic("azuretest: encoding an error: " + err.Error())

@@ -29,6 +29,7 @@ type entraClaims struct {
 	Version    string   `json:"ver"`
 	Caps       []string `json:"xms_cc,omitempty"`
 	FTD        string   `json:"xms_ftd"`
+	MIRID      string   `json:"xms_mirid,omitempty"`
 	IDRel      string   `json:"xms_idrel"`
 }
 
@@ -57,6 +58,9 @@ func (t *Tenant) mint(p Principal, audience string, ttl time.Duration, caps []st
 		IDRel: "7 4", Caps: caps,
 	}
 	p.describe(&claims)
+	if exchanges(audience) {
+		claims.Iss, claims.Version = t.Issuer(), "2.0"
+	}
 	token := t.cloud.signer.sign(claims)
 	t.cloud.canaries.add(token)
 	return token

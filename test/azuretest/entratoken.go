@@ -26,6 +26,12 @@ func (q *entraRequest) token() {
 	switch grant := q.r.PostForm.Get("grant_type"); grant {
 	case "client_credentials":
 		q.clientCredentials(q.r.PostForm)
+	case "authorization_code":
+		q.redeemCode(q.r.PostForm)
+	case "refresh_token":
+		q.refresh(q.r.PostForm)
+	case "urn:ietf:params:oauth:grant-type:device_code", "device_code": // MSAL Go sends the older name
+		q.poll(q.r.PostForm)
 	default:
 		q.refuse(70003, "", "{grant}", grant)
 	}
@@ -82,7 +88,7 @@ func (q *entraRequest) client(form url.Values) (*ServicePrincipal, bool) {
 	case app == nil:
 		return nil, q.refuse(700016, "", "{app}", id)
 	case form.Get("client_assertion") != "":
-		return nil, q.refuse(700027, "", "{app}", id) // no application has a certificate
+		return q.assertion(app, form)
 	case secret == "":
 		return nil, q.refuse(7000218, "")
 	}
@@ -111,11 +117,20 @@ func (q *entraRequest) realTenant(app string) (*Tenant, bool) {
 	return tenant, true
 }
 
-// resource is the resource that a scope names. OpenID's own scopes may stand
-// beside it: MSAL sends them with every grant.
+// resource is the resource that a scope names, or the request is refused.
 func (q *entraRequest) resource(scope string) (string, bool) {
+	resource, code := q.scoped(scope)
+	if code != 0 {
+		return "", q.refuse(code, "", "{parameter}", "scope", "{scope}", scope, "{resource}", resource)
+	}
+	return resource, true
+}
+
+// scoped finds the one resource of a scope. OpenID's own scopes may stand beside
+// it: MSAL sends them with every grant. A code is that of the refusal.
+func (q *entraRequest) scoped(scope string) (resource string, code int) {
 	if scope == "" {
-		return "", q.refuse(900144, "", "{parameter}", "scope")
+		return "", 900144
 	}
 	var asked []string
 	for _, s := range strings.Fields(scope) {
@@ -124,13 +139,13 @@ func (q *entraRequest) resource(scope string) (string, bool) {
 		}
 	}
 	if len(asked) != 1 || !strings.HasSuffix(asked[0], "/.default") {
-		return "", q.refuse(70011, "", "{scope}", scope)
+		return "", 70011
 	}
-	resource := strings.TrimSuffix(asked[0], "/.default")
+	resource = strings.TrimSuffix(asked[0], "/.default")
 	if q.authority.resource(resource) == "" {
-		return "", q.refuse(500011, "", "{resource}", resource)
+		return resource, 500011
 	}
-	return resource, true
+	return resource, 0
 }
 
 // capabilities reads what the client says it can do from the claims parameter:

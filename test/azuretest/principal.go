@@ -2,6 +2,7 @@ package azuretest
 
 import (
 	"crypto/subtle"
+	"crypto/x509"
 	"time"
 )
 
@@ -30,8 +31,11 @@ type ServicePrincipal struct {
 	objectID string
 
 	// guarded by Cloud.mu
-	secrets  map[string]bool // true while valid, false once expired
-	disabled bool
+	secrets      map[string]bool // true while valid, false once expired
+	certificates []*x509.Certificate
+	subjects     []certifiedSubject
+	federation   []federatedCredential
+	disabled     bool
 }
 
 // AddServicePrincipal registers an application. An empty client id means a new
@@ -121,16 +125,17 @@ func (p *ServicePrincipal) describe(c *entraClaims) {
 	c.AppID, c.AppIDACR, c.IDType, c.Sub = p.clientID, "1", "app", p.objectID
 }
 
-// A User is a person. Nothing here signs one in: tokens come from AccessToken,
-// through a stub of the tool that would have done so.
+// A User is a person as one directory knows them. They sign in at Entra's pages;
+// AccessToken is for stubs of tools that have signed them in already.
 type User struct {
 	tenant   *Tenant
 	upn      string
 	objectID string
+	home     *User // who this guest is at home; nil for who is at home here
 }
 
 // AddUser adds a person to the directory, under a user principal name such as
-// ada@contoso.com. For a guest, add the same name to both tenants.
+// ada@contoso.com. Other directories Invite them.
 func (t *Tenant) AddUser(upn string) *User {
 	u := &User{tenant: t, upn: upn, objectID: newGUID()}
 	t.cloud.mu.Lock()
@@ -161,4 +166,7 @@ const azureCLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 func (u *User) describe(c *entraClaims) {
 	c.AppID, c.AppIDACR, c.IDType = azureCLI, "0", "user"
 	c.Sub, c.UPN, c.UniqueName, c.Scope = u.objectID, u.upn, u.upn, "user_impersonation"
+	if home := u.self().tenant; home != u.tenant {
+		c.IDP = "https://" + home.authority.sts + "/" + home.id + "/"
+	}
 }

@@ -13,22 +13,37 @@ import (
 
 // The kinds of request that Seen counts.
 const (
-	KindDiscovery  = "discovery"   // Entra: GET /common/discovery/instance
-	KindOpenID     = "openid"      // Entra: GET an OpenID document
-	KindKeys       = "entra-keys"  // Entra: GET the signing keys
-	KindEntraToken = "entra-token" // Entra: the token endpoint, any method
-	KindEntraOther = "entra-other" // Entra: anything else
-	KindExchange   = "exchange"    // ACR: /oauth2/exchange, any method
-	KindACRToken   = "acr-token"   // ACR: /oauth2/token
-	KindChallenge  = "challenge"   // ACR: /v2/ itself
-	KindData       = "data"        // ACR: manifests, blobs, everything else
-	KindForeign    = "foreign"     // a host that the cloud doesn't serve
+	KindDiscovery      = "discovery"       // Entra: GET /common/discovery/instance
+	KindOpenID         = "openid"          // Entra: GET an OpenID document
+	KindKeys           = "entra-keys"      // Entra: GET the signing keys
+	KindEntraToken     = "entra-token"     // Entra: the token endpoint, any method
+	KindAuthorize      = "authorize"       // Entra: the sign-in page, asked for or filled in
+	KindDeviceCode     = "devicecode"      // Entra: POST the device authorization endpoint
+	KindEntraOther     = "entra-other"     // Entra: anything else
+	KindExchange       = "exchange"        // ACR: /oauth2/exchange, any method
+	KindACRToken       = "acr-token"       // ACR: /oauth2/token
+	KindChallenge      = "challenge"       // ACR: /v2/ itself
+	KindData           = "data"            // ACR: manifests, blobs, everything else
+	KindGitHubToken    = "github-token"    // GitHub Actions: the token of a job
+	KindPipelinesToken = "pipelines-token" // Azure Pipelines: the token of a service connection
+	KindTokenProxy     = "token-proxy"     // AKS: whatever goes to a cluster's token proxy
+	KindForeign        = "foreign"         // a host that the cloud doesn't serve
+
+	// A machine's endpoints for managed identities.
+	KindIMDS          = "imds"
+	KindAppService    = "app-service"
+	KindServiceFabric = "service-fabric"
+	KindAzureML       = "azure-ml"
+	KindCloudShell    = "cloud-shell"
+	KindArc           = "arc"
 )
 
 // kinds lists the constants above.
 var kinds = []string{
-	KindDiscovery, KindOpenID, KindKeys, KindEntraToken, KindEntraOther,
-	KindExchange, KindACRToken, KindChallenge, KindData, KindForeign,
+	KindDiscovery, KindOpenID, KindKeys, KindEntraToken, KindAuthorize, KindDeviceCode, KindEntraOther,
+	KindExchange, KindACRToken, KindChallenge, KindData,
+	KindGitHubToken, KindPipelinesToken, KindTokenProxy, KindForeign,
+	KindIMDS, KindAppService, KindServiceFabric, KindAzureML, KindCloudShell, KindArc,
 }
 
 // A Request is one request as the cloud received it.
@@ -157,7 +172,7 @@ func (c *Cloud) ForeignHosts() []string {
 
 // noteServerName catches a client that gives up during the handshake.
 func (c *Cloud) noteServerName(name string) {
-	if !c.serves(name) {
+	if !c.serves(name) && !c.isPinned(name) {
 		c.record.noteForeign(strings.ToLower(name))
 	}
 }
@@ -181,6 +196,9 @@ func (c *Cloud) noteDial(addr string) (served bool) {
 
 // kindOf sorts a request by host and path.
 func (c *Cloud) kindOf(host, path string) string {
+	if kind := c.machineKind(host, path); kind != "" {
+		return kind
+	}
 	if _, ok := authorityOf(host); ok {
 		return entraKind(path)
 	}
@@ -209,6 +227,10 @@ func entraKind(path string) string {
 		return KindEntraToken
 	case strings.HasSuffix(path, "/discovery/v2.0/keys"):
 		return KindKeys
+	case strings.HasSuffix(path, "/oauth2/v2.0/authorize"):
+		return KindAuthorize
+	case strings.HasSuffix(path, "/oauth2/v2.0/devicecode"):
+		return KindDeviceCode
 	}
 	return KindEntraOther
 }

@@ -37,13 +37,20 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	next(sw, r)
 }
 
-// dispatch answers as the host that was asked. Nothing listens on port 80 of
-// Azure's hosts, so a plain request, once recorded, gets no answer.
+// dispatch answers as the host that was asked. But for a machine's endpoints
+// nothing listens on port 80 of Azure's hosts, so a plain request, once recorded, gets no answer.
 func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request) {
+	if c.serveMachine(w, r) {
+		return
+	}
 	host := hostname(r.Host)
 	if r.TLS == nil {
 		note(r, "plain HTTP")
 		panic(http.ErrAbortHandler)
+	}
+	if f := c.frontOf(r); f != nil {
+		f.serve(w, r)
+		return
 	}
 	if a, ok := authorityOf(host); ok {
 		c.serveEntra(w, r, a, host)
@@ -62,6 +69,9 @@ func (c *Cloud) enter(r *http.Request) *Request {
 	entry := &Request{
 		Time: c.Now(), Scheme: "https", Method: r.Method, Host: host, Path: r.URL.Path,
 		Query: r.URL.Query(), Header: r.Header.Clone(), Kind: c.kindOf(host, r.URL.Path),
+	}
+	if f := c.frontOf(r); f != nil {
+		entry.Kind = f.kind
 	}
 	if r.TLS == nil {
 		entry.Scheme = "http"

@@ -17,6 +17,7 @@ type Tenant struct {
 	// guarded by Cloud.mu
 	life       time.Duration
 	principals []Principal
+	policy     policy
 }
 
 // AddTenant creates a tenant in the public cloud. An empty id means a new one;

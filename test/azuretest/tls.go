@@ -27,6 +27,7 @@ type certificates struct {
 
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate
+	apart  map[string]*certificates // names that another root vouches for
 }
 
 // newCertificates makes a root. asked is told every server name that a client
@@ -53,7 +54,7 @@ func newCertificates(asked func(string)) (*certificates, error) {
 	}
 	return &certificates{
 		root: root, rootKey: rootKey, leafKey: leafKey, asked: asked,
-		leaves: map[string]*tls.Certificate{},
+		leaves: map[string]*tls.Certificate{}, apart: map[string]*certificates{},
 	}, nil
 }
 
@@ -84,6 +85,9 @@ func (s *certificates) config() *tls.Config {
 // be able to do its worst, or no test would see it.
 func (s *certificates) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := hello.ServerName
+	if other := s.other(name); other != nil {
+		return other.leaf(hello)
+	}
 	if name != "" {
 		s.asked(name)
 	}
@@ -109,10 +113,25 @@ func (s *certificates) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	return cert, nil
 }
 
-// CAPEM is the root certificate to trust, in PEM.
-func (c *Cloud) CAPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.certs.root.Raw})
+// setApart hands a name over to another root.
+func (s *certificates) setApart(name string, other *certificates) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apart[name] = other
 }
+
+func (s *certificates) other(name string) *certificates {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apart[name]
+}
+
+func (s *certificates) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.root.Raw})
+}
+
+// CAPEM is the root certificate to trust, in PEM.
+func (c *Cloud) CAPEM() []byte { return c.certs.pem() }
 
 // WriteCA writes the root certificate to a file, for SSL_CERT_FILE and the like.
 func (c *Cloud) WriteCA(path string) error {
@@ -141,7 +160,9 @@ func (c *Cloud) Transport() *http.Transport {
 	t := TransportTo(c.Addr(), c.CAPEM())
 	dial := t.DialContext
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c.noteDial(addr)
+		if !c.machineAddr(addr) {
+			c.noteDial(addr)
+		}
 		return dial(ctx, network, addr)
 	}
 	return t
