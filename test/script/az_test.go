@@ -123,11 +123,49 @@ func endedCommand(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func eventually(ts *testscript.TestScript, otherwise string, is func() bool) {
-	for range 500 {
+	for range 2000 {
 		if is() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s", otherwise)
+}
+
+// fakeTool plays azd and PowerShell: it notes its arguments and prints what the
+// script has put into $HOME/TOOL-answer.
+func fakeTool() {
+	tool := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	log := open(filepath.Join(os.Getenv("HOME"), tool+"-calls"))
+	fmt.Fprintf(log, "%s %s\n", tool, strings.Join(os.Args[1:], " "))
+	content, err := os.ReadFile(filepath.Join(os.Getenv("HOME"), tool+answerSuffix))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ERROR: not logged in, run `azd auth login` to login")
+		os.Exit(1)
+	}
+	os.Stdout.Write(content)
+}
+
+const answerSuffix = "-answer"
+
+// signInTool signs a user in to the stand-in for azd or pwsh: cloud do tool TOOL USER.
+func signInTool(ts *testscript.TestScript, s *stage, a []string) {
+	user := s.user(a[1])
+	home := ts.Getenv("HOME")
+	end := time.Now().Add(75 * time.Minute).UTC()
+	answer := map[string]any{"token": user.AccessToken("https://containerregistry.azure.net", 0), "expiresOn": end}
+	files := map[string]string{".azd/auth.json": fmt.Sprintf(`{"auth":{"account":{"currentUser":{"homeAccountId":"%s.%s"}}}}`, user.ObjectID(), s.tenant.ID())}
+	if a[0] == "pwsh" {
+		answer = map[string]any{"Token": answer["token"], "ExpiresOn": end.Unix(), "TenantId": s.tenant.ID()}
+		files = map[string]string{".Azure/AzureRmContext.json": fmt.Sprintf(
+			`{"DefaultContextKey":"a","Contexts":{"a":{"Account":{"Id":%q},"Tenant":{"Id":%q},"Environment":{"Name":"AzureCloud"}}}}`, user.UPN(), s.tenant.ID())}
+	}
+	content, err := json.Marshal(answer)
+	ts.Check(err)
+	files[a[0]+answerSuffix] = string(content)
+	for name, content := range files {
+		path := filepath.Join(home, filepath.FromSlash(name))
+		ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
+		ts.Check(os.WriteFile(path, []byte(content), 0o600))
+	}
 }

@@ -26,7 +26,7 @@ import (
 //	cloud advance DURATION       move the cloud's clock
 //	cloud fault HOST PATH KEY=VALUE...
 //	cloud heal                   end all faults
-//	cloud do WHAT [ARGUMENT...]  see changes below
+//	cloud do WHAT [ARGUMENT...]  see the tables changes, people and machines
 func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value("stage").(*stage)
 	if neg || len(args) == 0 {
@@ -54,11 +54,13 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case "heal":
 		s.cloud.ClearFaults()
 	case "do":
-		change, ok := changes[args[1]]
-		if !ok {
-			ts.Fatalf("cloud do %s: there is no such change", args[1])
+		for _, table := range []map[string]change{changes, people, machines} {
+			if do, ok := table[args[1]]; ok {
+				do(ts, s, args[2:])
+				return
+			}
 		}
-		change(ts, s, args[2:])
+		ts.Fatalf("cloud do %s: there is no such change", args[1])
 	default:
 		ts.Fatalf("cloud %s: there is no such command", args[0])
 	}
@@ -102,8 +104,12 @@ func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fa
 	return f
 }
 
-// changes are the further things that can happen to a cloud.
-var changes = map[string]func(*testscript.TestScript, *stage, []string){
+// A change is one of the further things that can happen to a cloud.
+type change func(*testscript.TestScript, *stage, []string)
+
+// changes are those of the registry and its application; people and machines have
+// tables of their own.
+var changes = map[string]change{
 	"revoke":        func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Revoke(s.app) },
 	"grant":         func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Grant(s.app, azuretest.AcrPull) },
 	"firewall":      func(_ *testscript.TestScript, s *stage, a []string) { s.registry.Firewall(a[0]) },
@@ -122,6 +128,7 @@ var changes = map[string]func(*testscript.TestScript, *stage, []string){
 	},
 	"store-token": storeToken,
 	"az":          signInAz,
+	"tool":        signInTool,
 }
 
 // storeToken writes what az acr login hands to docker login for a registry, as
@@ -193,7 +200,7 @@ func crowdEnviron(ts *testscript.TestScript) []string {
 	var environ []string
 	for _, name := range []string{
 		"PATH", "HOME", "USERPROFILE", "AZURE_CONFIG_DIR", "DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING",
-		"CLOUD_ADDR", "CLOUD_CA", "TRANSCRIPT", "CLOCK_AHEAD", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET",
+		"CLOUD_ADDR", "CLOUD_CA", "TRANSCRIPT", "CLOCK_AHEAD", "ON_AZURE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET",
 	} {
 		environ = append(environ, name+"="+ts.Getenv(name))
 	}

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"docker-credential-acr": program,
 		"az":                    fakeAz,
+		"azd":                   fakeTool,
+		"pwsh":                  fakeTool,
+		"xdg-open":              fakeBrowser,
 	})
 }
 
@@ -39,12 +42,16 @@ func program() {
 	var stdout strings.Builder
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
+	terminal, readPassword := cli.Terminal(os.Stdin)
 	status := cli.Run(ctx, cli.World{
 		Stdin:     os.Stdin,
+		Terminal:  terminal,
+		Password:  readPassword,
 		Stdout:    io.MultiWriter(os.Stdout, &stdout),
 		Stderr:    io.MultiWriter(os.Stderr, transcript),
 		Environ:   os.Environ(),
 		Transport: transport,
+		OnAzureVM: func() bool { return os.Getenv("ON_AZURE") != "" },
 		Now:       func() time.Time { return time.Now().Add(ahead) },
 		Exit:      os.Exit,
 	}, os.Args[1:])
@@ -88,6 +95,12 @@ type stage struct {
 	registry *azuretest.Registry
 	app      *azuretest.ServicePrincipal
 	work     string
+
+	users      map[string]*azuretest.User
+	identities map[string]*azuretest.ManagedIdentity
+	machine    *azuretest.Machine
+	issuer     *azuretest.Issuer
+	gitHub     *azuretest.GitHubActions
 }
 
 // Names that every script may use. The secret is one that nothing else contains.
@@ -104,7 +117,10 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	s := &stage{cloud: cloud, tenant: cloud.AddTenant(tenantID, "contoso.example"), work: env.WorkDir}
+	s := &stage{
+		cloud: cloud, tenant: cloud.AddTenant(tenantID, "contoso.example"), work: env.WorkDir,
+		users: map[string]*azuretest.User{}, identities: map[string]*azuretest.ManagedIdentity{},
+	}
 	s.app = s.tenant.AddServicePrincipal(clientID, password)
 	s.registry = cloud.AddRegistry("contoso.azurecr.io", s.tenant)
 	s.registry.Grant(s.app, azuretest.AcrPush)
@@ -146,7 +162,7 @@ func (s *stage) leak() string {
 	found := ""
 	for _, left := range []string{"home", "transcript"} {
 		_ = filepath.Walk(filepath.Join(s.work, left), func(path string, info os.FileInfo, err error) error {
-			if err != nil || info.IsDir() || filepath.Base(path) == azAnswerFile {
+			if err != nil || info.IsDir() || filepath.Base(path) == azAnswerFile || strings.HasSuffix(path, answerSuffix) {
 				return nil
 			}
 			content, _ := os.ReadFile(path)
