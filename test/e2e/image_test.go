@@ -33,6 +33,7 @@ func newBackend() http.Handler {
 		"inmemory": {}, "delete": {"enabled": true},
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
+	config.Catalog.MaxEntries = 100
 	config.HTTP.Secret = "what uploads are signed with; one process needs no shared one"
 	return handlers.NewApp(context.Background(), config)
 }

@@ -36,6 +36,7 @@ type stage struct {
 	app      *azuretest.ServicePrincipal
 	registry *azuretest.Registry
 	backend  http.Handler
+	desktop  *desktop // nil without one
 
 	home string // HOME, searched for secrets in the end
 	work string // what the test itself needs
