@@ -142,6 +142,7 @@ func TestParseHost(t *testing.T) {
 
 func TestHostBelongsToItsCloud(t *testing.T) {
 	for _, row := range []struct{ server, authority, global string }{
+		{"contoso-a1b2c3.azurecr.io", "login.microsoftonline.com", "contoso-a1b2c3.azurecr.io"}, // a domain name label's hash, or a tenant's suffix
 		{"contoso.azurecr.io", "login.microsoftonline.com", "contoso.azurecr.io"},
 		{"contoso.westeurope.geo.azurecr.io", "login.microsoftonline.com", "contoso.azurecr.io"},
 		{"contoso.azurecr.cn", "login.partner.microsoftonline.cn", "contoso.azurecr.cn"},
@@ -155,6 +156,9 @@ func TestHostBelongsToItsCloud(t *testing.T) {
 		if err != nil {
 			t.Errorf("ParseHost(%q): %v", row.server, err)
 			continue
+		}
+		if got := host.Cloud().AudienceOr(""); got != "https://containerregistry.azure.net" {
+			t.Errorf("%s wants tokens for %s", row.server, got)
 		}
 		if got := host.Cloud().Authority; got != row.authority {
 			t.Errorf("%s signs in at %s, want %s", row.server, got, row.authority)
