@@ -21,10 +21,13 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli/desk": {
+		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
+	},
 	"internal/cli/login": {
-		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin", "internal/identity",
-		"internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
+		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
+		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/hint": {
@@ -82,7 +85,7 @@ var only = []struct {
 	{
 		"net/http",
 		[]string{
-			"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/wiring", "internal/exchange", "internal/guard",
+			"credential-helper", "credential-helper/docker-credential-acr", "internal/cli", "internal/cli/desk", "internal/wiring", "internal/exchange", "internal/guard",
 			"internal/entra", "internal/entra/assertion", "internal/entra/authority", "internal/entra/machine", "internal/entra/signin", "internal/entra/signin/door",
 		},
 		"identity, registry, secret, vault and keyring never reach the network",

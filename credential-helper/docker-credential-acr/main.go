@@ -15,8 +15,9 @@ func main() {
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
 	terminal, password := cli.Terminal(os.Stdin)
+	toTerminal, _ := cli.Terminal(os.Stdout)
 	os.Exit(cli.Run(ctx, cli.World{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal, Password: password,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal, Password: password, ToTerminal: toTerminal,
 		Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Now: time.Now, Exit: os.Exit,
 	}, os.Args[1:]))
 }

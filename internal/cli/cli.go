@@ -20,11 +20,11 @@ import (
 	"golang.org/x/term"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 )
 
-const program = login.Program
+const program = desk.Program
 
 // A World is everything that the program touches outside itself.
 type World struct {
@@ -35,6 +35,8 @@ type World struct {
 	Password func() ([]byte, error)
 	// Stdout is read by the client, Stderr by people.
 	Stdout, Stderr io.Writer
+	// ToTerminal says that a person sees Stdout.
+	ToTerminal bool
 	// Environ holds the variables, as os.Environ does.
 	Environ []string
 	// Transport carries requests to Microsoft Entra and to registries.
@@ -154,7 +156,7 @@ func version() string {
 	return "(devel)"
 }
 
-func (w World) helper(ctx context.Context) credentials.Helper {
+func (w World) helper(ctx context.Context) cancelable {
 	h := credhelper.New(
 		credhelper.WithEnvironment(w.Environ),
 		credhelper.WithTransport(w.Transport),

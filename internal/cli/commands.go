@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
@@ -49,9 +51,7 @@ func (w World) command(ctx context.Context, args []string) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(login.Desk{
-		Open: w.open, Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr,
-	}.Commands()...)
+	root.AddCommand(login.Commands(w.desk(ctx))...)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -75,4 +75,23 @@ func (w World) open() (*wiring.Rooms, error) {
 	return wiring.Open(wiring.World{
 		Environ: w.Environ, Transport: w.Transport, OnAzureVM: w.OnAzureVM, Log: w.logger(), Now: w.Now,
 	})
+}
+
+// desk is the world as commands see it.
+func (w World) desk(ctx context.Context) desk.Desk {
+	return desk.Desk{
+		Open: w.open, Helper: w.helper(ctx).Helper, Getenv: w.getenv,
+		Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr, ToTerminal: w.ToTerminal,
+		Transport: w.Transport, Now: w.Now,
+	}
+}
+
+// getenv reads the environment; of two equal names the later counts.
+func (w World) getenv(name string) (value string) {
+	for _, entry := range w.Environ {
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = v
+		}
+	}
+	return value
 }

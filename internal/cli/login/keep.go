@@ -2,12 +2,10 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
@@ -56,12 +54,4 @@ func (a *attempt) warm(ctx context.Context, p proven, stored identity.Login, tok
 // failed says who could not sign in.
 func (a *attempt) failed(p proven, err error) error {
 	return &credhelper.Error{Registry: a.target, Identity: p.Who(), Source: hint.Typed, Err: err}
-}
-
-// about names the registry that a failure is about, as hints need it.
-func about(target string, err error) error {
-	if known := new(credhelper.Error); err == nil || errors.As(err, &known) || mistype.Is(err) {
-		return err
-	}
-	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
 }

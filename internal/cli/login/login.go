@@ -4,13 +4,13 @@ package login
 import (
 	"cmp"
 	"context"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
@@ -19,25 +19,9 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
-// Program is what the user calls us.
-const Program = "docker-credential-acr"
-
-// A Desk is what the commands touch outside themselves.
-type Desk struct {
-	// Open furnishes the rooms.
-	Open func() (*wiring.Rooms, error)
-	// Stdin is where a secret is read from, where no terminal is; Terminal says that
-	// there is one, and Password reads from it without showing what is typed.
-	Stdin    io.Reader
-	Terminal bool
-	Password func() ([]byte, error)
-	// Stdout gets results, Stderr what a person has to do meanwhile.
-	Stdout, Stderr io.Writer
-}
-
 // Commands are login and logout.
-func (d Desk) Commands() []*cobra.Command {
-	return []*cobra.Command{d.loginCommand(), d.logoutCommand()}
+func Commands(d desk.Desk) []*cobra.Command {
+	return []*cobra.Command{loginCommand(d), logoutCommand(d)}
 }
 
 // everyRegistry is what one logs in to who names no registry.
@@ -53,7 +37,7 @@ type loginFlags struct {
 	typed []string // the names of the flags that were typed
 }
 
-func (d Desk) loginCommand() *cobra.Command {
+func loginCommand(d desk.Desk) *cobra.Command {
 	var f loginFlags
 	c := &cobra.Command{
 		Use:   "login [REGISTRY|PATTERN]",
@@ -64,9 +48,9 @@ before the sign-in has worked. Without a way to sign in, the last one is repeate
 
 An application (--service-principal, --certificate, --federated-token-file) needs
 --client-id and --tenant; a person needs --client-id.`,
-		Example: "  " + Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
-			"  " + Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
-			"  " + Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
+		Example: "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
+			"  " + desk.Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
+			"  " + desk.Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
@@ -79,7 +63,7 @@ An application (--service-principal, --certificate, --federated-token-file) need
 				target = args[0]
 			}
 			c.Flags().Visit(func(flag *pflag.Flag) { f.typed = append(f.typed, flag.Name) })
-			return about(target, d.login(c.Context(), target, f))
+			return desk.About(target, login(c.Context(), d, target, f))
 		},
 	}
 	flags := c.Flags()
@@ -104,7 +88,7 @@ An application (--service-principal, --certificate, --federated-token-file) need
 
 // An attempt is one run of login.
 type attempt struct {
-	Desk
+	desk.Desk
 	rooms  *wiring.Rooms
 	target string        // a host or pattern
 	host   registry.Host // the host, or one that the pattern matches
@@ -123,8 +107,8 @@ type proven struct {
 	access secret.Token
 }
 
-func (d Desk) login(ctx context.Context, target string, f loginFlags) error {
-	a, err := d.attempt(target, f)
+func login(ctx context.Context, d desk.Desk, target string, f loginFlags) error {
+	a, err := newAttempt(d, target, f)
 	if err != nil {
 		return err
 	}
@@ -143,7 +127,7 @@ func (d Desk) login(ctx context.Context, target string, f loginFlags) error {
 	return a.keep(ctx, p)
 }
 
-func (d Desk) attempt(target string, f loginFlags) (*attempt, error) {
+func newAttempt(d desk.Desk, target string, f loginFlags) (*attempt, error) {
 	rooms, err := d.Open()
 	if err != nil {
 		return nil, err
@@ -153,7 +137,7 @@ func (d Desk) attempt(target string, f loginFlags) (*attempt, error) {
 		return nil, err
 	}
 	a := &attempt{Desk: d, rooms: rooms, flags: f}
-	if a.target, a.host, err = readTarget(clouds, target); err != nil {
+	if a.target, a.host, err = desk.ReadTarget(clouds, target); err != nil {
 		return nil, err
 	}
 	if a.entry, err = rooms.Identities.Config.Entry(a.host); err != nil {

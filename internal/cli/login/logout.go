@@ -8,27 +8,26 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
-func (d Desk) logoutCommand() *cobra.Command {
+func logoutCommand(d desk.Desk) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
 		Short: "forget a login, with the tokens that it earned",
 		Long: `Forget the login for a registry, or for a pattern such as '*.azurecr.io', and
 the tokens that are kept for the registries it covers. "docker logout REGISTRY" does
 the same for one registry.`,
-		Example: "  " + Program + " logout contoso.azurecr.io",
-		Args:    exactly(1, "REGISTRY|PATTERN"),
+		Example: "  " + desk.Program + " logout contoso.azurecr.io",
+		Args:    desk.Exactly(1, "REGISTRY|PATTERN"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return about(args[0], d.logout(c.Context(), args[0]))
+			return desk.About(args[0], logout(c.Context(), d, args[0]))
 		},
 	}
 }
 
-func (d Desk) logout(ctx context.Context, target string) error {
+func logout(ctx context.Context, d desk.Desk, target string) error {
 	rooms, err := d.Open()
 	if err != nil {
 		return err
@@ -37,7 +36,7 @@ func (d Desk) logout(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
-	target, host, err := readTarget(clouds, target)
+	target, host, err := desk.ReadTarget(clouds, target)
 	if err != nil {
 		return err
 	}
@@ -73,25 +72,3 @@ func (d Desk) logout(ctx context.Context, target string) error {
 
 // writeTimeout bounds the wait for another process that is changing the login.
 const writeTimeout = 20 * time.Second
-
-// readTarget reads a registry as clients spell it, or a pattern. The host is an
-// example of what the pattern matches.
-func readTarget(clouds registry.Clouds, typed string) (target string, host registry.Host, err error) {
-	if host, err := clouds.ParseHost(typed); err == nil {
-		return host.String(), host, nil
-	}
-	if host, err = clouds.Example(typed); err != nil {
-		return "", registry.Host{}, mistype.Errorf("%w; other clouds and domains stand in the config file", err)
-	}
-	return typed, host, nil
-}
-
-// exactly demands so many arguments, and says which.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != n {
-			return mistype.Errorf("%s takes %s; see: %s --help", c.Name(), what, c.CommandPath())
-		}
-		return nil
-	}
-}

@@ -1,0 +1,74 @@
+// Package desk is what the commands that people type have in common: what they touch
+// outside themselves, and how they read a registry.
+package desk
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// Program is what the user calls us.
+const Program = "docker-credential-acr"
+
+// A Desk is what the commands touch outside themselves.
+type Desk struct {
+	// Open furnishes the rooms.
+	Open func() (*wiring.Rooms, error)
+	// Helper is what answers clients.
+	Helper *credhelper.Helper
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Stdin is where a secret is read from, where no terminal is; Terminal says that
+	// there is one, and Password reads from it without showing what is typed.
+	Stdin    io.Reader
+	Terminal bool
+	Password func() ([]byte, error)
+	// Stdout gets results, Stderr what a person has to do meanwhile. ToTerminal says
+	// that Stdout is a terminal.
+	Stdout, Stderr io.Writer
+	ToTerminal     bool
+	// Transport carries requests to Microsoft Entra and to registries.
+	Transport http.RoundTripper
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// About names the registry that a failure is about, as hints need it.
+func About(target string, err error) error {
+	if known := new(credhelper.Error); err == nil || errors.As(err, &known) || mistype.Is(err) {
+		return err
+	}
+	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
+}
+
+// ReadTarget reads a registry as clients spell it, or a pattern. The host is an
+// example of what the pattern matches.
+func ReadTarget(clouds registry.Clouds, typed string) (target string, host registry.Host, err error) {
+	if host, err := clouds.ParseHost(typed); err == nil {
+		return host.String(), host, nil
+	}
+	if host, err = clouds.Example(typed); err != nil {
+		return "", registry.Host{}, mistype.Errorf("%w; other clouds and domains stand in the config file", err)
+	}
+	return typed, host, nil
+}
+
+// Exactly demands so many arguments, and says which.
+func Exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return mistype.Errorf("%s takes %s; see: %s --help", c.Name(), what, c.CommandPath())
+		}
+		return nil
+	}
+}
