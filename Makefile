@@ -3,15 +3,12 @@ MAIN    := ./credential-helper/docker-credential-acr
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X github.com/docker/docker-credential-helpers/credentials.Version=$(VERSION)
 
-.PHONY: build install demo test check cross race fuzz bench
+.PHONY: build install demo test check cross race fuzz bench man
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) $(MAIN)
 
 install:
 	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' $(MAIN)
-
-demo:
-	go run ./test/demo
 
 test: export NOT_TESTED = $(CURDIR)/bin/not-tested
 test: check cross
@@ -36,5 +33,5 @@ fuzz:
 	for target in ParseHost:registry Parse:vault/sealed ChassisTag:firmware; do \
 		go test -fuzz Fuzz$${target%:*} -fuzztime 30s ./internal/$${target#*:} || exit 1; done
 
-bench:
-	go run ./test/bench
+demo bench man:
+	go run ./test/$@

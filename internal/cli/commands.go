@@ -26,32 +26,11 @@ const (
 // command runs one of the commands that people type. Their results go to standard
 // output, everything else to standard error.
 func (w World) command(ctx context.Context, args []string) int {
-	root := &cobra.Command{
-		Use: program, SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if slices.Contains(protocol, args[0]) {
-				return mistype.Errorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s", args[0], program)
-			}
-			return mistype.Errorf("there is no command %q; see: %s --help", args[0], program)
-		},
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-	}
-	showHelp := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		if c == root {
-			fmt.Fprint(w.Stdout, usage)
-			return
-		}
-		showHelp(c, args)
-	})
+	root := Root(w.desk(ctx))
 	root.SetIn(w.Stdin)
 	root.SetOut(w.Stdout)
 	root.SetErr(w.Stderr)
 	root.SetArgs(args)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
-	})
-	root.AddCommand(login.Commands(w.desk(ctx))...)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -68,6 +47,33 @@ func (w World) command(ctx context.Context, args []string) int {
 		return statusMistype
 	}
 	return statusFailed
+}
+
+// Root is the tree of commands that people type.
+func Root(d desk.Desk) *cobra.Command {
+	root := &cobra.Command{
+		Use: program, Short: "a Docker credential helper for Azure Container Registry", Long: usage,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if slices.Contains(protocol, args[0]) {
+				return mistype.Errorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s", args[0], program)
+			}
+			return mistype.Errorf("there is no command %q; see: %s --help", args[0], program)
+		},
+	}
+	showHelp := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c == root {
+			fmt.Fprint(d.Stdout, usage)
+			return
+		}
+		showHelp(c, args)
+	})
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(login.Commands(d)...)
+	return root
 }
 
 // open furnishes the rooms for a command.

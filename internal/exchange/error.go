@@ -22,6 +22,8 @@ type Error struct {
 	Correlation string
 	// Wait is how long the registry asks to wait.
 	Wait time.Duration
+	// Password says that a user of the registry's own was refused.
+	Password bool
 }
 
 // Codes of errors, for hints.
@@ -35,11 +37,14 @@ const (
 	CodeTrouble      = "acr-5xx"
 	CodeOther        = "acr-other"
 	CodeExpired      = "acr-expired"
+	CodePassword     = "acr-password" // of the registry's own user
 )
 
 // Code is what a hint is looked up by.
 func (e *Error) Code() string {
 	switch {
+	case e.Status == http.StatusUnauthorized && e.Password:
+		return CodePassword
 	case e.Status == http.StatusUnauthorized:
 		return CodeUnauthorized
 	case e.Status == http.StatusForbidden && e.Client != "":
@@ -66,6 +71,8 @@ func (e *Error) Error() string {
 	switch e.Code() {
 	case CodeUnauthorized: // a missing role and a refused audience look alike
 		why = "the registry does not let this identity in"
+	case CodePassword:
+		why = "the registry knows no such user, or another password"
 	case CodeFirewall:
 		why = "the registry's firewall does not let the address " + e.Client + " in"
 	case CodeDenied:

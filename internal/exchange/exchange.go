@@ -1,6 +1,7 @@
 // Package exchange swaps a Microsoft Entra access token for an ACR refresh
-// token. It is the only package that calls a registry, and it calls one address
-// only: https://<validated host>/oauth2/exchange. (Azure/acr, docs/AAD-OAuth.md,
+// token. It is the only package that calls a registry, and it calls two addresses
+// only: https://<validated host>/oauth2/exchange, and /oauth2/token to check the
+// password of a user of the registry's own. (Azure/acr, docs/AAD-OAuth.md,
 // "Calling POST /oauth2/exchange". The challenge that the document begins with
 // isn't needed: host, service and path are known, and to believe a realm is how
 // other clients came to send tokens to strangers.)
@@ -9,6 +10,7 @@ package exchange
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -50,19 +52,46 @@ func (c Client) RefreshToken(ctx context.Context, host registry.Host, access sec
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
+	header, body, err := c.ask(host, req)
+	if err != nil {
+		return secret.Token{}, err
+	}
+	return c.parseAnswer(host, header, body)
+}
+
+// CheckPassword says whether a user of the registry's own (its admin user, or a
+// repository-scoped token) can sign in, at the cost of one request: that of docker
+// login. (Distribution, "Token Authentication Specification".)
+func (c Client) CheckPassword(ctx context.Context, host registry.Host, user string, password secret.String) error {
+	query := url.Values{"service": {host.String()}, "account": {user}, "client_id": {"docker-credential-acr"}}
+	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/oauth2/token", RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint.String(), nil)
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(user, password.Reveal())
+	_, _, err = c.ask(host, req)
+	if refused := new(Error); errors.As(err, &refused) {
+		refused.Password = true
+	}
+	return err
+}
+
+// ask sends a request to a registry, and returns what it answers with 200.
+func (c Client) ask(host registry.Host, req *http.Request) (http.Header, []byte, error) {
 	resp, err := guard.New(c.Transport, host.String(), maxAnswer, c.Log).Do(req)
 	if err != nil {
-		return secret.Token{}, guard.Explain(host.String(), err)
+		return nil, nil, guard.Explain(host.String(), err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return secret.Token{}, guard.Explain(host.String(), err)
+		return nil, nil, guard.Explain(host.String(), err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return secret.Token{}, newError(resp, body)
+		return nil, nil, newError(resp, body)
 	}
-	return c.parseAnswer(host, resp.Header, body)
+	return resp.Header, body, nil
 }
 
 func (c Client) parseAnswer(host registry.Host, header http.Header, body []byte) (secret.Token, error) {

@@ -126,6 +126,7 @@ var changes = map[string]change{
 			"huge": {Padding: 40 << 10}, "foreign": {Audience: "fabrikam.azurecr.io"},
 		}[a[0]])
 	},
+	"admin":       func(_ *testscript.TestScript, s *stage, a []string) { s.registry.SetAdmin(a[0], a[1]) },
 	"store-token": storeToken,
 	"az":          signInAz,
 	"tool":        signInTool,

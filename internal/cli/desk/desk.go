@@ -5,7 +5,9 @@ package desk
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +51,15 @@ func About(target string, err error) error {
 		return err
 	}
 	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
+}
+
+// CompleteRegistry offers the registries that the helper has something for.
+func (d Desk) CompleteRegistry(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	known, _ := d.Helper.List()
+	return slices.Sorted(maps.Keys(known)), cobra.ShellCompDirectiveNoFileComp
 }
 
 // ReadTarget reads a registry as clients spell it, or a pattern. The host is an

@@ -198,6 +198,7 @@ var hints = map[string]string{
 	devtool.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
 
 	exchange.CodeUnauthorized: role + anonymous,
+	exchange.CodePassword:     "check name and password; passwords of the admin user: az acr credential show, of a token: az acr token credential generate",
 	exchange.CodeFirewall:     "ask for the address to be allowed (az acr network-rule add), use the registry's private endpoint, or for a service of Azure's, allow trusted services (az acr update --allow-trusted-services)",
 	exchange.CodeDenied:       "ask the registry's owner; the correlation id helps them",
 	exchange.CodeNotFound:     "check the registry's name: az acr show --name NAME --query loginServer",

@@ -29,6 +29,8 @@ func (a *attempt) keep(ctx context.Context, p proven) error {
 	switch {
 	case p.Kind == identity.Anonymous:
 		fmt.Fprintf(a.Stdout, "%s: left alone; pulls are anonymous\n", a.target)
+	case p.Kind == identity.RegistryUser:
+		fmt.Fprintf(a.Stdout, "%s: signed in as %s\n", a.target, p.Who())
 	case !token.Expires.IsZero():
 		fmt.Fprintf(a.Stdout, "%s: signed in as %s until %s, and renewed by itself\n", a.target, p.Who(), token.Expires.Local().Format("15:04"))
 	default:

@@ -29,7 +29,7 @@ const everyRegistry = "*.azurecr.io"
 
 // loginFlags are the flags of login, as they were typed.
 type loginFlags struct {
-	certificate, tokenFile, secretFile                       string
+	certificate, tokenFile, secretFile, username             string
 	tenant, clientID, objectID, resourceID, subscription, as string
 	sendChain                                                bool
 
@@ -44,13 +44,15 @@ func loginCommand(d desk.Desk) *cobra.Command {
 		Short: "sign in once, for a registry or for all that a pattern matches",
 		Long: `Sign in to a registry, or to all that a pattern such as '*.azurecr.io' (the
 default) matches. What is needed to stay signed in is kept sealed; nothing is kept
-before the sign-in has worked. Without a way to sign in, the last one is repeated.
+before the sign-in has worked. Without a way to sign in, the last one is repeated; on
+a terminal, you are asked.
 
 An application (--service-principal, --certificate, --federated-token-file) needs
 --client-id and --tenant; a person needs --client-id.`,
 		Example: "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
 			"  " + desk.Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
 			"  " + desk.Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
+		ValidArgsFunction: d.CompleteRegistry,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
@@ -75,6 +77,8 @@ An application (--service-principal, --certificate, --federated-token-file) need
 	flags.Bool("managed-identity", false, "be this machine's managed identity")
 	flags.Bool("azure-cli", false, "be whoever is signed in to Azure CLI")
 	flags.Bool("anonymous", false, "be nobody: leave this registry alone")
+	flags.StringVar(&f.username, "username", "", "be the registry's admin user, or a token of its own, of this `name`")
+	flags.Bool("password-stdin", false, "read the password from standard input, as without a terminal")
 	flags.StringVar(&f.tenant, "tenant", "", "the tenant's `id` or domain")
 	flags.StringVar(&f.clientID, "client-id", "", "the application's `id`; azure-cli stands for Azure CLI's own")
 	flags.StringVar(&f.objectID, "object-id", "", "the managed identity's object `id`")
@@ -179,6 +183,7 @@ func (a *attempt) ways() []way {
 		{"federated-token-file", []string{"client-id", "tenant"}, a.keyless(identity.FederatedToken)},
 		{"managed-identity", []string{"client-id", "object-id", "resource-id"}, a.keyless(identity.ManagedIdentity)},
 		{"azure-cli", []string{"tenant", "subscription"}, a.keyless(identity.AzureCLI)},
+		{"username", []string{"password-stdin", "secret-file"}, a.registryUser},
 		{"anonymous", nil, a.keyless(identity.Anonymous)},
 	}
 }
@@ -199,6 +204,9 @@ func (a *attempt) method() (func(context.Context) (proven, error), error) {
 	case 0:
 		if do := a.again(); do != nil {
 			return do, nil
+		}
+		if a.Terminal {
+			return a.ask()
 		}
 		return nil, mistype.Errorf("say how to sign in, by one of %s", ways)
 	case 1:

@@ -19,8 +19,9 @@ func logoutCommand(d desk.Desk) *cobra.Command {
 		Long: `Forget the login for a registry, or for a pattern such as '*.azurecr.io', and
 the tokens that are kept for the registries it covers. "docker logout REGISTRY" does
 the same for one registry.`,
-		Example: "  " + desk.Program + " logout contoso.azurecr.io",
-		Args:    desk.Exactly(1, "REGISTRY|PATTERN"),
+		Example:           "  " + desk.Program + " logout contoso.azurecr.io",
+		ValidArgsFunction: d.CompleteRegistry,
+		Args:              desk.Exactly(1, "REGISTRY|PATTERN"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return desk.About(args[0], logout(c.Context(), d, args[0]))
 		},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
@@ -141,6 +142,25 @@ func (a *attempt) applicationLogin(l identity.Login) (identity.Login, error) {
 	return l, nil
 }
 
+// registryUser keeps a user of the registry itself, whom Entra doesn't know.
+func (a *attempt) registryUser(ctx context.Context) (proven, error) {
+	if a.target != a.host.String() {
+		return proven{}, mistype.Errorf("name the one registry that %s is a user of", a.flags.username)
+	}
+	if strings.TrimSpace(a.flags.username) == "" {
+		return proven{}, mistype.Errorf("say which user: --username")
+	}
+	value, err := a.secret("the password of " + a.flags.username)
+	if err != nil {
+		return proven{}, err
+	}
+	l := identity.Login{Kind: identity.RegistryUser, User: a.flags.username}
+	if err := a.rooms.Exchange.CheckPassword(ctx, a.host, l.User, value); err != nil {
+		return proven{}, a.failed(proven{Login: l}, fmt.Errorf("signing in as %s: %w", l.Who(), err))
+	}
+	return proven{Login: l, sealed: value}, nil
+}
+
 // application tries an application's login.
 func (a *attempt) application(ctx context.Context, l identity.Login, value secret.String) (proven, error) {
 	id, err := a.rooms.Identities.As(a.host, l)
@@ -208,7 +228,7 @@ func (a *attempt) readSecret(what string) ([]byte, error) {
 	switch {
 	case a.flags.secretFile != "":
 		return os.ReadFile(a.flags.secretFile)
-	case a.Terminal:
+	case a.Terminal && !slices.Contains(a.flags.typed, "password-stdin"):
 		fmt.Fprintf(a.Stderr, "type %s (it is not shown), then Enter: ", what)
 		defer fmt.Fprintln(a.Stderr)
 		return a.Password()

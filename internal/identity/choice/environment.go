@@ -59,7 +59,7 @@ func (c Chooser) application(host registry.Host, f proof.Family, e config.Entry)
 		id.ClientID = cmp.Or(id.ClientID, c.Getenv("AZURESUBSCRIPTION_CLIENT_ID"))
 		id.Tenant = cmp.Or(id.Tenant, c.Getenv("AZURESUBSCRIPTION_TENANT_ID"))
 	}
-	if id.Kind == identity.None && id.ClientID != "" && (c.endpoint() != "" || c.ownVM()) {
+	if id.Kind == identity.None && id.ClientID != "" && c.HasManagedIdentity() {
 		return c.checked(host, f, c.managed(config.Entry{ClientID: id.ClientID}, f.ClientID))
 	}
 	if err := c.complete(f, id); err != nil {

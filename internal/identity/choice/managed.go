@@ -38,11 +38,15 @@ func (c Chooser) ownVM() bool {
 	return c.Getenv("RUNNER_ENVIRONMENT") != "github-hosted" && c.Getenv("AGENT_ISSELFHOSTED") != "0" && c.OnAzureVM()
 }
 
+// HasManagedIdentity says whether what we run on may have a managed identity: it is
+// one of Azure's hosts. Nobody is asked.
+func (c Chooser) HasManagedIdentity() bool { return c.endpoint() != "" || c.ownVM() }
+
 // fromMachine is the identity of the machine, if it is one of Azure's or enrolled
 // in Azure Arc. Inside a pod the machine's identity is the kubelet's, which no
 // container shall borrow unless somebody says so.
 func (c Chooser) fromMachine() identity.Identity {
-	if c.Getenv("KUBERNETES_SERVICE_HOST") != "" || c.endpoint() == "" && !c.ownVM() {
+	if c.Getenv("KUBERNETES_SERVICE_HOST") != "" || !c.HasManagedIdentity() {
 		return identity.Identity{}
 	}
 	id := c.managed(config.Entry{}, "the machine's own identity")
