@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/configure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
@@ -52,6 +53,7 @@ func (w World) command(ctx context.Context, args []string) int {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(login.Commands(w.desk(ctx))...)
+	root.AddCommand(configure.Commands(w.desk(ctx))...)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
