@@ -18,14 +18,16 @@ type File struct {
 	// Text is its content; Exists tells an empty file from none.
 	Text   []byte
 	Exists bool
+	// Mode is the file's, which stays; of one that is yet to be made, that of files
+	// with secrets, unless one sets another.
+	Mode fs.FileMode
 
 	target string // behind symlinks
-	mode   fs.FileMode
 }
 
 // ReadFile reads a client's file; one that isn't there is empty.
 func ReadFile(path string) (File, error) {
-	f := File{Path: path, target: path, mode: 0o600}
+	f := File{Path: path, target: path, Mode: 0o600}
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if link, err := os.Readlink(path); err == nil { // which leads to what isn't there yet
@@ -46,7 +48,7 @@ func ReadFile(path string) (File, error) {
 	if !owner.Mine(info) { // the replaced file would be ours, and lost to them
 		return f, &Error{CodeForeignFile, "it belongs to another user"}
 	}
-	f.target, f.mode, f.Exists = target, info.Mode().Perm(), true
+	f.target, f.Mode, f.Exists = target, info.Mode().Perm(), true
 	f.Text, err = owner.ReadRegular(target)
 	return f, err
 }
@@ -59,7 +61,7 @@ func (f File) Replace(text []byte) error {
 		return err
 	}
 	dir := filepath.Dir(f.target)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, f.Mode|f.Mode&0o444>>2); err != nil { // whoever may read may enter
 		return err
 	}
 	next, err := os.CreateTemp(dir, "."+filepath.Base(f.target)+".*")
@@ -68,7 +70,7 @@ func (f File) Replace(text []byte) error {
 	}
 	defer os.Remove(next.Name()) // after the rename there is nothing left to remove
 	_, err = next.Write(text)
-	err = cmp.Or(err, next.Chmod(f.mode), next.Sync())
+	err = cmp.Or(err, next.Chmod(f.Mode), next.Sync())
 	if err := cmp.Or(err, next.Close()); err != nil {
 		return err
 	}

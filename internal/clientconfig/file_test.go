@@ -60,6 +60,28 @@ func TestReplaceKeepsModeAndLinks(t *testing.T) {
 	}
 }
 
+// TestWhoeverMayReadMayEnter holds that a file for every user lies in directories for
+// every user.
+func TestWhoeverMayReadMayEnter(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	dir := filepath.Join(t.TempDir(), "registries.conf.d")
+	f, err := ReadFile(filepath.Join(dir, dropInName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Mode = 0o644
+	if err := f.Replace([]byte(DropIn)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{dir: 0o755, f.Path: 0o644} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
+
 func TestReplaceSeesOtherWriters(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "config.json"), "{}", 0o600)
 	f, err := ReadFile(path)

@@ -23,7 +23,10 @@ type Places struct {
 	dropInDirs     []string
 }
 
-const containers = "containers"
+const (
+	containers  = "containers"
+	machineConf = "/etc/containers/registries.conf"
+)
 
 // FindPlaces goes by the environment, as clients do.
 func FindPlaces(getenv func(string) string) (Places, error) {
@@ -65,8 +68,8 @@ func authFilesIn(getenv func(string) string, home string) []string {
 // findRegistriesConf follows containers-registries.conf.d(5): a user's own
 // registries.conf keeps the machine's and its directory out.
 func (p *Places) findRegistriesConf(getenv func(string) string, home string, root bool) {
-	user, machine := filepath.Join(home, ".config", containers, "registries.conf"), filepath.Join("/etc", containers, "registries.conf")
-	p.registriesConf, p.dropInDirs = machine, []string{machine + ".d", user + ".d"}
+	user := filepath.Join(home, ".config", containers, "registries.conf")
+	p.registriesConf, p.dropInDirs = machineConf, []string{machineConf + ".d", user + ".d"}
 	named := getenv("CONTAINERS_REGISTRIES_CONF")
 	switch {
 	case named != "":
@@ -80,6 +83,9 @@ func (p *Places) findRegistriesConf(getenv func(string) string, home string, roo
 	}
 	p.DropIn = filepath.Join(dir, dropInName)
 }
+
+// ForAll says whether our drop-in file counts for every user of the machine.
+func (p Places) ForAll() bool { return filepath.Dir(p.DropIn) == machineConf+".d" }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -41,11 +41,11 @@ is shown, without secrets. Whatever else stands there stays as it is; nothing is
 written if another helper is in the way.`,
 		Example: "  " + desk.Program + " configure contoso.azurecr.io\n" +
 			"  " + desk.Program + " configure --all-registries --client podman --dry-run",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && !f.every {
 				return mistype.Errorf("say which registries, or --all-registries")
 			}
-			return run(d, f, args, (*job).configure)
+			return about(c.Name(), run(d, f, args, (*job).configure))
 		},
 	}
 	f.addTo(c)
@@ -64,8 +64,8 @@ func unconfigureCommand(d desk.Desk) *cobra.Command {
 named, with --all-registries for what "configure --all-registries" wrote, without
 either wherever it is named. What names another helper stays.`,
 		Example: "  " + desk.Program + " unconfigure contoso.azurecr.io",
-		RunE: func(_ *cobra.Command, args []string) error {
-			return run(d, f, args, (*job).unconfigure)
+		RunE: func(c *cobra.Command, args []string) error {
+			return about(c.Name(), run(d, f, args, (*job).unconfigure))
 		},
 	}
 	f.addTo(c)
@@ -151,9 +151,20 @@ func (j *job) namesHelper(path string) bool {
 func (j *job) dropIn() error {
 	wanted, err := j.places.WantsDropIn(j.force)
 	if err != nil || !wanted {
-		return desk.About(j.places.DropIn, err)
+		return about(j.places.DropIn, err)
 	}
-	return j.edit(j.places.DropIn, func([]byte) ([]byte, error) { return []byte(clientconfig.DropIn), nil })
+	f, err := j.draft(j.places.DropIn)
+	if err != nil {
+		return err
+	}
+	f.text = []byte(clientconfig.DropIn)
+	if j.places.ForAll() {
+		fmt.Fprintf(j.Stderr, "podman: %s counts for every user of this machine; each must have %s on the PATH\n", f.Path, desk.Program)
+	}
+	if !f.Exists {
+		f.Mode = 0o644 // it holds no secret, and in /etc an unreadable one would stop everybody else's Podman
+	}
+	return nil
 }
 
 // unconfigure plans what takes us out of a client's files.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
@@ -94,7 +95,7 @@ func (j *job) findClients() error {
 		}
 	}
 	if len(j.clients) == 0 {
-		return errors.New("neither Docker nor Podman, Skopeo or Buildah is on the PATH or has a file here; say which by --client docker or --client podman")
+		return mistype.Errorf("neither Docker nor Podman, Skopeo or Buildah is on the PATH or has a file here; say which by --client docker or --client podman")
 	}
 	return nil
 }
@@ -123,11 +124,19 @@ func (j *job) draft(path string) (*draft, error) {
 	}
 	file, err := clientconfig.ReadFile(path)
 	if err != nil {
-		return nil, desk.About(path, err)
+		return nil, about(path, err)
 	}
 	f := &draft{File: file, text: file.Text}
 	j.drafts = append(j.drafts, f)
 	return f, nil
+}
+
+// about says which file a failure is about, once.
+func about(path string, err error) error {
+	if failed := new(fs.PathError); errors.As(err, &failed) && failed.Path == path {
+		err = failed.Err
+	}
+	return desk.About(path, err)
 }
 
 func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error {
@@ -137,7 +146,7 @@ func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error 
 	}
 	text, err := change(f.text)
 	if err != nil {
-		return desk.About(path, err)
+		return about(path, err)
 	}
 	f.text = text
 	return nil
@@ -165,7 +174,7 @@ func (j *job) finish() error {
 		}
 		done, err := f.write()
 		if err != nil {
-			return desk.About(f.Path, err)
+			return about(f.Path, err)
 		}
 		fmt.Fprintln(j.Stderr, done, f.Path)
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 )
 
@@ -21,7 +20,7 @@ func (j *job) clear(client string, files ...string) error {
 		}
 		servers, err := clientconfig.Logins(f.text)
 		if err != nil {
-			return desk.About(path, err)
+			return about(path, err)
 		}
 		for _, server := range servers {
 			host, concerned := j.concerns(server)
