@@ -25,9 +25,6 @@ func (f File) Diff(after []byte) string {
 	return string(shown)
 }
 
-// jsonString finds JSON's strings; one with a colon behind it is a key.
-var jsonString = regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?`)
-
 // masked hides the values of a file in JSON. A drop-in file is our own.
 func masked(content []byte) []byte {
 	if !json.Valid(content) {
@@ -37,6 +34,7 @@ func masked(content []byte) []byte {
 	if err != nil {
 		return content
 	}
+	jsonString := regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?`) // one with a colon behind it is a key
 	for i := len(top.members) - 1; i >= 0; i-- { // from behind, so that offsets stay
 		m := top.members[i]
 		if strings.EqualFold(m.key, helpersKey) || strings.EqualFold(m.key, storeKey) {

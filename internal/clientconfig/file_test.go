@@ -129,7 +129,9 @@ func TestDropIn(t *testing.T) {
 		{"another's before ours", map[string]string{"main": other, "a/1.conf": ours}, false, false, ""},
 		{"a later file", map[string]string{"a/z.conf": other}, true, false, CodeLaterFile},
 		{"a later directory", map[string]string{"b/1.conf": other}, true, false, CodeLaterFile},
-		{"our own file", map[string]string{"a/" + dropInName: DropIn}, false, true, ""},
+		{"our own file", map[string]string{"a/" + dropInName: DropIn}, false, false, ""},
+		{"our own file, changed", map[string]string{"a/" + dropInName: other}, false, false, CodeOtherHelper},
+		{"our own file, overwritten", map[string]string{"a/" + dropInName: DropIn, "a/z.conf": other}, false, false, CodeLaterFile},
 	} {
 		dir := t.TempDir()
 		p := Places{

@@ -21,16 +21,12 @@ const authFiles = "containers-auth.json"
 // dropInName comes after names that begin with a digit: the last file wins.
 const dropInName = "docker-credential-acr.conf"
 
-// assignment finds what one would write by hand; whole TOML is not needed to look for
-// one array of strings.
-var (
-	assignment = regexp.MustCompile(`(?m)^[ \t]*"?credential-helpers"?[ \t]*=[ \t]*\[([^\]]*)\]`)
-	element    = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
-)
-
 // CredentialHelpers are the helpers that a registries.conf(5) names for every registry;
-// set says that it has a word about it.
+// set says that it has a word about it. Whole TOML is not needed to look for one array
+// of strings, as one would write it by hand.
 func CredentialHelpers(text []byte) (names []string, set bool) {
+	assignment := regexp.MustCompile(`(?m)^[ \t]*"?credential-helpers"?[ \t]*=[ \t]*\[([^\]]*)\]`)
+	element := regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
 	found := assignment.FindSubmatch(text)
 	if found == nil {
 		return nil, false
@@ -41,14 +37,14 @@ func CredentialHelpers(text []byte) (names []string, set bool) {
 	return names, true
 }
 
-// WantsDropIn says whether our drop-in file is needed: not if another file names us.
-// Other helpers are an error, unless forced and read before our file.
+// WantsDropIn says whether our drop-in file has to be written: not if a file names us
+// already. Other helpers are an error, unless forced and read before our file.
 func (p Places) WantsDropIn(force bool) (bool, error) {
 	names, where := p.everyRegistry()
 	others := slices.ContainsFunc(names, func(n string) bool { return n != authFiles })
 	switch {
 	case slices.Contains(names, Helper):
-		return exists(p.DropIn), nil
+		return false, nil
 	case p.after(where):
 		return false, &Error{CodeLaterFile, fmt.Sprintf("%s, which is read later, says who answers every registry: %q", where, names)}
 	case others && !force:
@@ -57,8 +53,7 @@ func (p Places) WantsDropIn(force bool) (bool, error) {
 	return true, nil
 }
 
-// everyRegistry is who answers every registry without our drop-in file, and which
-// file says so.
+// everyRegistry is who answers every registry, and which file says so.
 func (p Places) everyRegistry() (names []string, where string) {
 	files := []string{p.registriesConf}
 	for _, dir := range p.dropInDirs {
@@ -67,7 +62,7 @@ func (p Places) everyRegistry() (names []string, where string) {
 	}
 	for _, file := range files { // each overwrites what came before
 		text, err := os.ReadFile(file)
-		if found, set := CredentialHelpers(text); err == nil && set && file != p.DropIn {
+		if found, set := CredentialHelpers(text); err == nil && set {
 			names, where = found, file
 		}
 	}
