@@ -35,7 +35,7 @@ func masked(content []byte) []byte {
 		return content
 	}
 	jsonString := regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?`) // one with a colon behind it is a key
-	for i := len(top.members) - 1; i >= 0; i-- { // from behind, so that offsets stay
+	for i := len(top.members) - 1; i >= 0; i-- {                 // from behind, so that offsets stay
 		m := top.members[i]
 		if strings.EqualFold(m.key, helpersKey) || strings.EqualFold(m.key, storeKey) {
 			continue
