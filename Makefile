@@ -30,7 +30,7 @@ race:
 	go test -race ./...
 
 fuzz:
-	for target in ParseHost:registry Parse:vault/sealed ChassisTag:firmware; do \
+	for target in ParseHost:registry Parse:vault/sealed Edit:clientconfig ChassisTag:firmware; do \
 		go test -fuzz Fuzz$${target%:*} -fuzztime 30s ./internal/$${target#*:} || exit 1; done
 
 demo bench man:

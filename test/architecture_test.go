@@ -21,7 +21,10 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli/configure": {
+		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/wiring",
+	},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
@@ -31,8 +34,8 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/hint": {
-		"credential-helper", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine",
-		"internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
+		"credential-helper", "internal/clientconfig", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool",
+		"internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
 	},
 	"credential-helper": {
 		"internal/entra/machine", "internal/exchange", "internal/firmware", "internal/identity", "internal/registry", "internal/secret",
@@ -63,6 +66,7 @@ var rooms = map[string][]string{
 	"internal/identity/profile": {"internal/identity", "internal/owner"},
 	"internal/identity":         {"internal/secret"},
 	"internal/keyring":          {"internal/owner"},
+	"internal/clientconfig":     {"internal/owner"},
 	"internal/firmware":         {},
 	"internal/guard":            {},
 	"internal/owner":            {},

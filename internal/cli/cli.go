@@ -62,6 +62,8 @@ identity, by "docker login contoso.azurecr.io", or by a login of its own:
 
     login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
     logout REGISTRY|PATTERN    forget a login, with the tokens that it earned
+    configure [REGISTRY…]      name this helper in Docker's and Podman's files
+    unconfigure [REGISTRY…]    take it out of them again
     completion SHELL           print the completions for bash, zsh, fish or powershell
 
 "docker-credential-acr login --help" says more. What clients run: get, store, erase,

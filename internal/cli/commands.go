@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/configure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
@@ -73,6 +74,7 @@ func Root(d desk.Desk) *cobra.Command {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(login.Commands(d)...)
+	root.AddCommand(configure.Commands(d)...)
 	return root
 }
 

@@ -1,6 +1,7 @@
 package hint
 
 import (
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
@@ -218,6 +219,12 @@ var hints = map[string]string{
 	guard.CodeNotJSON:     proxy,
 	guard.CodeTooLong:     proxy,
 	guard.CodeStranger:    proxy,
+
+	clientconfig.CodeOtherHelper: "let it be, or replace it by --force; the logins that it keeps are then no longer found",
+	clientconfig.CodeLaterFile:   "add \"acr\" to the credential-helpers there, or take that line out",
+	clientconfig.CodeMalformed:   "mend that file, or move it away",
+	clientconfig.CodeChanged:     "try again",
+	clientconfig.CodeForeignFile: "run the command as that user",
 
 	vault.CodeSealed:    "unlock the OS keyring and try again, or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker-credential-acr logout LOGIN, and log in again",

@@ -1,0 +1,217 @@
+// Package configure is the commands that name the helper in clients' files, and take
+// it out again.
+package configure
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+)
+
+// Commands are configure and unconfigure.
+func Commands(d desk.Desk) []*cobra.Command {
+	return []*cobra.Command{configureCommand(d), unconfigureCommand(d)}
+}
+
+// flags are the commands' flags, as they were typed.
+type flags struct {
+	client          string
+	every, dryRun   bool
+	force           bool
+	removeLeftovers bool
+}
+
+func (f *flags) addTo(c *cobra.Command) {
+	c.Flags().StringVar(&f.client, "client", "", "only this `client`: docker, or podman (with Skopeo and Buildah); otherwise all that are here")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and write nothing")
+}
+
+func configureCommand(d desk.Desk) *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "configure [REGISTRY…]",
+		Short: "name this helper in the files of Docker and Podman",
+		Long: `Name this helper in Docker's config.json and Podman's auth.json for the registries
+that are named, or with --all-registries for every registry there is. What changes
+is shown, without secrets. Whatever else stands there stays as it is; nothing is
+written if another helper is in the way.`,
+		Example: "  " + desk.Program + " configure contoso.azurecr.io\n" +
+			"  " + desk.Program + " configure --all-registries --client podman --dry-run",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && !f.every {
+				return mistype.Errorf("say which registries, or --all-registries")
+			}
+			return about(c.Name(), run(d, f, args, (*job).configure))
+		},
+	}
+	f.addTo(c)
+	c.Flags().BoolVar(&f.every, "all-registries", false, "be asked about every registry, and keep the logins of all")
+	c.Flags().BoolVar(&f.force, "force", false, "replace another helper")
+	c.Flags().BoolVar(&f.removeLeftovers, "remove-leftovers", false, "remove logins in clear that are in the way")
+	return c
+}
+
+func unconfigureCommand(d desk.Desk) *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "unconfigure [REGISTRY…]",
+		Short: "take this helper out of the files of Docker and Podman",
+		Long: `Take this helper out of Docker's and Podman's files: for the registries that are
+named, with --all-registries for what "configure --all-registries" wrote, without
+either wherever it is named. What names another helper stays.`,
+		Example: "  " + desk.Program + " unconfigure contoso.azurecr.io",
+		RunE: func(c *cobra.Command, args []string) error {
+			return about(c.Name(), run(d, f, args, (*job).unconfigure))
+		},
+	}
+	f.addTo(c)
+	c.Flags().BoolVar(&f.every, "all-registries", false, `undo "configure --all-registries" only`)
+	return c
+}
+
+// run plans all edits before it writes the first, so that what is in the way of one
+// is in the way of all.
+func run(d desk.Desk, f flags, args []string, plan func(*job, string) error) error {
+	j, err := newJob(d, f, args)
+	if err != nil {
+		return err
+	}
+	for _, client := range j.clients {
+		fmt.Fprintf(j.Stderr, "%s: %s\n", client.name, client.because)
+		if err := plan(j, client.name); err != nil {
+			return err
+		}
+	}
+	return j.finish()
+}
+
+// configure plans what names us in a client's files.
+func (j *job) configure(client string) error {
+	if j.find(desk.Program) == "" {
+		fmt.Fprintf(j.Stderr, "%s: will not find %s, which is not on the PATH\n", client, desk.Program)
+	}
+	if client == docker {
+		if err := j.nameIn(j.places.Docker); err != nil {
+			return err
+		}
+		if j.every {
+			if err := j.edit(j.places.Docker, func(text []byte) ([]byte, error) { return clientconfig.SetStore(text, j.force) }); err != nil {
+				return err
+			}
+			j.warnOfForeign()
+		}
+		j.warnOfVariable()
+		return j.clear(client, j.places.Docker)
+	}
+	kept := len(j.places.Auth) - 1
+	for i, path := range j.places.Auth {
+		if i == kept || j.namesHelper(path) { // where another helper's entry would win
+			if err := j.nameIn(path); err != nil {
+				return err
+			}
+		}
+	}
+	if j.every {
+		if err := j.dropIn(); err != nil {
+			return err
+		}
+	}
+	return j.clear(client, j.places.Auth...)
+}
+
+// nameIn plans to name us in one file for each of the registries.
+func (j *job) nameIn(path string) error {
+	for _, host := range j.hosts {
+		set := func(text []byte) ([]byte, error) { return clientconfig.SetHelper(text, host, j.force) }
+		if err := j.edit(path, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namesHelper says whether a file has a word about one of the registries.
+func (j *job) namesHelper(path string) bool {
+	draft, err := j.draft(path)
+	if err != nil {
+		return true // let the edit say why
+	}
+	for _, host := range j.hosts {
+		if name, err := clientconfig.HelperFor(draft.text, host); err != nil || name != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *job) dropIn() error {
+	wanted, err := j.places.WantsDropIn(j.force)
+	if err != nil || !wanted {
+		return about(j.places.DropIn, err)
+	}
+	f, err := j.draft(j.places.DropIn)
+	if err != nil {
+		return err
+	}
+	f.text = []byte(clientconfig.DropIn)
+	if j.places.ForAll() {
+		fmt.Fprintf(j.Stderr, "podman: %s counts for every user of this machine; each must have %s on the PATH\n", f.Path, desk.Program)
+	}
+	if !f.Exists {
+		f.Mode = 0o644 // it holds no secret, and in /etc an unreadable one would stop everybody else's Podman
+	}
+	return nil
+}
+
+// unconfigure plans what takes us out of a client's files.
+func (j *job) unconfigure(client string) error {
+	files := j.places.Auth
+	if client == docker {
+		files = []string{j.places.Docker}
+	}
+	for _, path := range files {
+		if err := j.takeOut(client, path); err != nil {
+			return err
+		}
+	}
+	if client == docker || !j.undoesEvery() {
+		return nil
+	}
+	for _, path := range j.places.DropIns() {
+		remove := func(text []byte) ([]byte, error) {
+			if !clientconfig.IsDropIn(text) {
+				fmt.Fprintf(j.Stderr, "%s was changed by somebody else, and stays\n", path)
+				return text, nil
+			}
+			return nil, nil
+		}
+		if err := j.editExisting(path, remove); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undoesEvery says whether what configure --all-registries wrote is to go.
+func (j *job) undoesEvery() bool { return j.every || len(j.hosts) == 0 }
+
+func (j *job) takeOut(client, path string) error {
+	hosts := j.hosts
+	if len(hosts) == 0 && !j.every {
+		hosts = []string{""} // any
+	}
+	for _, host := range hosts {
+		unset := func(text []byte) ([]byte, error) { return clientconfig.UnsetHelper(text, host) }
+		if err := j.editExisting(path, unset); err != nil {
+			return err
+		}
+	}
+	if client == docker && j.undoesEvery() {
+		return j.editExisting(path, clientconfig.UnsetStore)
+	}
+	return nil
+}

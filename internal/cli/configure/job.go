@@ -1,0 +1,195 @@
+package configure
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// The names of clients, as --client takes them.
+const (
+	docker = "docker"
+	podman = "podman"
+)
+
+// A client is one whose files are edited, and why it is taken to be here.
+type client struct{ name, because string }
+
+// A draft is a file and what it is to become; no text means that it goes.
+type draft struct {
+	clientconfig.File
+	text []byte
+}
+
+func (f *draft) changed() bool {
+	return !bytes.Equal(f.text, f.Text) || f.Exists != (f.text != nil)
+}
+
+// A job is one run of configure or unconfigure.
+type job struct {
+	desk.Desk
+	flags
+	find    func(program string) (path string)
+	clouds  registry.Clouds
+	hosts   []string
+	places  clientconfig.Places
+	clients []client
+	drafts  []*draft
+}
+
+func newJob(d desk.Desk, f flags, args []string) (*job, error) {
+	rooms, err := d.Open()
+	if err != nil {
+		return nil, err
+	}
+	j := &job{Desk: d, flags: f, find: rooms.Entra.Tools.Find}
+	if err := j.readHosts(rooms, args); err != nil {
+		return nil, err
+	}
+	if j.places, err = clientconfig.FindPlaces(d.Getenv); err != nil {
+		return nil, err
+	}
+	return j, j.findClients()
+}
+
+func (j *job) readHosts(rooms *wiring.Rooms, args []string) (err error) {
+	if j.clouds, err = rooms.Identities.Config.Clouds(); err != nil {
+		return err
+	}
+	for _, typed := range args {
+		target, _, err := desk.ReadTarget(j.clouds, typed)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(target, "*") {
+			return mistype.Errorf("Docker and Podman know no patterns such as %s: name each registry, or use --all-registries", target)
+		}
+		j.hosts = append(j.hosts, target)
+	}
+	return nil
+}
+
+// findClients picks the client that was named, or those that are here.
+func (j *job) findClients() error {
+	switch j.client {
+	case docker, podman:
+		j.clients = []client{{j.client, "as --client says"}}
+		return nil
+	case "":
+	default:
+		return mistype.Errorf("--client %s is neither %s nor %s", j.client, docker, podman)
+	}
+	programs := map[string][]string{docker: {"docker"}, podman: {"podman", "skopeo", "buildah"}}
+	files := map[string][]string{docker: {j.places.Docker}, podman: j.places.Auth}
+	for _, name := range []string{docker, podman} {
+		if because := j.here(programs[name], files[name]); because != "" {
+			j.clients = append(j.clients, client{name, because})
+		}
+	}
+	if len(j.clients) == 0 {
+		return mistype.Errorf("neither Docker nor Podman, Skopeo or Buildah is on the PATH or has a file here; say which by --client docker or --client podman")
+	}
+	return nil
+}
+
+// here is why a client is taken to be here; "" if it isn't.
+func (j *job) here(programs, files []string) string {
+	for _, name := range programs {
+		if j.find(name) != "" {
+			return name + " is on the PATH"
+		}
+	}
+	for _, path := range files {
+		if file, err := clientconfig.ReadFile(path); err != nil || file.Exists {
+			return path + " exists"
+		}
+	}
+	return ""
+}
+
+// draft is what a file is to become so far. One file may be two clients'.
+func (j *job) draft(path string) (*draft, error) {
+	for _, known := range j.drafts {
+		if known.Path == path {
+			return known, nil
+		}
+	}
+	file, err := clientconfig.ReadFile(path)
+	if err != nil {
+		return nil, about(path, err)
+	}
+	f := &draft{File: file, text: file.Text}
+	j.drafts = append(j.drafts, f)
+	return f, nil
+}
+
+// about says which file a failure is about, once.
+func about(path string, err error) error {
+	if failed := new(fs.PathError); errors.As(err, &failed) && failed.Path == path {
+		err = failed.Err
+	}
+	return desk.About(path, err)
+}
+
+func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error {
+	f, err := j.draft(path)
+	if err != nil {
+		return err
+	}
+	text, err := change(f.text)
+	if err != nil {
+		return about(path, err)
+	}
+	f.text = text
+	return nil
+}
+
+// editExisting leaves alone what isn't there.
+func (j *job) editExisting(path string, change func(text []byte) ([]byte, error)) error {
+	if f, err := j.draft(path); err != nil || !f.Exists || f.text == nil {
+		return err
+	}
+	return j.edit(path, change)
+}
+
+// finish shows what changes, and writes it.
+func (j *job) finish() error {
+	changed := false
+	for _, f := range j.drafts {
+		if !f.changed() {
+			continue
+		}
+		changed = true
+		fmt.Fprint(j.Stdout, f.Diff(f.text))
+		if j.dryRun {
+			continue
+		}
+		done, err := f.write()
+		if err != nil {
+			return about(f.Path, err)
+		}
+		fmt.Fprintln(j.Stderr, done, f.Path)
+	}
+	switch {
+	case !changed:
+		fmt.Fprintln(j.Stderr, "there is nothing to change")
+	case j.dryRun:
+		fmt.Fprintln(j.Stderr, "nothing was written")
+	}
+	return nil
+}
+
+func (f *draft) write() (done string, err error) {
+	if f.text == nil {
+		return "removed", f.Remove()
+	}
+	return "wrote", f.Replace(f.text)
+}

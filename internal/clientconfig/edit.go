@@ -1,0 +1,227 @@
+// Package clientconfig reads and edits the files in which Docker and Podman name their
+// credential helpers: Docker's config.json, containers-auth.json(5) and
+// containers-registries.conf(5). Edits are functions from text to text.
+package clientconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Helper is what clients call us: they put docker-credential- before it.
+const Helper = "acr"
+
+// Codes of an Error.
+const (
+	CodeOtherHelper = "client-other-helper"
+	CodeLaterFile   = "client-later-file"
+	CodeMalformed   = "client-file-malformed"
+	CodeChanged     = "client-file-changed"
+	CodeForeignFile = "client-file-foreign"
+)
+
+// An Error is why a client's file was left as it is. It quotes nothing of the file
+// but names of helpers and registries.
+type Error struct{ code, why string }
+
+func (e *Error) Error() string { return e.why }
+
+// Code is what to look a hint up by.
+func (e *Error) Code() string { return e.code }
+
+func malformed(format string, args ...any) error {
+	return &Error{CodeMalformed, fmt.Sprintf(format, args...)}
+}
+
+// Keys of Docker's config.json and containers-auth.json(5).
+const (
+	helpersKey = "credHelpers"
+	storeKey   = "credsStore"
+	loginsKey  = "auths"
+)
+
+// SetHelper has a registry answered by us. Another helper's entry is an error, unless
+// forced.
+func SetHelper(text []byte, host string, force bool) ([]byte, error) {
+	text = orEmpty(text)
+	for {
+		d, err := open(text, helpersKey)
+		switch {
+		case err != nil:
+			return nil, err
+		case d.at < 0:
+			text = insert(text, d.top, 0, d.style, helpersKey, "{}")
+			continue
+		case d.null():
+			text = splice(text, d.top.members[d.at].value, d.top.members[d.at].end, "{}")
+			continue
+		}
+		return d.setString(d.inner, 1, host, exactly, force)
+	}
+}
+
+// SetStore has every registry without a helper of its own answered by us.
+func SetStore(text []byte, force bool) ([]byte, error) {
+	text = orEmpty(text)
+	d, err := open(text, storeKey)
+	if err != nil {
+		return nil, err
+	}
+	return d.setString(d.top, 0, storeKey, strings.EqualFold, force)
+}
+
+// UnsetHelper undoes SetHelper for a registry, or for all of them where it is "". What
+// names another helper stays.
+func UnsetHelper(text []byte, host string) ([]byte, error) {
+	for {
+		d, err := open(orEmpty(text), helpersKey)
+		if err != nil || d.at < 0 || d.null() {
+			return text, err
+		}
+		i := d.ours(host)
+		switch {
+		case i < 0:
+			return text, nil
+		case len(d.inner.members) == 1:
+			return remove(text, d.top, d.at), nil
+		}
+		text = remove(text, d.inner, i)
+	}
+}
+
+// UnsetStore undoes SetStore.
+func UnsetStore(text []byte) ([]byte, error) {
+	d, err := open(orEmpty(text), storeKey)
+	if err != nil || d.at < 0 || d.name(d.top.members[d.at]) != Helper {
+		return text, err
+	}
+	return remove(text, d.top, d.at), nil
+}
+
+// HelperFor is the helper that a file names for a registry; "" if none.
+func HelperFor(text []byte, host string) (string, error) {
+	d, err := open(orEmpty(text), helpersKey)
+	if err != nil {
+		return "", err
+	}
+	i, err := d.inner.find(host, exactly)
+	if err != nil || i < 0 {
+		return "", err
+	}
+	return d.name(d.inner.members[i]), nil
+}
+
+// Logins lists the servers for which a file holds a credential in clear.
+func Logins(text []byte) (servers []string, err error) {
+	d, err := open(orEmpty(text), loginsKey)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range d.inner.members {
+		var login struct{ Auth, Password, IdentityToken, RegistryToken string }
+		_ = json.Unmarshal(text[m.value:m.end], &login) // what can't be read is no login to its client either
+		if login.Auth+login.Password+login.IdentityToken+login.RegistryToken != "" {
+			servers = append(servers, m.key)
+		}
+	}
+	return servers, nil
+}
+
+// RemoveLogin takes out what a file holds for a server.
+func RemoveLogin(text []byte, server string) ([]byte, error) {
+	d, err := open(orEmpty(text), loginsKey)
+	if err != nil {
+		return nil, err
+	}
+	i, err := d.inner.find(server, exactly)
+	if err != nil || i < 0 {
+		return text, err
+	}
+	return remove(text, d.inner, i), nil
+}
+
+// A document is a file's text with one of its keys looked up.
+type document struct {
+	text  []byte
+	top   object
+	style style
+	at    int    // of the key among the members of top; -1 if it is absent
+	inner object // the key's value, where that is an object
+}
+
+func open(text []byte, key string) (d document, err error) {
+	if !json.Valid(text) {
+		return d, malformed("it is not valid JSON")
+	}
+	d.text = text
+	if d.top, err = objectAt(text, 0); err != nil {
+		return d, err
+	}
+	d.style = styleOf(text, d.top)
+	if d.at, err = d.top.find(key, strings.EqualFold); err != nil || d.at < 0 || d.null() || key == storeKey {
+		return d, err
+	}
+	if d.inner, err = objectAt(text, d.top.members[d.at].value); err != nil {
+		return d, malformed("its %s is not an object", key)
+	}
+	return d, nil
+}
+
+func (d document) null() bool {
+	m := d.top.members[d.at]
+	return string(d.text[m.value:m.end]) == "null"
+}
+
+// name is the helper that a member names; "" if it is no string.
+func (d document) name(m member) (name string) {
+	_ = json.Unmarshal(d.text[m.value:m.end], &name)
+	return name
+}
+
+// ours finds the entry for a registry, or the next for any, that names us.
+func (d document) ours(host string) int {
+	for i, m := range d.inner.members {
+		if (host == "" || m.key == host) && d.name(m) == Helper {
+			return i
+		}
+	}
+	return -1
+}
+
+// setString makes one of an object's members name us.
+func (d document) setString(o object, depth int, key string, same func(a, b string) bool, force bool) ([]byte, error) {
+	const value = `"` + Helper + `"`
+	i, err := o.find(key, same)
+	if err != nil {
+		return nil, err
+	}
+	if i < 0 {
+		return insert(d.text, o, depth, d.style, key, value), nil
+	}
+	switch other := d.name(o.members[i]); {
+	case other == Helper:
+		return d.text, nil
+	case other != "" && !force:
+		return nil, &Error{CodeOtherHelper, fmt.Sprintf("%s is already answered by the helper %q", subject(key), other)}
+	}
+	return splice(d.text, o.members[i].value, o.members[i].end, value), nil
+}
+
+func subject(key string) string {
+	if key == storeKey {
+		return "every registry (" + storeKey + ")"
+	}
+	return key
+}
+
+func exactly(a, b string) bool { return a == b }
+
+// orEmpty lets an empty file be an empty object, as clients do.
+func orEmpty(text []byte) []byte {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return []byte("{}\n")
+	}
+	return text
+}
