@@ -12,8 +12,8 @@ import (
 )
 
 // ask has the delegate, if there is one, answer for another registry. What the
-// vault holds for it goes first, because it is the newer one: Add and Delete leave
-// nothing there while there is a delegate.
+// vault holds for it goes first: it was stored while there was no delegate, and Add
+// and Delete see to it that nothing older than what the delegate has stays there.
 func (r *rooms) ask(ctx context.Context, server string) (user, pass string, err error) {
 	d, err := r.Delegate()
 	if err != nil { // whoever pulls a public image doesn't care
@@ -44,8 +44,12 @@ func (h *Helper) addForeign(ctx context.Context, r *rooms, c *credentials.Creden
 	if d == nil {
 		return h.addLogin(ctx, r, identity.Login{Server: c.ServerURL, Kind: identity.RegistryUser, User: c.Username}, c.Secret)
 	}
+	before, _ := r.Vault.Login(c.ServerURL)
 	if err := d.Store(ctx, c.ServerURL, c.Username, secret.New(c.Secret)); err != nil {
 		return err
+	}
+	if now, _ := r.Vault.Login(c.ServerURL); now != nil && (before == nil || now.Fingerprint != before.Fingerprint) {
+		return nil // the delegate ran us to keep it
 	}
 	_, err = r.Vault.Erase(ctx, c.ServerURL, func(s string) bool { return s == c.ServerURL })
 	return err
