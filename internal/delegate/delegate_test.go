@@ -182,6 +182,7 @@ func TestFailures(t *testing.T) {
 		{recording{Status: 3}, nil, "get list store erase", CodeFailed + ": docker-credential-fake failed: exit status 3"},
 		{recording{Status: 1, Stdout: strings.Repeat("x", 2<<20)}, nil, "get list store erase", CodeFailed + ": docker-credential-fake failed: " + strings.Repeat("x", 200) + "…"},
 		{recording{Status: 1, Stdout: "can't keep " + canary}, nil, "store", CodeFailed + ": docker-credential-fake failed: can't keep [redacted]"},
+		{recording{Status: 1, Stdout: `{"Username":"ada","Secret":"` + canary + `"}`, Stderr: "disk full\n"}, nil, "get list", CodeFailed + ": docker-credential-fake failed: disk full"},
 		{recording{Stdout: canary}, nil, "get list", CodeFailed + ": docker-credential-fake answered something that is not understood"},
 		{recording{}, nil, "get list", CodeFailed + ": docker-credential-fake answered something that is not understood"},
 		{recording{Stdout: "null"}, nil, "get", CodeFailed + ": docker-credential-fake answered something that is not understood"},
