@@ -67,7 +67,8 @@ type Helper struct {
 }
 
 // Get asks for what the delegate has stored. Its not-found is that of
-// docker-credential-helpers.
+// docker-credential-helpers; docker-credential-pass says the same by an empty
+// answer.
 func (h *Helper) Get(ctx context.Context, server string) (user string, pass secret.String, err error) {
 	out, err := h.run(ctx, credentials.ActionGet, secret.New(server))
 	if err != nil {
@@ -76,6 +77,9 @@ func (h *Helper) Get(ctx context.Context, server string) (user string, pass secr
 	var answer *credentials.Credentials
 	if h.decode(out, &answer) != nil || answer == nil {
 		return "", secret.String{}, h.garbled()
+	}
+	if answer.Username == "" && answer.Secret == "" {
+		return "", secret.String{}, credentials.NewErrCredentialsNotFound()
 	}
 	return answer.Username, secret.New(answer.Secret), nil
 }
@@ -94,10 +98,14 @@ func (h *Helper) Store(ctx context.Context, server, user string, pass secret.Str
 	return err
 }
 
-// Erase has the delegate forget a login. What isn't there is forgotten already.
+// Erase has the delegate forget a login. What isn't there is forgotten already:
+// many helpers fail then, each in words of its own, so they are asked.
 func (h *Helper) Erase(ctx context.Context, server string) error {
 	_, err := h.run(ctx, credentials.ActionErase, secret.New(server))
-	if credentials.IsErrCredentialsNotFound(err) {
+	if err == nil || credentials.IsErrCredentialsNotFound(err) {
+		return nil
+	}
+	if _, _, missing := h.Get(ctx, server); credentials.IsErrCredentialsNotFound(missing) {
 		return nil
 	}
 	return err

@@ -34,6 +34,7 @@ type recording struct {
 	Huge           int // bytes to print before that
 	Status         int
 	Hang           bool
+	Erase          string // what erase fails with
 }
 
 // A call is what it notes of one.
@@ -54,6 +55,10 @@ func pretend(dir string) {
 	noted, _ := json.Marshal(c)
 	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "call"), noted, 0o600)); err != nil {
 		panic(err)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "erase" && r.Erase != "" {
+		fmt.Println(r.Erase)
+		os.Exit(1)
 	}
 	fmt.Print(strings.Repeat(" ", r.Huge) + r.Stdout)
 	fmt.Fprint(os.Stderr, r.Stderr)
@@ -162,10 +167,17 @@ func all(t *testing.T, h *Helper) map[string]error {
 }
 
 func TestWhatIsNotThere(t *testing.T) {
-	h, _ := install(t, recording{Stdout: "credentials not found in native keychain\n", Status: 1})
-	errs := all(t, h)
-	if !credentials.IsErrCredentialsNotFound(errs["get"]) || errs["erase"] != nil {
-		t.Errorf("%v", errs)
+	for _, r := range []recording{
+		{Stdout: "credentials not found in native keychain\n", Status: 1},
+		{Stdout: `{"ServerURL":"","Username":"","Secret":""}`},
+		{Stdout: "{}"},
+		{Stdout: "credentials not found in native keychain\n", Status: 1, Erase: "x is not in the password store"},
+	} {
+		h, _ := install(t, r)
+		errs := all(t, h)
+		if !credentials.IsErrCredentialsNotFound(errs["get"]) || errs["erase"] != nil {
+			t.Errorf("%v", errs)
+		}
 	}
 }
 

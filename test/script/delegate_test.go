@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,11 +51,11 @@ func (l logins) Add(c *credentials.Credentials) error {
 	return l.write(all)
 }
 
-// Delete fails where nothing is there, as some helpers do.
+// Delete fails where nothing is there, in words of its own, as some helpers do.
 func (l logins) Delete(server string) error {
 	all := l.read()
 	if _, ok := all[server]; !ok {
-		return credentials.NewErrCredentialsNotFound()
+		return errors.New("exit status 1: Error: that is not in the password store.")
 	}
 	delete(all, server)
 	return l.write(all)

@@ -116,8 +116,8 @@ var hints = map[string]string{
 
 	delegate.CodeMissing: "install it where the PATH of the program that runs Docker leads, or take delegate out of the config file",
 	delegate.CodeItself:  "name another credential helper as delegate in the config file, or take it out: its logins are kept here then",
-	delegate.CodeLate:    "run that helper by hand to see what it waits for: echo REGISTRY | docker-credential-NAME get",
-	delegate.CodeFailed:  "the config file names that helper as delegate; see what it says by hand: echo REGISTRY | docker-credential-NAME get",
+	delegate.CodeLate:    "run that helper by hand to see what it waits for: echo REGISTRY | DELEGATE get",
+	delegate.CodeFailed:  "the config file names that helper as delegate; see what it says by hand: echo REGISTRY | DELEGATE get",
 
 	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id",
 	"AADSTS7000222": newSecret,

@@ -74,13 +74,22 @@ func (c file) wrong(err error) error {
 }
 
 // Delegate names the helper that other registries' logins are handed to; "" for
-// none.
+// none. Files that are wrong are an error only where they speak of one: other
+// registries don't care about the rest.
 func (f Files) Delegate() (name string, err error) {
 	files, err := f.read()
 	for _, config := range files {
 		name = cmp.Or(name, config.delegate)
 	}
+	if err != nil && !mentionsDelegate(f.User) && !mentionsDelegate(f.Machine) {
+		err = nil
+	}
 	return name, err
+}
+
+func mentionsDelegate(path string) bool {
+	content, err := owner.ReadRegular(path)
+	return err == nil && bytes.Contains(content, []byte(`"delegate"`))
 }
 
 // Hosts lists the hosts, not the patterns, for which the config files name an

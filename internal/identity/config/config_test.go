@@ -80,6 +80,9 @@ func TestDelegate(t *testing.T) {
 		{`{"delegate":"desktop"}`, `{}`, "desktop"},
 		{`{"registries":{}}`, `{"delegate":"ecr-login"}`, "ecr-login"},
 		{`{"delegate":"pass"}`, `{"delegate":"desktop"}`, "pass"},
+		{`{"x":"pass"}`, `{}`, ""},
+		{`{"delegate":"pass","x":""}`, `{}`, "error"},
+		{`{"x":""}`, `{"delegate":"desktop"}`, "error"},
 	} {
 		dir := t.TempDir()
 		files := Files{User: filepath.Join(dir, "user"), Machine: filepath.Join(dir, "machine")}
@@ -88,7 +91,11 @@ func TestDelegate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, err := files.Delegate(); got != row.want || err != nil {
+		got, err := files.Delegate()
+		if err != nil {
+			got = "error"
+		}
+		if got != row.want {
 			t.Errorf("%s, %s: %q, %v", row.user, row.machine, got, err)
 		}
 	}
