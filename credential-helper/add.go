@@ -25,7 +25,7 @@ import (
 //     secret as it was stored, which registries accept too.
 //   - Anything else: the registry's admin user or a scoped token.
 //
-// Logins for other registries are kept as they are.
+// Logins for other registries are kept as they are, or handed to the delegate.
 func (h *Helper) Add(c *credentials.Credentials) error {
 	ctx, cancel := context.WithTimeout(context.Background(), getTimeout)
 	defer cancel()
@@ -42,7 +42,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 		name = host.String()
 		err = h.addRegistry(ctx, r, host, c)
 	} else {
-		err = h.addLogin(ctx, r, identity.Login{Server: name, Kind: identity.RegistryUser, User: c.Username}, c.Secret)
+		err = h.addForeign(ctx, r, c)
 	}
 	if err != nil {
 		return &Error{Registry: name, Err: err}

@@ -7,7 +7,8 @@
 // # What a Get does
 //
 // The server's name is parsed once. If it isn't an Azure container registry the
-// answer is "not found" (or what was stored for it), without any request. If it
+// answer is what was stored for it, what the helper that the config file names as
+// delegate knows, or "not found", without any request. If it
 // is, exactly one identity is chosen by a visible rule: a stored login or an
 // entry of the config file, the environment (the variables of Azure's SDKs, of
 // Terraform, of CI systems and of Azure's hosts), a signed-in Azure CLI, the

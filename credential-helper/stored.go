@@ -36,7 +36,7 @@ func (r *rooms) foreign(ctx context.Context, server string) (user, pass string, 
 		return "", "", &Error{Registry: server, Err: err}
 	}
 	if login == nil {
-		return "", "", &NotFoundError{}
+		return r.ask(ctx, server)
 	}
 	s, err := r.Vault.Secret(ctx, *login)
 	if err != nil {
@@ -64,13 +64,17 @@ func (h *Helper) Delete(server string) error {
 	case !errors.Is(err, registry.ErrForeign):
 		return nil
 	}
-	_, err = r.Vault.Erase(ctx, server, func(s string) bool { return s == server })
-	return err
+	_, failed := r.Vault.Erase(ctx, server, func(s string) bool { return s == server })
+	if err != nil {
+		failed = errors.Join(failed, r.eraseElsewhere(ctx, server))
+	}
+	return failed
 }
 
 // List names the registries that the helper has something for (stored logins,
 // living tokens, hosts that a config file names), each with the user name that
-// goes with it. It needs neither network nor keyring.
+// goes with it. It needs neither network nor keyring, unless the delegate does,
+// whose servers come on top.
 func (h *Helper) List() (map[string]string, error) {
 	r, err := h.rooms()
 	if err != nil {
@@ -97,5 +101,6 @@ func (h *Helper) List() (map[string]string, error) {
 			users[l.Server] = NullGUID
 		}
 	}
+	h.listElsewhere(r, users)
 	return users, nil
 }

@@ -34,16 +34,17 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/hint": {
-		"credential-helper", "internal/clientconfig", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool",
-		"internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",
+		"credential-helper", "internal/clientconfig", "internal/delegate", "internal/entra/assertion", "internal/entra/authority",
+		"internal/entra/devtool", "internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity",
+		"internal/vault",
 	},
 	"credential-helper": {
 		"internal/entra/machine", "internal/exchange", "internal/firmware", "internal/identity", "internal/registry", "internal/secret",
 		"internal/vault", "internal/wiring",
 	},
 	"internal/wiring": {
-		"internal/entra", "internal/entra/devtool", "internal/exchange", "internal/identity", "internal/identity/choice", "internal/identity/config",
-		"internal/keyring", "internal/registry", "internal/secret", "internal/vault",
+		"internal/delegate", "internal/entra", "internal/entra/devtool", "internal/exchange", "internal/identity", "internal/identity/choice", "internal/identity/config",
+		"internal/keyring", "internal/registry", "internal/secret", "internal/tool", "internal/vault",
 	},
 	"internal/entra": {
 		"internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine", "internal/entra/signin",
@@ -51,7 +52,7 @@ var rooms = map[string][]string{
 	},
 	"internal/entra/assertion":   {"internal/entra/authority", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
 	"internal/entra/authority":   {"internal/guard"},
-	"internal/entra/devtool":     {"internal/entra/authority", "internal/identity", "internal/secret"},
+	"internal/entra/devtool":     {"internal/entra/authority", "internal/identity", "internal/secret", "internal/tool"},
 	"internal/entra/machine":     {"internal/entra/authority", "internal/guard", "internal/identity", "internal/secret"},
 	"internal/entra/signin/door": {},
 	"internal/entra/signin":      {"internal/entra/authority", "internal/entra/signin/door", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
@@ -65,6 +66,8 @@ var rooms = map[string][]string{
 	"internal/identity/config":  {"internal/identity", "internal/owner", "internal/registry"},
 	"internal/identity/profile": {"internal/identity", "internal/owner"},
 	"internal/identity":         {"internal/secret"},
+	"internal/delegate":         {"internal/secret", "internal/tool"},
+	"internal/tool":             {"internal/secret"},
 	"internal/keyring":          {"internal/owner"},
 	"internal/clientconfig":     {"internal/owner"},
 	"internal/firmware":         {},
@@ -96,7 +99,7 @@ var only = []struct {
 	},
 	{"software.sslmate.com/", []string{"internal/entra/assertion"}, "certificates are opened in one place"},
 	{"github.com/youmark/", []string{"internal/entra/assertion"}, "certificates are opened in one place"},
-	{"os/exec", []string{"internal/entra/devtool", "internal/keyring"}, "children run in one place, without our secrets; keyring only knows an exit code of theirs"},
+	{"os/exec", []string{"internal/tool", "internal/keyring"}, "children run in one place, without our secrets; keyring only knows an exit code of theirs"},
 }
 
 // imports maps each package of the product, and the sandbox, to what its files

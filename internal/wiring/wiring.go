@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
@@ -21,6 +22,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keyring"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/tool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -45,7 +47,9 @@ type Rooms struct {
 	Entra      entra.Client
 	Exchange   exchange.Client
 
-	log *slog.Logger
+	log       *slog.Logger
+	runner    tool.Runner
+	delegated bool
 }
 
 // Open furnishes the rooms. It reads no more than which directories exist. An
@@ -65,7 +69,8 @@ func Open(w World) (*Rooms, error) {
 	if w.OnAzureVM == nil {
 		w.OnAzureVM = func() bool { return false }
 	}
-	tools := devtool.Tools{Getenv: getenv, Environ: func() []string { return w.Environ }, Now: w.Now}
+	runner := tool.Runner{Getenv: getenv, Environ: func() []string { return w.Environ }}
+	tools := devtool.Tools{Getenv: runner.Getenv, Environ: runner.Environ, Now: w.Now}
 	v := &vault.Vault{Dir: p.vault, KeyLocks: p.keyLocks, Keys: ring, Now: w.Now, Log: w.Log}
 	return &Rooms{
 		Identities: choice.Chooser{
@@ -79,6 +84,7 @@ func Open(w World) (*Rooms, error) {
 		Entra:    entra.Client{Transport: w.Transport, Tools: tools, Getenv: getenv, Now: w.Now, Log: w.Log},
 		Exchange: exchange.Client{Transport: w.Transport, Now: w.Now, Log: w.Log},
 		log:      w.Log,
+		runner:   runner, delegated: getenv(delegate.Marker) != "",
 	}, nil
 }
 
@@ -109,6 +115,16 @@ func (r *Rooms) Covers(target string) func(server string) bool {
 		host, failed := clouds.ParseHost(server)
 		return server == target || err == nil && failed == nil && registry.Matches(target, host)
 	}
+}
+
+// Delegate is the helper that other registries' logins are handed to; nil for none,
+// and where it is the one that runs us.
+func (r *Rooms) Delegate() (*delegate.Helper, error) {
+	name, err := r.Identities.Config.Delegate()
+	if err != nil || name == "" || r.delegated {
+		return nil, err
+	}
+	return &delegate.Helper{Name: name, Runner: r.runner, Self: os.Executable}, nil
 }
 
 // lookup turns an environment list into a function like os.Getenv. Of two equal

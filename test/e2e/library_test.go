@@ -26,34 +26,51 @@ func TestCredentialHelpersClient(t *testing.T) {
 		{ServerURL: host, Username: clientID, Secret: clientSecret},
 		{ServerURL: public, Username: "ci", Secret: tokenPassword},
 		{ServerURL: "https://index.docker.io/v1/", Username: "ada", Secret: "s3cret-of+Docker/Hub"},
+		{ServerURL: "https://index.docker.io/v1/access-token", Username: "ada", Secret: "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("e30", 2000) + ".c2ln"},
+		{ServerURL: "https://index.docker.io/v1/refresh-token", Username: "ada", Secret: "v1.Mx..ada"},
+		{ServerURL: "localhost:5000", Username: "<token>", Secret: "s3cret"},
+		{ServerURL: "http://registry.example:8080", Username: nullGUID, Secret: "s3cret"},
 	} {
 		t.Run(login.ServerURL+" "+login.Username, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			run := s.programFunc()
-			if _, err := helpers.Get(run, login.ServerURL); !credentials.IsErrCredentialsNotFound(err) {
-				t.Errorf("Get of nothing: %v", err)
-			}
-			if err := helpers.Store(run, &login); err != nil {
-				t.Fatal(err)
-			}
-			got, err := helpers.Get(run, login.ServerURL)
-			if err != nil || *got != login {
-				t.Errorf("Get: %v, and not what was stored", err)
-			}
-			users, err := helpers.List(run)
-			if err != nil || len(users) != 1 || users[login.ServerURL] != login.Username {
-				t.Errorf("List: %q, %v", users, err)
-			}
-			for range 2 {
-				if err := helpers.Erase(run, login.ServerURL); err != nil {
-					t.Errorf("Erase: %v", err)
-				}
-			}
-			if users, err := helpers.List(run); err != nil || len(users) != 0 {
-				t.Errorf("List after Erase: %q, %v", users, err)
-			}
+			s.speak(login)
 		})
+		t.Run("delegate "+login.ServerURL+" "+login.Username, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.delegate()
+			s.speak(login)
+		})
+	}
+}
+
+// speak stores, gets, lists and erases a login.
+func (s *stage) speak(login credentials.Credentials) {
+	t := s.t
+	t.Helper()
+	run := s.programFunc()
+	if _, err := helpers.Get(run, login.ServerURL); !credentials.IsErrCredentialsNotFound(err) {
+		t.Errorf("Get of nothing: %v", err)
+	}
+	if err := helpers.Store(run, &login); err != nil {
+		t.Fatal(err)
+	}
+	got, err := helpers.Get(run, login.ServerURL)
+	if err != nil || *got != login {
+		t.Errorf("Get: %v, and not what was stored", err)
+	}
+	users, err := helpers.List(run)
+	if err != nil || len(users) != 1 || users[login.ServerURL] != login.Username {
+		t.Errorf("List: %q, %v", users, err)
+	}
+	for range 2 {
+		if err := helpers.Erase(run, login.ServerURL); err != nil {
+			t.Errorf("Erase: %v", err)
+		}
+	}
+	if users, err := helpers.List(run); err != nil || len(users) != 0 {
+		t.Errorf("List after Erase: %q, %v", users, err)
 	}
 }
 

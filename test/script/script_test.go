@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"docker-credential-acr": program,
 		"az":                    fakeAz,
+		"fake-delegate":         fakeDelegate,
 		"azd":                   fakeTool,
 		"pwsh":                  fakeTool,
 		"xdg-open":              fakeBrowser,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
@@ -42,7 +43,8 @@ func Advice(err error) string {
 
 // hintFor looks up what to do about a failure. In the tables' texts REGISTRY stands
 // for the login server, LOGIN for it or the pattern of the login in use, CLIENT-ID
-// for the application's id.
+// for the application's id, DELEGATE for the program that other registries' logins are
+// handed to.
 func hintFor(failed *credhelper.Error) string {
 	if errors.Is(failed, vault.ErrBusy) {
 		return "try again"
@@ -67,7 +69,9 @@ func hintFor(failed *credhelper.Error) string {
 	if strings.HasPrefix(failed.Source, "ARM_") {
 		hint = strings.ReplaceAll(hint, "AZURE_", "ARM_")
 	}
-	return strings.NewReplacer("REGISTRY", failed.Registry, "LOGIN", login, "CLIENT-ID", client).Replace(hint)
+	other := new(delegate.Error)
+	_ = errors.As(failed, &other)
+	return strings.NewReplacer("DELEGATE", other.Program, "REGISTRY", failed.Registry, "LOGIN", login, "CLIENT-ID", client).Replace(hint)
 }
 
 // hintBySource is the table of hints that differ by where the identity came

@@ -2,6 +2,7 @@ package hint
 
 import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
@@ -113,6 +114,11 @@ var hints = map[string]string{
 	identity.CodeNoSubscription:  subscription,
 	identity.CodeAzdCloud:        "run: azd config set cloud.name, with the registry's cloud, then azd auth login",
 	identity.CodePowerShellCloud: "run: pwsh -Command Connect-AzAccount -Environment, with the registry's cloud",
+
+	delegate.CodeMissing: "install it where the PATH of the program that runs Docker leads, or take delegate out of the config file",
+	delegate.CodeItself:  "name another credential helper as delegate in the config file, or take it out: its logins are kept here then",
+	delegate.CodeLate:    "run that helper by hand to see what it waits for: echo REGISTRY | DELEGATE get",
+	delegate.CodeFailed:  "the config file names that helper as delegate; see what it says by hand: echo REGISTRY | DELEGATE get",
 
 	"AADSTS7000215": "check AZURE_CLIENT_SECRET: it must be the secret's value, not its id",
 	"AADSTS7000222": newSecret,

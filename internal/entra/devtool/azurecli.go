@@ -11,6 +11,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/tool"
 )
 
 // Codes of Azure CLI's errors.
@@ -88,8 +89,8 @@ func parseAz(out []byte) (azAnswer, error) {
 // explainAz knows that az names a subscription only to say that there is none
 // such: it was removed since the profile was read, or az is another user's.
 func explainAz(err error, id identity.Identity) error {
-	var failed *exitError
-	if errors.As(err, &failed) && id.Subscription != "" && authority.FindAADSTS(failed.stderr) == 0 && strings.Contains(failed.stderr, id.Subscription) {
+	var failed *tool.ExitError
+	if errors.As(err, &failed) && id.Subscription != "" && authority.FindAADSTS(failed.Stderr) == 0 && strings.Contains(failed.Stderr, id.Subscription) {
 		return &Error{"Azure CLI has no subscription " + id.Subscription, CodeAzNoSubscription}
 	}
 	return azureCLI.explain(err)

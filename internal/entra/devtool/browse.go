@@ -2,7 +2,6 @@ package devtool
 
 import (
 	"errors"
-	"os/exec"
 	"runtime"
 )
 
@@ -26,14 +25,7 @@ func (t Tools) Browse(address string) error {
 		if path == "" {
 			continue
 		}
-		cmd := exec.Command(path, append(opener[1:], address)...)
-		cmd.Dir, cmd.Env = t.neutralDir(), harmless(t.Environ())
-		detach(cmd)
-		if err := cmd.Start(); err != nil {
-			return err
-		}
-		go func() { _ = cmd.Wait() }()
-		return nil
+		return t.runner().Start(path, append(opener[1:], address)...)
 	}
 	return errors.New("there is no program to open a browser with")
 }

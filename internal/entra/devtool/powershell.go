@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/tool"
 )
 
 // Codes of Azure PowerShell's errors.
@@ -131,9 +132,9 @@ func parsePowerShell(out []byte) (a powerShellAnswer, err error) {
 }
 
 func explainPowerShell(p program, err error) error {
-	var failed *exitError
+	var failed *tool.ExitError
 	if errors.As(err, &failed) {
-		switch failed.status {
+		switch failed.Status {
 		case exitNoModule:
 			return &Error{"PowerShell has no module Az.Accounts of version 2.2 or newer", CodePwshNoModule}
 		case exitSignedOut:

@@ -9,6 +9,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/tool"
 )
 
 // An Error says why a developer tool had no token for us. What the tool
@@ -67,17 +68,17 @@ func plain(s string) bool {
 // advice to whoever isn't signed in. The number goes first, because tools give
 // the same advice then.
 func (p program) explain(err error) error {
-	var failed *exitError
+	var failed *tool.ExitError
 	if !errors.As(err, &failed) {
 		return err
 	}
-	if number := authority.FindAADSTS(failed.stderr); number != 0 {
+	if number := authority.FindAADSTS(failed.Stderr); number != 0 {
 		return &authority.Error{AADSTS: number}
 	}
-	if strings.Contains(failed.stderr, p.login) {
+	if strings.Contains(failed.Stderr, p.login) {
 		return &Error{p.product + " is not signed in", p.signedOut}
 	}
-	return &Error{fmt.Sprintf("%s ended with exit status %d", p.product, failed.status), p.failed}
+	return &Error{fmt.Sprintf("%s ended with exit status %d", p.product, failed.Status), p.failed}
 }
 
 // accept makes a token of what a tool answered.

@@ -31,7 +31,9 @@ type file struct {
 	registries map[string]Entry
 	// clouds are those that aren't built in.
 	clouds registry.Clouds
-	path   string
+	// delegate names the helper for other registries' logins; "" for none.
+	delegate string
+	path     string
 }
 
 // read reads the files, the user's first. A file's entries may be about
@@ -69,6 +71,25 @@ func (f Files) Clouds() (clouds registry.Clouds, err error) {
 
 func (c file) wrong(err error) error {
 	return &identity.Error{Why: fmt.Sprintf("config file %s: %v", c.path, err), Hint: identity.CodeConfig}
+}
+
+// Delegate names the helper that other registries' logins are handed to; "" for
+// none. Files that are wrong are an error only where they speak of one: other
+// registries don't care about the rest.
+func (f Files) Delegate() (name string, err error) {
+	files, err := f.read()
+	for _, config := range files {
+		name = cmp.Or(name, config.delegate)
+	}
+	if err != nil && !mentionsDelegate(f.User) && !mentionsDelegate(f.Machine) {
+		err = nil
+	}
+	return name, err
+}
+
+func mentionsDelegate(path string) bool {
+	content, err := owner.ReadRegular(path)
+	return err == nil && bytes.Contains(content, []byte(`"delegate"`))
 }
 
 // Hosts lists the hosts, not the patterns, for which the config files name an
@@ -186,7 +207,11 @@ func parseConfig(content []byte) (file, error) {
 			return err
 		},
 	}
-	err := eachKey(content, func(key string, value json.RawMessage) error {
+	err := eachKey(content, func(key string, value json.RawMessage) (err error) {
+		if key == "delegate" {
+			config.delegate, err = parseDelegate(value)
+			return err
+		}
 		section, ok := sections[key]
 		if !ok {
 			return fmt.Errorf("unknown field %q", key)
@@ -197,6 +222,20 @@ func parseConfig(content []byte) (file, error) {
 		err = errors.New("it ends in the middle of the JSON object")
 	}
 	return config, err
+}
+
+// parseDelegate reads the name of a helper, which becomes part of a program's. We
+// would ask ourselves for ever.
+func parseDelegate(content []byte) (name string, err error) {
+	switch err := json.Unmarshal(content, &name); {
+	case err != nil:
+		return "", errors.New("delegate is not a string")
+	case name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		return "", fmt.Errorf("delegate %q is not the name of a credential helper; of docker-credential-desktop it is desktop", name)
+	case name == "acr":
+		return "", errors.New("delegate acr is this very program; leave it out to have it keep other registries' logins")
+	}
+	return name, nil
 }
 
 // parseCloud reads a row of "clouds".

@@ -52,6 +52,16 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		{entries(`"contoso.azurecr.io":{"Identity":"azure-cli"}`), `unknown field "Identity"`},
 		{entries(`"contoso.azurecr.io":{"identity":"azure-cli","identity":"anonymous"}`), `"identity" stands twice`},
 		{`{"registries":`, "ends in the middle"},
+		{`{"delegate":7}`, "delegate is not a string"},
+		{`{"delegate":["desktop"]}`, "delegate is not a string"},
+		{`{"delegate":""}`, `delegate "" is not the name of a credential helper`},
+		{`{"delegate":null}`, `delegate "" is not the name of a credential helper`},
+		{`{"delegate":"docker/credential"}`, `delegate "docker/credential" is not the name of a credential helper`},
+		{`{"delegate":"../x"}`, `delegate "../x" is not the name`},
+		{`{"delegate":"Desktop"}`, `delegate "Desktop" is not the name`},
+		{`{"delegate":"a b"}`, `delegate "a b" is not the name`},
+		{`{"delegate":"acr"}`, "delegate acr is this very program"},
+		{`{"delegate":"desktop","delegate":"pass"}`, `"delegate" stands twice`},
 	} {
 		path := filepath.Join(t.TempDir(), "config.json")
 		if err := os.WriteFile(path, []byte(row.content), 0o600); err != nil {
@@ -60,6 +70,33 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		_, err := Files{User: path}.Clouds()
 		if err == nil || !strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", row.content, err)
+		}
+	}
+}
+
+func TestDelegate(t *testing.T) {
+	for _, row := range []struct{ user, machine, want string }{
+		{`{}`, `{}`, ""},
+		{`{"delegate":"desktop"}`, `{}`, "desktop"},
+		{`{"registries":{}}`, `{"delegate":"ecr-login"}`, "ecr-login"},
+		{`{"delegate":"pass"}`, `{"delegate":"desktop"}`, "pass"},
+		{`{"x":"pass"}`, `{}`, ""},
+		{`{"delegate":"pass","x":""}`, `{}`, "error"},
+		{`{"x":""}`, `{"delegate":"desktop"}`, "error"},
+	} {
+		dir := t.TempDir()
+		files := Files{User: filepath.Join(dir, "user"), Machine: filepath.Join(dir, "machine")}
+		for path, content := range map[string]string{files.User: row.user, files.Machine: row.machine} {
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := files.Delegate()
+		if err != nil {
+			got = "error"
+		}
+		if got != row.want {
+			t.Errorf("%s, %s: %q, %v", row.user, row.machine, got, err)
 		}
 	}
 }

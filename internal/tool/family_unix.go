@@ -1,6 +1,6 @@
 //go:build unix
 
-package devtool
+package tool
 
 import (
 	"os/exec"

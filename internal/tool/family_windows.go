@@ -1,4 +1,4 @@
-package devtool
+package tool
 
 import (
 	"os/exec"
