@@ -205,7 +205,7 @@ func (r *rooms) signIn(ctx context.Context, host registry.Host, id identity.Iden
 // storedToken answers with an ACR token that came in through Add. The reason is
 // why nobody was chosen, if there is one.
 func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason string) (user, pass string, err error) {
-	token, err := r.Vault.Get(ctx, host, storedTokenIdentity, nil)
+	token, err := r.Vault.Get(ctx, host, vault.StoredToken, nil)
 	switch {
 	case errors.Is(err, vault.ErrSealed):
 		return "", "", &NotFoundError{Registry: host.String(), Why: "a token was stored for this registry, but its keyring can't be opened now"}
@@ -216,6 +216,3 @@ func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason stri
 	}
 	return NullGUID, token.Value.Reveal(), nil
 }
-
-// storedTokenIdentity stands for whoever earned a token that came in from outside.
-var storedTokenIdentity = identity.Identity{Kind: identity.ACRToken, Audience: registry.Audience}

@@ -21,7 +21,7 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/cli/status", "internal/wiring"},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
@@ -30,6 +30,10 @@ var rooms = map[string][]string{
 		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
+	"internal/cli/status": {
+		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
+		"internal/vault", "internal/wiring",
+	},
 	"internal/cli/hint": {
 		"credential-helper", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine",
 		"internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",

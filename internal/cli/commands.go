@@ -14,6 +14,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
@@ -51,7 +52,9 @@ func (w World) command(ctx context.Context, args []string) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(login.Commands(w.desk(ctx))...)
+	d := w.desk(ctx)
+	root.AddCommand(login.Commands(d)...)
+	root.AddCommand(status.Command(d))
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
