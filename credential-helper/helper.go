@@ -89,6 +89,14 @@ func (h *Helper) GetContext(ctx context.Context, server string) (user, pass stri
 	return settle(func() (string, string, error) { return h.get(ctx, r, host) })
 }
 
+// GetFreshContext is GetContext, but that it earns a new token although one is kept
+// that would do, and although it failed a moment ago: somebody may just have been
+// granted a role. The new token is kept. What doesn't renew (a registry's own user, a
+// token that came in through Add) is answered as ever.
+func (h *Helper) GetFreshContext(ctx context.Context, server string) (user, pass string, err error) {
+	return h.GetContext(vault.Anew(ctx), server)
+}
+
 // refuse answers where one of our own variables is wrong. Other registries don't
 // care.
 func (h *Helper) refuse(server string, broken error) (user, pass string, err error) {

@@ -21,7 +21,7 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/cli/status", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/cli/status", "internal/cli/token", "internal/wiring"},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
@@ -33,6 +33,9 @@ var rooms = map[string][]string{
 	"internal/cli/status": {
 		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
 		"internal/vault", "internal/wiring",
+	},
+	"internal/cli/token": {
+		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/exchange", "internal/identity", "internal/registry",
 	},
 	"internal/cli/hint": {
 		"credential-helper", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine",
