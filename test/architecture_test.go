@@ -21,7 +21,7 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/cli/status", "internal/cli/token", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/cli/status", "internal/cli/token", "internal/cli/unlock", "internal/wiring"},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/cli/token": {
 		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/exchange", "internal/identity", "internal/registry",
 	},
+	"internal/cli/unlock": {"internal/cli/desk"},
 	"internal/cli/hint": {
 		"credential-helper", "internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine",
 		"internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity", "internal/vault",

@@ -64,6 +64,7 @@ identity, by "docker login contoso.azurecr.io", or by a login of its own:
     logout REGISTRY|PATTERN    forget a login, with the tokens that it earned
     status [REGISTRY|PATTERN]  who you are to which registry, why, and for how long
     token REGISTRY             print an ACR token, for scripts
+    unlock                     unlock the OS keyring, by its own dialog
 
 "docker-credential-acr login --help" says more. What clients run: get, store, erase,
 list, version. To see what it would answer:

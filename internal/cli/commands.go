@@ -16,6 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/token"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/unlock"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
@@ -55,7 +56,7 @@ func (w World) command(ctx context.Context, args []string) int {
 	})
 	d := w.desk(ctx)
 	root.AddCommand(login.Commands(d)...)
-	root.AddCommand(status.Command(d), token.Command(d))
+	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d))
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:

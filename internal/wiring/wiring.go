@@ -44,6 +44,8 @@ type Rooms struct {
 	Vault      *vault.Vault
 	Entra      entra.Client
 	Exchange   exchange.Client
+	// Keyring is the vault's, for the command that has it unlocked.
+	Keyring *keyring.Ring
 
 	log *slog.Logger
 }
@@ -78,6 +80,7 @@ func Open(w World) (*Rooms, error) {
 		Vault:    v,
 		Entra:    entra.Client{Transport: w.Transport, Tools: tools, Getenv: getenv, Now: w.Now, Log: w.Log},
 		Exchange: exchange.Client{Transport: w.Transport, Now: w.Now, Log: w.Log},
+		Keyring:  ring,
 		log:      w.Log,
 	}, nil
 }
