@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
-		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
+		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/vault", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/status": {

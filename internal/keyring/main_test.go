@@ -88,6 +88,8 @@ func do(r *Ring, o order) ([]byte, error) {
 			return r.Make(ctx, o.Home, lock)
 		}
 		return key, err
+	case "delete":
+		return nil, r.Delete(ctx, o.Home, lock)
 	case "unlock":
 		return nil, unlock(r)
 	case "crowd":

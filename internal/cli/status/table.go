@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
@@ -42,11 +41,11 @@ func printTable(out io.Writer, rows []Row, now time.Time) error {
 }
 
 func (r Row) cells(now time.Time) []string {
-	name := printable(cmp.Or(r.Registry, "(unknown)"))
+	name := identity.Printable(cmp.Or(r.Registry, "(unknown)"))
 	if r.Error != "" {
-		return []string{name, "error: " + printable(r.Error)}
+		return []string{name, "error: " + identity.Printable(r.Error)}
 	}
-	return []string{name, printable(cmp.Or(r.Identity, "nobody")), r.from(), r.state(now), r.key()}
+	return []string{name, identity.Printable(cmp.Or(r.Identity, "nobody")), r.from(), r.state(now), r.key()}
 }
 
 // from leaves the path of a config file to --json.
@@ -58,9 +57,9 @@ func (r Row) from() string {
 	case r.Source == "":
 		return ""
 	case r.Identity == "" && r.Kind == string(identity.None):
-		return "(" + printable(r.Source) + ")"
+		return "(" + identity.Printable(r.Source) + ")"
 	}
-	return "from " + printable(r.Source)
+	return "from " + identity.Printable(r.Source)
 }
 
 // state says what is kept, and how long for.
@@ -69,9 +68,9 @@ func (r Row) state(now time.Time) string {
 	case r.Identity == "":
 		return "pulls are anonymous"
 	case r.Failure != nil && (r.Token == nil || r.Token.State == Ended):
-		return "failed a moment ago: " + printable(r.Failure.Error)
+		return "failed a moment ago: " + identity.Printable(r.Failure.Error)
 	case r.Failure != nil && r.Token.State == Renewable:
-		return "token alive, " + short(r.Token.ExpiresOn.Sub(now)) + " left, renewal failed a moment ago: " + printable(r.Failure.Error)
+		return "token alive, " + short(r.Token.ExpiresOn.Sub(now)) + " left, renewal failed a moment ago: " + identity.Printable(r.Failure.Error)
 	case r.Token != nil:
 		return r.Token.state(now)
 	case strings.Contains(r.Registry, "*"):
@@ -113,14 +112,4 @@ func short(d time.Duration) string {
 		return "under 1m"
 	}
 	return strings.TrimSuffix(d.String(), "0s")
-}
-
-// printable keeps a cell to itself, whatever a name or path in it holds.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
