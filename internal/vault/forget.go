@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -20,44 +21,42 @@ type Forgotten struct {
 }
 
 // EraseAll deletes everything in every compartment, also what this version can't
-// read, and then the key in every home that is in use here. Deleting needs no key;
-// so where a home can't be used now, the entries are gone, and that the key of some
-// of them stays is an error.
+// read, and then the keys that it was sealed with. Deleting needs no key; so where a
+// home can't be used now, the entries are gone, and that their key stays is an error.
+// Their compartment stays then, too, so that the next EraseAll knows of the key. A key
+// that has sealed nothing here may be another vault's, and is left alone.
 func (v *Vault) EraseAll(ctx context.Context) (done Forgotten, err error) {
 	root, err := v.anyhow()
-	if err != nil {
+	if root == nil {
 		return Forgotten{}, err
 	}
-	var sealedBy []string // homes whose key had something to open
-	if root != nil {
-		defer root.Close()
-		for _, c := range v.compartments(root) {
-			sealedBy = append(sealedBy, sealed.HomeOf(c))
-			erased, e := empty(root, c)
-			done.Erased, err = append(done.Erased, erased...), errors.Join(err, e)
-		}
+	defer root.Close()
+	byHome := map[string][]string{}
+	for _, c := range v.compartments(root) {
+		byHome[sealed.HomeOf(c)] = append(byHome[sealed.HomeOf(c)], c)
+		erased, e := empty(root, c)
+		done.Erased, err = append(done.Erased, erased...), errors.Join(err, e)
 	}
 	if err != nil {
 		return done, err // what is still there must not lose its key
 	}
-	for _, home := range v.Keys.Homes() {
-		e := v.destroyKey(ctx, home)
-		switch {
-		case e == nil:
-			done.Keys = append(done.Keys, home)
-		case !errors.Is(e, fs.ErrNotExist) && slices.Contains(sealedBy, home):
+	for _, home := range slices.Sorted(maps.Keys(byHome)) {
+		e := v.destroyKey(ctx, home, byHome[home])
+		if e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("everything is forgotten, but the key stays: %w", e))
+			continue
 		}
-	}
-	for _, home := range slices.Compact(slices.Sorted(slices.Values(sealedBy))) {
-		if !slices.Contains(v.Keys.Homes(), home) {
-			err = errors.Join(err, fmt.Errorf("everything is forgotten, but a key stays: its keyring (%s) %w", home, errElsewhere))
+		if e == nil {
+			done.Keys = append(done.Keys, home)
+		}
+		for _, c := range byHome[home] {
+			_ = root.Remove(c)
 		}
 	}
 	return done, err
 }
 
-// empty deletes a compartment.
+// empty deletes what lies in a compartment.
 func empty(root *os.Root, compartment string) (erased []Erased, err error) {
 	names, _ := fs.Glob(root.FS(), compartment+"/*")
 	for _, name := range names {
@@ -70,13 +69,20 @@ func empty(root *os.Root, compartment string) (erased []Erased, err error) {
 			err = errors.Join(err, e)
 		}
 	}
-	_ = root.Remove(compartment)
 	return erased, err
 }
 
-// destroyKey looks before it takes the lock, which would make the vault.
-func (v *Vault) destroyKey(ctx context.Context, home string) error {
-	if _, err := v.Keys.Key(ctx, home); err != nil {
+// destroyKey destroys a home's key, provided that it is the one of these
+// compartments. fs.ErrNotExist means that theirs is gone already.
+func (v *Vault) destroyKey(ctx context.Context, home string, compartments []string) error {
+	if !slices.Contains(v.Keys.Homes(), home) {
+		return fmt.Errorf("its keyring (%s) %w", home, errElsewhere)
+	}
+	key, err := v.Keys.Key(ctx, home)
+	if err == nil && !slices.Contains(compartments, sealed.Compartment(home, key)) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
 		return err
 	}
 	return v.Keys.Delete(ctx, home, func(ctx context.Context) (func(), error) { return v.lockKey(ctx, home) })

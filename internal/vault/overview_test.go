@@ -126,7 +126,7 @@ func TestEraseAll(t *testing.T) {
 	fill()
 	k.order = []string{"os", "kernel"}
 	done, err := v.EraseAll(t.Context())
-	if err != nil || len(done.Erased) != 4 || !slices.Equal(done.Keys, []string{"os", "kernel"}) || k.byID["os"] != nil || k.byID["kernel"] != nil {
+	if err != nil || len(done.Erased) != 4 || !slices.Equal(done.Keys, []string{"kernel", "os"}) || k.byID["os"] != nil || k.byID["kernel"] != nil {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(v.Dir, "*-*")); len(left) > 0 {
@@ -134,12 +134,26 @@ func TestEraseAll(t *testing.T) {
 	}
 
 	fill()
+	key := k.byID["os"]
 	delete(k.byID, "os") // locked
-	done, err = v.EraseAll(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "the key stays: the keyring is locked") || len(done.Erased) != 2 || len(done.Keys) > 0 {
-		t.Errorf("locked: %+v, %v", done, err)
+	k.byID["kernel"] = make([]byte, 32)
+	for range 2 {
+		done, err = v.EraseAll(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the key stays: the keyring is locked") || len(done.Keys) > 0 {
+			t.Errorf("locked: %+v, %v", done, err)
+		}
 	}
-	if done, err = v.EraseAll(t.Context()); err != nil || len(done.Erased)+len(done.Keys) > 0 {
-		t.Errorf("locked, and nothing of ours sealed by it: %+v, %v", done, err)
+	k.byID["os"] = key
+	if done, err = v.EraseAll(t.Context()); err != nil || !slices.Equal(done.Keys, []string{"os"}) || k.byID["os"] != nil {
+		t.Errorf("unlocked again: %+v, %v", done, err)
+	}
+	if k.byID["kernel"] == nil {
+		t.Error("a key that has sealed nothing here is destroyed")
+	}
+
+	fill()
+	k.byID["os"] = make([]byte, 32) // made anew, by another vault
+	if done, err = v.EraseAll(t.Context()); err != nil || len(done.Keys) > 0 || k.byID["os"] == nil {
+		t.Errorf("another key: %+v, %v", done, err)
 	}
 }

@@ -25,7 +25,8 @@ the tokens that are kept for the registries it covers. "docker logout REGISTRY" 
 the same for one registry.
 
 With --all everything is forgotten, other registries' logins too, and the key that it
-was sealed with is destroyed. Nothing is asked.`,
+was sealed with is destroyed, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME) that
+share it. Nothing is asked.`,
 		Example: "  " + desk.Program + " logout contoso.azurecr.io\n" +
 			"  " + desk.Program + " logout --all",
 		Args: func(c *cobra.Command, args []string) error {
