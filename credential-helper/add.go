@@ -11,6 +11,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 // Add keeps what docker login stores. What it is shows in the user name:
@@ -94,7 +95,7 @@ func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, val
 	if unusable != nil {
 		return fmt.Errorf("storing a token: %w", unusable)
 	}
-	if err := r.Vault.PutToken(ctx, host, storedTokenIdentity, token, claims.TenantID); err != nil {
+	if err := r.Vault.PutToken(ctx, host, vault.StoredToken, token, claims.TenantID); err != nil {
 		h.world.Log.Warn("this login is not kept: " + err.Error()) // no great loss, and to fail would fail docker login
 		return nil
 	}

@@ -89,6 +89,14 @@ func (h *Helper) GetContext(ctx context.Context, server string) (user, pass stri
 	return settle(func() (string, string, error) { return h.get(ctx, r, host) })
 }
 
+// GetFreshContext is GetContext, but that it earns a new token although one is kept
+// that would do, and although it failed a moment ago: somebody may just have been
+// granted a role. The new token is kept. What doesn't renew (a registry's own user, a
+// token that came in through Add) is answered as ever.
+func (h *Helper) GetFreshContext(ctx context.Context, server string) (user, pass string, err error) {
+	return h.GetContext(vault.Anew(ctx), server)
+}
+
 // refuse answers where one of our own variables is wrong. Other registries don't
 // care.
 func (h *Helper) refuse(server string, broken error) (user, pass string, err error) {
@@ -205,7 +213,7 @@ func (r *rooms) signIn(ctx context.Context, host registry.Host, id identity.Iden
 // storedToken answers with an ACR token that came in through Add. The reason is
 // why nobody was chosen, if there is one.
 func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason string) (user, pass string, err error) {
-	token, err := r.Vault.Get(ctx, host, storedTokenIdentity, nil)
+	token, err := r.Vault.Get(ctx, host, vault.StoredToken, nil)
 	switch {
 	case errors.Is(err, vault.ErrSealed):
 		return "", "", &NotFoundError{Registry: host.String(), Why: "a token was stored for this registry, but its keyring can't be opened now"}
@@ -216,6 +224,3 @@ func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason stri
 	}
 	return NullGUID, token.Value.Reveal(), nil
 }
-
-// storedTokenIdentity stands for whoever earned a token that came in from outside.
-var storedTokenIdentity = identity.Identity{Kind: identity.ACRToken, Audience: registry.Audience}

@@ -21,7 +21,10 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli": {
+		"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype",
+		"internal/cli/status", "internal/cli/token", "internal/cli/unlock", "internal/wiring",
+	},
 	"internal/cli/configure": {
 		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/wiring",
 	},
@@ -30,9 +33,17 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
-		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
+		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/vault", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
+	"internal/cli/status": {
+		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
+		"internal/vault", "internal/wiring",
+	},
+	"internal/cli/token": {
+		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/exchange", "internal/identity", "internal/registry",
+	},
+	"internal/cli/unlock": {"internal/cli/desk"},
 	"internal/cli/hint": {
 		"credential-helper", "internal/clientconfig", "internal/delegate", "internal/entra/assertion", "internal/entra/authority",
 		"internal/entra/devtool", "internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity",

@@ -61,7 +61,10 @@ by the variables of Azure's SDKs and of CI systems, by the machine's managed
 identity, by "docker login contoso.azurecr.io", or by a login of its own:
 
     login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
-    logout REGISTRY|PATTERN    forget a login, with the tokens that it earned
+    logout REGISTRY|PATTERN    forget a login, with the tokens that it earned; or --all
+    status [REGISTRY|PATTERN]  who you are to which registry, why, and for how long
+    token REGISTRY             print an ACR token, for scripts
+    unlock                     unlock the OS keyring, by its own dialog
     configure [REGISTRY…]      name this helper in Docker's and Podman's files
     unconfigure [REGISTRY…]    take it out of them again
     completion SHELL           print the completions for bash, zsh, fish or powershell

@@ -53,3 +53,20 @@ func TestTheTraceRedacts(t *testing.T) {
 		t.Error(errs.String())
 	}
 }
+
+// TestNoTokenOnATerminal also holds that nothing is asked for before.
+func TestNoTokenOnATerminal(t *testing.T) {
+	var out, errs bytes.Buffer
+	w := World{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, ToTerminal: true, Now: time.Now,
+		Environ: []string{"DOCKER_CREDENTIAL_ACR_KEYRING=none"}, Transport: http.NewFileTransport(http.Dir(t.TempDir())),
+	}
+	const refusal = "docker-credential-acr: contoso.azurecr.io: a token is not printed to a terminal: pipe it to where it is needed, or say --force\n"
+	if status := Run(t.Context(), w, []string{"token", "contoso.azurecr.io"}); status != 1 || out.Len() > 0 || errs.String() != refusal {
+		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
+	}
+	errs.Reset()
+	if Run(t.Context(), w, []string{"token", "contoso.azurecr.io", "--force"}); !strings.Contains(errs.String(), "nobody is signed in") {
+		t.Errorf("with --force: %q", errs.String())
+	}
+}

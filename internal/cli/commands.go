@@ -15,6 +15,9 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/token"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/unlock"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
@@ -75,6 +78,7 @@ func Root(d desk.Desk) *cobra.Command {
 	})
 	root.AddCommand(login.Commands(d)...)
 	root.AddCommand(configure.Commands(d)...)
+	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d))
 	return root
 }
 

@@ -249,8 +249,11 @@ type Login struct {
 }
 
 // Who names the login in messages.
-func (l Login) Who() string {
-	return Identity{Kind: l.Kind, ClientID: l.ClientID, ObjectID: l.ObjectID, ResourceID: l.ResourceID, User: l.User}.String()
+func (l Login) Who() string { return l.Identity().String() }
+
+// Identity is as much of one as the login alone says.
+func (l Login) Identity() Identity {
+	return Identity{Kind: l.Kind, Tenant: l.Tenant, ClientID: l.ClientID, ObjectID: l.ObjectID, ResourceID: l.ResourceID, User: l.User}
 }
 
 // Sealed says whether something secret belongs to the login, which only the vault's

@@ -21,4 +21,8 @@ func (a absent) write(context.Context, []byte) error {
 	return unavailable(a.called, errors.ErrUnsupported)
 }
 
+func (a absent) remove(context.Context) error {
+	return unavailable(a.called, errors.ErrUnsupported)
+}
+
 func openKernel(string) (home, bool) { return absent{"kernel", "the kernel keyring"}, false }

@@ -106,6 +106,19 @@ func (h fileHome) write(_ context.Context, key []byte) error {
 	return nil
 }
 
+func (h fileHome) remove(context.Context) error {
+	dir, err := os.OpenRoot(filepath.Dir(h.path))
+	if err != nil {
+		return h.fault(err)
+	}
+	defer dir.Close()
+	if err := dir.Remove(filepath.Base(h.path)); err != nil {
+		return h.fault(err)
+	}
+	syncDir(dir)
+	return nil
+}
+
 func writeNew(dir *os.Root, name, text string) error {
 	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

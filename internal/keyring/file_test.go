@@ -138,3 +138,28 @@ func TestFiftyProcessesMakeOneKeyFile(t *testing.T) {
 	o := order{Do: "get", Choice: "file", KeyFile: filepath.Join(dir, "vault", "key"), Lock: filepath.Join(dir, "lock")}
 	child{binary: binary}.fifty(t, o)
 }
+
+func TestFileIsDestroyed(t *testing.T) {
+	r, path := openFile(t)
+	if err := r.Delete(t.Context(), "file", free); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no key: %v", err)
+	}
+	if _, err := r.Make(t.Context(), "file", free); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(t.Context(), "file", free); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("somebody's notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(t.Context(), "file", free); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("what is no key: %v", err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("what is no key is gone: %v", err)
+	}
+}

@@ -102,6 +102,29 @@ func (k kernelHome) write(_ context.Context, key []byte) error {
 	return nil
 }
 
+// remove unlinks the key from whichever ring has it: it is gone with its last link.
+func (k kernelHome) remove(context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, possess := range []func() (int, error){persistentRing, userRing} {
+		ring, err := possess()
+		if errors.Is(err, errNoRing) || gone(err) {
+			continue
+		}
+		if err != nil {
+			return unavailable(k.title(), err)
+		}
+		id, err := unix.KeyctlSearch(ring, "user", k.description, 0)
+		if err == nil {
+			_, err = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, ring, 0, 0)
+		}
+		if err != nil && !gone(err) {
+			return unavailable(k.title(), err)
+		}
+	}
+	return nil
+}
+
 // errNoRing says that this kernel has no persistent rings at all. Any other
 // failure to get one is no reason to turn to the user's ring: there would soon
 // be two keys.

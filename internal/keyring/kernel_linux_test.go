@@ -126,6 +126,23 @@ func TestKernelKeepsTheKeyAcrossSessions(t *testing.T) {
 	}
 }
 
+func TestKernelKeyIsDestroyedInEitherRing(t *testing.T) {
+	c, o := plain(t)
+	for _, made := range []string{"make", "plant in the user ring"} {
+		if rep := c.run(t, o.to(made)); rep.Err != "" {
+			t.Fatal(rep.Err)
+		}
+		for _, kind := range []string{"", "not found"} {
+			if rep := c.run(t, o.to("delete")); rep.Kind != kind {
+				t.Errorf("%s, delete: %s, want %q", made, rep.Err, kind)
+			}
+		}
+		if rep := c.run(t, o.to("key")); rep.Kind != "not found" {
+			t.Errorf("%s: the key is still there: %s", made, rep.Err)
+		}
+	}
+}
+
 // The rings of a user namespace are its own: rootless Podman has another key
 // there, and neither disturbs the other.
 func TestKernelBesideAUserNamespace(t *testing.T) {

@@ -76,11 +76,13 @@ type Ring struct {
 // home is a place that keeps a key. Its errors wrap one of the three above.
 // write is only called right after read answered ErrNotFound, under a lock,
 // and does not replace a key that appeared in between where the home can tell.
+// remove is only called right after read answered a key, under the same lock.
 type home interface {
 	name() string  // os, kernel or file
 	title() string // how errors call it
 	read(ctx context.Context) ([]byte, error)
 	write(ctx context.Context, key []byte) error
+	remove(ctx context.Context) error
 }
 
 // Open decides which homes are usable, best first. It does no I/O beyond a
@@ -163,6 +165,25 @@ func (r *Ring) Make(ctx context.Context, home string, lock func(context.Context)
 		return nil, err
 	}
 	return s.bound(ctx, s.create, unlock)
+}
+
+// Delete destroys the key of one home; what it has sealed can't be opened ever
+// after. It returns ErrNotFound where there is none, and any other error where
+// there may still be one. It takes the lock under which keys are made.
+func (r *Ring) Delete(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) error {
+	s, err := r.slot(home)
+	if err != nil {
+		return err
+	}
+	if s.isDead() {
+		return s.timedOut()
+	}
+	unlock, err := lock(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.bound(ctx, s.destroy, unlock)
+	return err
 }
 
 func (r *Ring) slot(name string) (*slot, error) {

@@ -88,10 +88,28 @@ func do(r *Ring, o order) ([]byte, error) {
 			return r.Make(ctx, o.Home, lock)
 		}
 		return key, err
+	case "delete":
+		return nil, r.Delete(ctx, o.Home, lock)
+	case "unlock":
+		return nil, unlock(r)
 	case "crowd":
 		return crowd(func() ([]byte, error) { return r.Key(ctx, o.Home) })
 	}
 	return elsewhere(o)
+}
+
+// unlock reports what came of it as an error: there is no key to tell of.
+func unlock(r *Ring) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	already, err := r.Unlock(ctx, func() {})
+	switch {
+	case err != nil:
+		return err
+	case already:
+		return errors.New("already open")
+	}
+	return errors.New("opened")
 }
 
 // crowd asks from forty goroutines while others keep the threads busy, so that

@@ -42,6 +42,13 @@ func (n nativeHome) write(_ context.Context, key []byte) error {
 	return nil
 }
 
+func (n nativeHome) remove(context.Context) error {
+	if err := gokeyring.Delete(serviceName, userName); err != nil {
+		return n.fault(err)
+	}
+	return nil
+}
+
 // interactionNotAllowed is how /usr/bin/security exits when the keychain is
 // locked and there is nobody to ask, as over SSH: the low byte of
 // errSecInteractionNotAllowed (-25308).

@@ -196,6 +196,15 @@ func (s secretService) connect(ctx context.Context) (conn *dbus.Conn, err error)
 // write hands the key to go-keyring. That looks for the bus in the process's
 // environment, and not in XDG_RUNTIME_DIR, so it is told which one was found.
 func (s secretService) write(ctx context.Context, key []byte) error {
+	return s.hand(ctx, func() error { return gokeyring.Set(serviceName, userName, encode(key)) })
+}
+
+// remove prompts as little as write, for the same reason.
+func (s secretService) remove(ctx context.Context) error {
+	return s.hand(ctx, func() error { return gokeyring.Delete(serviceName, userName) })
+}
+
+func (s secretService) hand(ctx context.Context, do func() error) error {
 	if err := os.Setenv(busAddressVar, s.address); err != nil {
 		return unavailable(s.title(), err)
 	}
@@ -205,7 +214,7 @@ func (s secretService) write(ctx context.Context, key []byte) error {
 			return err
 		}
 		introduce(conn.Object(secrets, secretsPath))
-		return gokeyring.Set(serviceName, userName, encode(key))
+		return do()
 	})
 	if err != nil {
 		return s.fault(err)

@@ -253,7 +253,7 @@ func (d *desktop) order(do string) order {
 // all of them the same kind of answer in the promised time.
 func (d *desktop) expect(kind, saying string) {
 	d.t.Helper()
-	for _, do := range []string{"key", "crowd", "make"} {
+	for _, do := range []string{"key", "crowd", "make", "delete"} {
 		start := time.Now()
 		rep := d.run(d.t, d.order(do))
 		if took := time.Since(start); took > promise {
@@ -295,6 +295,14 @@ func keepTheKey(d *desktop) {
 	d.keyring("password")
 	if rep := d.run(t, d.order("key")); rep.Key != made.Key {
 		t.Errorf("after a restart: %s", rep.Err)
+	}
+	for _, kind := range []string{"", "not found"} {
+		if rep := d.run(t, d.order("delete")); rep.Kind != kind {
+			t.Errorf("delete: %s, want %q", rep.Err, kind)
+		}
+	}
+	if rep := d.run(t, d.order("make")); rep.Key == made.Key || rep.Err != "" {
+		t.Errorf("the key is still there: %s", rep.Err)
 	}
 }
 

@@ -84,6 +84,24 @@ func (s *slot) create(ctx context.Context) ([]byte, error) {
 	return key, err
 }
 
+// destroy removes the key that there is, and looks whether it is gone. Its caller
+// holds the home's lock.
+func (s *slot) destroy(ctx context.Context) ([]byte, error) {
+	if _, err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.remove(ctx); err != nil {
+		return nil, err
+	}
+	switch _, err := s.read(ctx); {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s %w: it still holds a key", s.title(), ErrUnavailable)
+}
+
 func (s *slot) kill() { s.once.Do(func() { close(s.dead) }) }
 
 func (s *slot) isDead() bool {

@@ -41,6 +41,9 @@ var (
 // ends, and then ErrNone.
 func (v *Vault) Get(ctx context.Context, host registry.Host, id identity.Identity, fetch Fetch) (secret.Token, error) {
 	name := tokenName(host, id)
+	if anew(ctx) && fetch != nil {
+		return v.renew(ctx, newHeader(host, id), name, secret.Token{}, fetch)
+	}
 	seen := v.look(name)
 	kept, ok := v.openAny(ctx, seen.files)
 	switch {
@@ -68,13 +71,16 @@ func (v *Vault) renew(ctx context.Context, h sealed.Header, name string, spare s
 		v.Log.Debug("working without a vault", "why", err)
 		return fetch(ctx)
 	}
-	unlock, err := v.lock(ctx, lockName(name), func() bool { return v.look(name).settled(s, v.Now()) })
+	unlock, err := v.lock(ctx, lockName(name), func() bool { return !anew(ctx) && v.look(name).settled(s, v.Now()) })
 	if err != nil {
 		v.Log.Debug("going on without the lock", "why", err)
 	} else {
 		defer unlock()
 	}
 	seen := v.look(name)
+	if anew(ctx) {
+		seen = view{}
+	}
 	if token, ok := seen.openIn(s); ok && token.Fresh(v.Now()) {
 		v.Log.Debug("token renewed by another process", "expires", token.Expires)
 		return token, nil
@@ -95,6 +101,15 @@ func (v *Vault) renew(ctx context.Context, h sealed.Header, name string, spare s
 	}
 	return token, nil
 }
+
+type anewKey struct{}
+
+// Anew returns a context in which Get fetches, whatever is kept or has failed. (It is
+// a context's value because whether to believe what is kept is the caller's wish, not
+// a matter of those in between.)
+func Anew(ctx context.Context) context.Context { return context.WithValue(ctx, anewKey{}, true) }
+
+func anew(ctx context.Context) bool { return ctx.Value(anewKey{}) != nil }
 
 // put seals a token, and clears away what its compartment no longer needs.
 func (v *Vault) put(s sealer, h sealed.Header, name string, token secret.Token) error {

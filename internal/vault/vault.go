@@ -35,6 +35,7 @@ type Keys interface {
 	Homes() []string
 	Key(ctx context.Context, home string) ([]byte, error)
 	Make(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) ([]byte, error)
+	Delete(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) error
 }
 
 // A Vault is safe for many goroutines and many processes at once.

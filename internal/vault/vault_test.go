@@ -69,6 +69,21 @@ func (k *keys) Make(ctx context.Context, home string, lock func(context.Context)
 	return k.byID[home], nil
 }
 
+func (k *keys) Delete(ctx context.Context, home string, lock func(context.Context) (func(), error)) error {
+	unlock, err := lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := k.Key(ctx, home); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.byID[home] = nil
+	return nil
+}
+
 // A clock that tests move.
 type clock struct{ seconds atomic.Int64 }
 

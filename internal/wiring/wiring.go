@@ -46,6 +46,8 @@ type Rooms struct {
 	Vault      *vault.Vault
 	Entra      entra.Client
 	Exchange   exchange.Client
+	// Keyring is the vault's, for the command that has it unlocked.
+	Keyring *keyring.Ring
 
 	log       *slog.Logger
 	runner    tool.Runner
@@ -83,6 +85,7 @@ func Open(w World) (*Rooms, error) {
 		Vault:    v,
 		Entra:    entra.Client{Transport: w.Transport, Tools: tools, Getenv: getenv, Now: w.Now, Log: w.Log},
 		Exchange: exchange.Client{Transport: w.Transport, Now: w.Now, Log: w.Log},
+		Keyring:  ring,
 		log:      w.Log,
 		runner:   runner, delegated: getenv(delegate.Marker) != "",
 	}, nil

@@ -121,7 +121,7 @@ func TestSecretServiceLocked(t *testing.T) {
 
 	d.startKeyring("")
 	for _, c := range []client{docker, crane} {
-		if out := s.refused(c, app); !strings.Contains(out, "is locked; hint: unlock the OS keyring") {
+		if out := s.refused(c, app); !strings.Contains(out, "is locked; hint: run: docker-credential-acr unlock") {
 			t.Errorf("%s does not say that the keyring is locked:\n%s", c.name, out)
 		}
 	}

@@ -83,3 +83,16 @@ func Exactly(n int, what string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// HomeName is what people call a home of the vault's key.
+func HomeName(home string) string {
+	switch home {
+	case "os":
+		return "the OS keyring"
+	case "kernel":
+		return "the kernel keyring"
+	case "file":
+		return "the key file"
+	}
+	return home
+}

@@ -50,7 +50,7 @@ func hintFor(failed *credhelper.Error) string {
 		return "try again"
 	}
 	if errors.Is(failed, vault.ErrNoHome) {
-		return "unlock the OS keyring, or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600); what holds no secret can stand in the config file"
+		return "unlock the OS keyring (docker-credential-acr unlock), or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600); what holds no secret can stand in the config file"
 	}
 	var coded interface{ Code() string }
 	if !errors.As(failed, &coded) {

@@ -64,7 +64,7 @@ func TestHintsAreOneSentence(t *testing.T) {
 				t.Errorf("%s: %q", code, hint)
 			}
 			for _, ours := range strings.Split(hint, "docker-credential-acr ")[1:] {
-				if !strings.HasPrefix(ours, "login LOGIN") && !strings.HasPrefix(ours, "logout LOGIN") && !strings.HasPrefix(ours, "login REGISTRY --anonymous") && !strings.HasPrefix(ours, "logout, with the one") {
+				if !strings.HasPrefix(ours, "login LOGIN") && !strings.HasPrefix(ours, "logout LOGIN") && !strings.HasPrefix(ours, "login REGISTRY --anonymous") && !strings.HasPrefix(ours, "logout, with the one") && !strings.HasPrefix(ours, "unlock, and") {
 					t.Errorf("%s: %q", code, hint)
 				}
 			}

@@ -232,7 +232,7 @@ var hints = map[string]string{
 	clientconfig.CodeChanged:     "try again",
 	clientconfig.CodeForeignFile: "run the command as that user",
 
-	vault.CodeSealed:    "unlock the OS keyring and try again, or run: docker-credential-acr logout LOGIN, and log in again",
+	vault.CodeSealed:    "run: docker-credential-acr unlock, and try again; if the keyring is lost: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeKeyGone:   "run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeNewer:     "install the newer version again, or run: docker-credential-acr logout LOGIN, and log in again",

@@ -3,29 +3,104 @@ package login
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 func logoutCommand(d desk.Desk) *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
 		Short: "forget a login, with the tokens that it earned",
 		Long: `Forget the login for a registry, or for a pattern such as '*.azurecr.io', and
 the tokens that are kept for the registries it covers. "docker logout REGISTRY" does
-the same for one registry.`,
-		Example:           "  " + desk.Program + " logout contoso.azurecr.io",
+the same for one registry.
+
+With --all everything is forgotten, other registries' logins too, and the key that it
+was sealed with is destroyed, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME) that
+share it. Nothing is asked.`,
+		Example: "  " + desk.Program + " logout contoso.azurecr.io\n" +
+			"  " + desk.Program + " logout --all",
 		ValidArgsFunction: d.CompleteRegistry,
-		Args:              desk.Exactly(1, "REGISTRY|PATTERN"),
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case all && len(args) > 0:
+				return mistype.Errorf("logout takes either REGISTRY|PATTERN or --all; see: %s --help", c.CommandPath())
+			case all:
+				return nil
+			}
+			return desk.Exactly(1, "REGISTRY|PATTERN")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if all {
+				return desk.About("logging out everywhere", logoutAll(c.Context(), d))
+			}
 			return desk.About(args[0], logout(c.Context(), d, args[0]))
 		},
 	}
+	c.Flags().BoolVar(&all, "all", false, "forget every login and token, other registries' too, and destroy the key")
+	return c
+}
+
+// logoutAll names each login that is forgotten, once although it may lie in several
+// compartments, even if something can't be.
+func logoutAll(ctx context.Context, d desk.Desk) error {
+	rooms, err := d.Open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	done, err := rooms.Vault.EraseAll(ctx)
+	var lines []string
+	var tokens int
+	for _, e := range done.Erased {
+		if e.Token {
+			tokens++
+		} else if line := forgotten(e); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	if tokens > 0 {
+		lines = append(lines, counted(tokens))
+	}
+	for _, home := range done.Keys {
+		lines = append(lines, "destroyed the key in "+desk.HomeName(home))
+	}
+	if len(lines) == 0 && err == nil {
+		lines = append(lines, "there was nothing to forget")
+	}
+	for _, line := range lines {
+		fmt.Fprintln(d.Stdout, line)
+	}
+	return err
+}
+
+// forgotten names a login that is no more.
+func forgotten(e vault.Erased) string {
+	server := identity.Printable(e.Server)
+	switch {
+	case server == "":
+		return "forgot a login that could not be read"
+	case e.Kind == identity.None:
+		return server + ": forgot a login that could not be read"
+	case e.Kind == identity.Anonymous:
+		return server + ": forgot that it was to be left alone"
+	}
+	return fmt.Sprintf("%s: forgot the login of %s", server, identity.Printable(e.Who()))
+}
+
+func counted(tokens int) string {
+	return fmt.Sprintf("forgot %d token%s", tokens, strings.Repeat("s", min(tokens-1, 1)))
 }
 
 func logout(ctx context.Context, d desk.Desk, target string) error {
@@ -53,17 +128,16 @@ func logout(ctx context.Context, d desk.Desk, target string) error {
 			tokens++
 			continue
 		}
-		if e.Kind == identity.Anonymous {
-			fmt.Fprintf(d.Stdout, "%s: forgot that it was to be left alone\n", target)
-		} else {
-			fmt.Fprintf(d.Stdout, "%s: forgot the login of %s\n", target, e.Who())
+		if e.Server == "" { // its header could not be read, but its name says whose it was
+			e.Server = target
 		}
+		fmt.Fprintln(d.Stdout, forgotten(e))
 	}
 	switch {
 	case len(erased) == 0:
 		fmt.Fprintf(d.Stdout, "%s: there was nothing to forget\n", target)
 	case tokens > 0:
-		fmt.Fprintf(d.Stdout, "%s: forgot %d token%s\n", target, tokens, strings.Repeat("s", min(tokens-1, 1)))
+		fmt.Fprintf(d.Stdout, "%s: %s\n", target, counted(tokens))
 	}
 	if id, err := rooms.Identities.For(host); err == nil && strings.HasPrefix(id.Source, identity.PatternLogin) && target == host.String() {
 		fmt.Fprintf(d.Stdout, "%s: %s still covers it\n", target, id.Source)

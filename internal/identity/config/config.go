@@ -106,6 +106,30 @@ func (f Files) Hosts() (hosts []string, err error) {
 	return hosts, err
 }
 
+// Entries lists all entries that name an identity, the user's file first; of two
+// for the same host or pattern, the one that counts.
+func (f Files) Entries() (entries []Entry, err error) {
+	files, err := f.read()
+	seen := map[string]bool{}
+	for _, config := range files {
+		for _, pattern := range slices.Sorted(maps.Keys(config.registries)) {
+			e := config.registries[pattern]
+			if e.Identity == "" || seen[pattern] {
+				continue
+			}
+			seen[pattern] = true
+			e.Pattern, e.Source = pattern, config.source(pattern)
+			entries = append(entries, e)
+		}
+	}
+	return entries, err
+}
+
+// source says where an entry stands.
+func (c file) source(pattern string) string {
+	return fmt.Sprintf("config file %s (%s)", c.path, pattern)
+}
+
 // Entry finds the most specific entry for a host; the user's file wins over an
 // equal one of the machine's. The zero Entry stands for none.
 func (f Files) Entry(host registry.Host) (best Entry, err error) {
@@ -116,7 +140,7 @@ func (f Files) Entry(host registry.Host) (best Entry, err error) {
 			return Entry{}, config.wrong(err)
 		}
 		if found.Pattern != "" && (best.Pattern == "" || registry.MoreSpecific(found.Pattern, best.Pattern) > 0) {
-			found.Source = fmt.Sprintf("config file %s (%s)", config.path, found.Pattern)
+			found.Source = config.source(found.Pattern)
 			best = found
 		}
 	}

@@ -1,0 +1,93 @@
+// Package status is the command that says who one is to which registry.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+)
+
+// Command is status.
+func Command(d desk.Desk) *cobra.Command {
+	var asJSON, check bool
+	c := &cobra.Command{
+		Use:   "status [REGISTRY|PATTERN]",
+		Short: "say who one is to which registry, why, and for how long",
+		Long: `Say for each registry that something is known about (logins, kept tokens, entries
+of the config file), or for the one that is named, who one is, where that choice
+comes from, how long the token lives, when it is renewed, and where the key lies
+that it is sealed with. It needs neither network nor keyring.
+
+With --check it opens what is stored for the registry: one read of the keyring, no
+network. It ends with 0 if there is a living token or a login that opens, else 1.`,
+		Example: "  " + desk.Program + " status\n" +
+			"  " + desk.Program + " status contoso.azurecr.io --json\n" +
+			"  " + desk.Program + " status contoso.azurecr.io --check && docker pull contoso.azurecr.io/app",
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return mistype.Errorf("status takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
+			case check && (len(args) == 0 || strings.Contains(args[0], "*")):
+				return mistype.Errorf("status --check takes a REGISTRY; see: %s --help", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			target := strings.Join(args, "")
+			return desk.About(target, run(c.Context(), d, target, asJSON, check))
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&check, "check", false, "end with 0 only if what is stored for REGISTRY can be used")
+	return c
+}
+
+func run(ctx context.Context, d desk.Desk, target string, asJSON, check bool) error {
+	rooms, err := d.Open()
+	if err != nil {
+		return err
+	}
+	// Entries for clouds that can't be read are errors of their rows.
+	clouds, _ := rooms.Identities.Config.Clouds()
+	s := survey{rooms: rooms, clouds: clouds, now: d.Now()}
+	rows, err := s.rows(target)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(d.Stdout)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(Report{rows})
+	} else {
+		err = printTable(d.Stdout, rows, s.now)
+	}
+	if err != nil || !check {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return s.check(ctx, rows[0].Registry)
+}
+
+// checkTimeout is above what the keyring is given.
+const checkTimeout = 10 * time.Second
+
+// server reads what was typed: a registry or pattern, or another registry that a
+// login is stored for.
+func (s survey) server(typed string) (target string, host registry.Host, foreign bool, err error) {
+	if target, host, err = desk.ReadTarget(s.clouds, typed); err == nil {
+		return target, host, false, nil
+	}
+	if login, stored := s.rooms.Vault.Login(typed); stored != nil || login != nil {
+		return typed, host, true, nil
+	}
+	return "", host, false, err
+}

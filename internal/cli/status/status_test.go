@@ -1,0 +1,119 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// golden is what scripts of users read: a field may be added, none may go or change.
+const golden = `{
+  "registries": [
+    {
+      "registry": "contoso.azurecr.io",
+      "identity": "service principal 7d1c0000-0000-4000-8000-00000000abcd",
+      "kind": "service-principal",
+      "tenant": "contoso.example",
+      "clientId": "7d1c0000-0000-4000-8000-00000000abcd",
+      "source": "a stored login",
+      "login": true,
+      "keyHome": "file",
+      "token": {
+        "state": "fresh",
+        "receivedOn": "2026-01-02T03:04:05Z",
+        "expiresOn": "2026-01-02T06:04:05Z",
+        "renewsOn": "2026-01-02T04:34:05Z"
+      }
+    },
+    {
+      "registry": "fabrikam.azurecr.io",
+      "identity": "the owner of a stored ACR token",
+      "kind": "acr-token",
+      "source": "a stored token",
+      "keyHome": "file",
+      "token": {
+        "state": "fresh",
+        "receivedOn": "2026-01-02T03:04:05Z",
+        "expiresOn": "2026-01-02T06:04:05Z"
+      }
+    },
+    {
+      "registry": "https://index.docker.io/v1/",
+      "identity": "registry user \"ada\"",
+      "kind": "registry-user",
+      "source": "a stored login",
+      "login": true,
+      "keyHome": "file"
+    },
+    {
+      "registry": "tailspin.azurecr.io",
+      "kind": "anonymous",
+      "source": "a stored login"
+    }
+  ]
+}
+`
+
+func TestJSONStaysAsItIs(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	home := t.TempDir()
+	rooms, err := wiring.Open(wiring.World{
+		Environ: []string{"DOCKER_CREDENTIAL_ACR_HOME=" + home, "DOCKER_CREDENTIAL_ACR_KEYRING=file"},
+		Log:     slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const client = "7d1c0000-0000-4000-8000-00000000abcd"
+	for _, l := range []identity.Login{
+		{Server: "contoso.azurecr.io", Kind: identity.ServicePrincipal, Tenant: "contoso.example", ClientID: client},
+		{Server: "https://index.docker.io/v1/", Kind: identity.RegistryUser, User: "ada"},
+		{Server: "tailspin.azurecr.io", Kind: identity.Anonymous},
+	} {
+		if _, err := rooms.Keep(t.Context(), l, secret.New("c4n4ry")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token := secret.Token{Value: secret.New("c4n4ry"), Issued: now, Expires: now.Add(3 * time.Hour)}
+	contoso, _ := registry.ParseHost("contoso.azurecr.io")
+	fabrikam, _ := registry.ParseHost("fabrikam.azurecr.io")
+	principal, err := rooms.Identities.For(contoso)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, put := range []func(context.Context) error{
+		func(ctx context.Context) error { return rooms.Vault.PutToken(ctx, contoso, principal, token, "") },
+		func(ctx context.Context) error {
+			return rooms.Vault.PutToken(ctx, fabrikam, vault.StoredToken, token, "")
+		},
+	} {
+		if err := put(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	d := desk.Desk{Open: func() (*wiring.Rooms, error) { return rooms, nil }, Stdout: &out, Now: func() time.Time { return now }}
+	if err := run(t.Context(), d, "", true, false); err != nil || out.String() != golden {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Minute: "under 1m", 59 * time.Second: "under 1m", 90 * time.Second: "1m",
+		time.Hour: "1h0m", 2*time.Hour + 41*time.Minute + 59*time.Second: "2h41m",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
