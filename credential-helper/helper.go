@@ -163,7 +163,7 @@ func nobody(err error) bool {
 // fetch signs in and exchanges: the slow path, which the vault runs once for
 // however many processes wait.
 func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
-	access, err := r.signIn(ctx, host, id)
+	access, err := r.SignIn(ctx, host, id)
 	if closed := new(vault.LoginError); errors.As(err, &closed) {
 		return secret.Token{}, err
 	}
@@ -180,26 +180,6 @@ func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Ident
 		token.Expires = time.Time{}
 	}
 	return token, nil
-}
-
-// signIn gets an Entra token. What a login has sealed is opened only here, and a
-// person's is kept again as it comes back.
-func (r *rooms) signIn(ctx context.Context, host registry.Host, id identity.Identity) (access secret.Token, err error) {
-	if id.Kind == identity.User {
-		err = r.Vault.Update(ctx, *id.Login, func(memory secret.String) (secret.String, error) {
-			access, memory, err = r.Entra.Person().Silent(ctx, id, host.Cloud(), memory)
-			return memory, err
-		})
-		return access, err
-	}
-	if id.Login != nil {
-		s, err := r.Vault.Secret(ctx, *id.Login)
-		if err != nil {
-			return secret.Token{}, err
-		}
-		id = id.WithSecret(s)
-	}
-	return r.Entra.AccessToken(ctx, id, host.Cloud())
 }
 
 // storedToken answers with an ACR token that came in through Add. The reason is

@@ -21,9 +21,13 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 // only; what isn't here is refused.
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
-	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
+	"internal/cli": {"credential-helper", "internal/cli/desk", "internal/cli/doctor", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype", "internal/wiring"},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
+	},
+	"internal/cli/doctor": {
+		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/machine", "internal/exchange",
+		"internal/guard", "internal/identity", "internal/keyring", "internal/owner", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",

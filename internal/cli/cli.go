@@ -43,6 +43,10 @@ type World struct {
 	Transport http.RoundTripper
 	// OnAzureVM says whether this machine is one of Azure's; nil means that it isn't.
 	OnAzureVM func() bool
+	// Resolve asks DNS for the addresses of a host; nil where there is none to ask.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	// Executable is the path of this program; nil for not known.
+	Executable func() (string, error)
 	// Now is the clock.
 	Now func() time.Time
 	// Exit ends the program; nil where Run's caller sees to it.
@@ -62,6 +66,7 @@ identity, by "docker login contoso.azurecr.io", or by a login of its own:
 
     login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
     logout REGISTRY|PATTERN    forget a login, with the tokens that it earned
+    doctor [REGISTRY]          say what is wrong, if anything, and what to do about it
 
 "docker-credential-acr login --help" says more. What clients run: get, store, erase,
 list, version. To see what it would answer:

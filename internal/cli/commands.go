@@ -11,6 +11,7 @@ import (
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
@@ -52,6 +53,7 @@ func (w World) command(ctx context.Context, args []string) int {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(login.Commands(w.desk(ctx))...)
+	root.AddCommand(doctor.Command(w.desk(ctx)))
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -82,7 +84,7 @@ func (w World) desk(ctx context.Context) desk.Desk {
 	return desk.Desk{
 		Open: w.open, Helper: w.helper(ctx).Helper, Getenv: w.getenv,
 		Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr, ToTerminal: w.ToTerminal,
-		Transport: w.Transport, Now: w.Now,
+		Transport: w.Transport, Resolve: w.Resolve, Executable: w.Executable, Version: version(), Now: w.Now,
 	}
 }
 

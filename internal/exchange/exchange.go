@@ -1,9 +1,10 @@
 // Package exchange swaps a Microsoft Entra access token for an ACR refresh
-// token. It is the only package that calls a registry, and it calls one address
+// token. It is the only package that calls a registry, and a get calls one address
 // only: https://<validated host>/oauth2/exchange. (Azure/acr, docs/AAD-OAuth.md,
 // "Calling POST /oauth2/exchange". The challenge that the document begins with
 // isn't needed: host, service and path are known, and to believe a realm is how
-// other clients came to send tokens to strangers.)
+// other clients came to send tokens to strangers.) What doctor asks besides, of the
+// same host, is in probe.go.
 package exchange
 
 import (
@@ -49,20 +50,29 @@ func (c Client) RefreshToken(ctx context.Context, host registry.Host, access sec
 		return secret.Token{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	resp, err := guard.New(c.Transport, host.String(), maxAnswer, c.Log).Do(req)
+	resp, body, err := c.send(host, req)
 	if err != nil {
-		return secret.Token{}, guard.Explain(host.String(), err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return secret.Token{}, guard.Explain(host.String(), err)
+		return secret.Token{}, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		return secret.Token{}, newError(resp, body)
 	}
 	return c.parseAnswer(host, resp.Header, body)
+}
+
+// send sends a request to a registry, and reads the answer.
+func (c Client) send(host registry.Host, req *http.Request) (*http.Response, []byte, error) {
+	req.Header.Set("Accept", "application/json")
+	resp, err := guard.New(c.Transport, host.String(), maxAnswer, c.Log).Do(req)
+	if err != nil {
+		return nil, nil, guard.Explain(host.String(), err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, nil, guard.Explain(host.String(), err)
+	}
+	return resp, body, nil
 }
 
 func (c Client) parseAnswer(host registry.Host, header http.Header, body []byte) (secret.Token, error) {
