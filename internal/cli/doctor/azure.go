@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -90,8 +89,7 @@ func checkExchange(ctx context.Context, e *exam) finding {
 	if token.Expires.IsZero() {
 		return ok("a token that says nothing of its end, and is not kept")
 	}
-	life := token.Expires.Sub(token.Issued).Round(time.Minute)
-	return ok("a token for %s", strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(life.String()))
+	return ok("a token for %s", inMinutes(token.Expires.Sub(token.Issued)))
 }
 
 // probe is a repository that need not exist: a registry says what a token would

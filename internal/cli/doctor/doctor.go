@@ -105,7 +105,7 @@ var (
 		{"proxy", nil, checkProxy},
 		{"dns", []string{"proxy"}, checkDNS},
 		{"dns-entra", []string{"proxy", "identity"}, checkEntraDNS},
-		{"tls", []string{"proxy"}, checkTLS},
+		{"tls", []string{"settings", "proxy"}, checkTLS},
 		{"clock", []string{"tls"}, checkClock},
 		{"challenge", []string{"tls"}, checkChallenge},
 		{"sign-in", []string{"identity"}, checkSignIn},

@@ -125,7 +125,7 @@ func checkKeyring(ctx context.Context, e *exam) finding {
 	for _, home := range usable {
 		_, err := e.rooms.Vault.Keys.Key(ctx, home)
 		state := "holds the key"
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, keyring.ErrNotFound) {
 			err, state = nil, "is ready, and has no key yet"
 		}
 		if err == nil && troubles == nil {
@@ -139,5 +139,9 @@ func checkKeyring(ctx context.Context, e *exam) finding {
 		}
 		troubles = append(troubles, err.Error())
 	}
-	return warn(code, "%s; nothing is kept", strings.Join(troubles, "; "))
+	f := warn(code, "%s; nothing is kept", strings.Join(troubles, "; "))
+	if usable[0] == "file" {
+		f.hint = "" // the fact says what to do
+	}
+	return f
 }

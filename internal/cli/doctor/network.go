@@ -106,14 +106,19 @@ func checkClock(_ context.Context, e *exam) finding {
 	if e.greeting.Date.IsZero() {
 		return skip("%s does not say what time it is", e.host)
 	}
-	off := e.Now().Sub(e.greeting.Date).Round(time.Second)
+	off := e.Now().Sub(e.greeting.Date)
 	switch {
 	case off > clockTolerance:
-		return warn(codeClock, "this machine's clock is %v ahead of the registry's", off)
+		return warn(codeClock, "this machine's clock is %s ahead of the registry's", inMinutes(off))
 	case off < -clockTolerance:
-		return warn(codeClock, "this machine's clock is %v behind the registry's", -off)
+		return warn(codeClock, "this machine's clock is %s behind the registry's", inMinutes(-off))
 	}
 	return ok("right to within 5 minutes")
+}
+
+// inMinutes is a duration without seconds: 3h, 2h30m, 20m.
+func inMinutes(d time.Duration) string {
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.Round(time.Minute).String())
 }
 
 // checkChallenge looks at what clients go by, which a get does not: it knows where

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -96,13 +97,14 @@ func (r *report) add(found result) {
 	case warned:
 		r.Warned++
 	}
+	said := slices.ContainsFunc(r.Checks, func(c result) bool { return c.Hint == found.Hint })
 	r.Checks = append(r.Checks, found)
 	fact := found.Fact
 	if r.Registry == "" && found.Registry != "" {
 		fact = found.Registry + ": " + fact
 	}
 	fmt.Fprintf(r.out, "%-4s  %-11s  %-64s %5d ms\n", found.Status, found.Check, fact, found.Milliseconds)
-	if found.Hint != "" {
+	if found.Hint != "" && !said {
 		fmt.Fprintf(r.out, "%19shint: %s\n", "", found.Hint)
 	}
 }
