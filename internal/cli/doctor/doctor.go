@@ -1,5 +1,8 @@
 // Package doctor is the command that says what is wrong: a list of small checks, in
 // the order of a get, that call the very functions which a get uses.
+//
+// (The package is longer than a room of this house should be: it is a list, and each
+// of its files stands by itself.)
 package doctor
 
 import (
