@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func program() {
 
 		Resolve: resolve, Executable: os.Executable,
 	}, os.Args[1:])
-	if status != 0 {
+	if status != 0 || slices.Contains(os.Args, "doctor") { // its output goes into bug reports
 		fmt.Fprint(transcript, stdout.String())
 	}
 	os.Exit(status)
