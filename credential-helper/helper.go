@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/machine"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/firmware"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -42,29 +37,6 @@ type Helper struct {
 type rooms struct{ *wiring.Rooms }
 
 var _ credentials.Helper = (*Helper)(nil)
-
-// New returns a Helper. It reads nothing, can't fail and can't block; what it
-// needs it looks up at the first call.
-func New(options ...Option) *Helper {
-	h := &Helper{world: wiring.World{
-		Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	}}
-	for _, o := range options {
-		o(h)
-	}
-	h.rooms = sync.OnceValues(func() (*rooms, error) {
-		if h.world.Environ == nil {
-			h.world.Environ = os.Environ()
-		}
-		r, err := wiring.Open(h.world)
-		return &rooms{r}, err
-	})
-	return h
-}
-
-// NewACRCredentialsHelper returns New() under the name that other helpers for
-// ACR export, so that an import path is all that changes.
-func NewACRCredentialsHelper() credentials.Helper { return New() }
 
 // Get answers with a user name and secret for a server; see GetContext.
 func (h *Helper) Get(server string) (user, pass string, err error) {
@@ -171,7 +143,7 @@ func nobody(err error) bool {
 // fetch signs in and exchanges: the slow path, which the vault runs once for
 // however many processes wait.
 func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
-	access, err := r.signIn(ctx, host, id)
+	access, err := r.SignIn(ctx, host, id)
 	if closed := new(vault.LoginError); errors.As(err, &closed) {
 		return secret.Token{}, err
 	}
@@ -188,26 +160,6 @@ func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Ident
 		token.Expires = time.Time{}
 	}
 	return token, nil
-}
-
-// signIn gets an Entra token. What a login has sealed is opened only here, and a
-// person's is kept again as it comes back.
-func (r *rooms) signIn(ctx context.Context, host registry.Host, id identity.Identity) (access secret.Token, err error) {
-	if id.Kind == identity.User {
-		err = r.Vault.Update(ctx, *id.Login, func(memory secret.String) (secret.String, error) {
-			access, memory, err = r.Entra.Person().Silent(ctx, id, host.Cloud(), memory)
-			return memory, err
-		})
-		return access, err
-	}
-	if id.Login != nil {
-		s, err := r.Vault.Secret(ctx, *id.Login)
-		if err != nil {
-			return secret.Token{}, err
-		}
-		id = id.WithSecret(s)
-	}
-	return r.Entra.AccessToken(ctx, id, host.Cloud())
 }
 
 // storedToken answers with an ACR token that came in through Add. The reason is

@@ -3,7 +3,14 @@ package credhelper
 import (
 	"log/slog"
 	"net/http"
+	"os"
+	"sync"
 	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/firmware"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 // An Option changes what New makes.
@@ -41,3 +48,26 @@ func WithClock(now func() time.Time) Option {
 func WithFirmware(isAzure func() bool) Option {
 	return func(h *Helper) { h.world.OnAzureVM = isAzure }
 }
+
+// New returns a Helper. It reads nothing, can't fail and can't block; what it
+// needs it looks up at the first call.
+func New(options ...Option) *Helper {
+	h := &Helper{world: wiring.World{
+		Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}}
+	for _, o := range options {
+		o(h)
+	}
+	h.rooms = sync.OnceValues(func() (*rooms, error) {
+		if h.world.Environ == nil {
+			h.world.Environ = os.Environ()
+		}
+		r, err := wiring.Open(h.world)
+		return &rooms{r}, err
+	})
+	return h
+}
+
+// NewACRCredentialsHelper returns New() under the name that other helpers for
+// ACR export, so that an import path is all that changes.
+func NewACRCredentialsHelper() credentials.Helper { return New() }

@@ -22,7 +22,7 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
 	"internal/cli": {
-		"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype",
+		"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/doctor", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype",
 		"internal/cli/status", "internal/cli/token", "internal/cli/unlock", "internal/wiring",
 	},
 	"internal/cli/configure": {
@@ -30,6 +30,10 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
+	},
+	"internal/cli/doctor": {
+		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/machine", "internal/exchange",
+		"internal/guard", "internal/identity", "internal/keyring", "internal/owner", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
@@ -191,7 +195,7 @@ func TestTheWorldIsHandedIn(t *testing.T) {
 	outside := regexp.MustCompile(`\b(os\.Getenv|os\.LookupEnv|os\.Environ|os\.Stdin|os\.Stdout|os\.Stderr|os\.Args|os\.Exit|time\.Now|http\.DefaultClient|http\.DefaultTransport)\b`)
 	handsDown := map[string]string{
 		"credential-helper/docker-credential-acr/main.go": "the program's World",
-		"credential-helper/helper.go":                     "a library's defaults",
+		"credential-helper/options.go":                    "a library's defaults",
 	}
 	for _, dir := range []string{"credential-helper", "internal"} {
 		walk(t, dir, func(file string) {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -19,5 +20,6 @@ func main() {
 	os.Exit(cli.Run(ctx, cli.World{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal, Password: password, ToTerminal: toTerminal,
 		Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Now: time.Now, Exit: os.Exit,
+		Resolve: net.DefaultResolver.LookupHost, Executable: os.Executable,
 	}, os.Args[1:]))
 }

@@ -43,6 +43,10 @@ type World struct {
 	Transport http.RoundTripper
 	// OnAzureVM says whether this machine is one of Azure's; nil means that it isn't.
 	OnAzureVM func() bool
+	// Resolve asks DNS for the addresses of a host; nil where there is none to ask.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	// Executable is the path of this program; nil for not known.
+	Executable func() (string, error)
 	// Now is the clock.
 	Now func() time.Time
 	// Exit ends the program; nil where Run's caller sees to it.
@@ -65,6 +69,7 @@ identity, by "docker login contoso.azurecr.io", or by a login of its own:
     status [REGISTRY|PATTERN]  who you are to which registry, why, and for how long
     token REGISTRY             print an ACR token, for scripts
     unlock                     unlock the OS keyring, by its own dialog
+    doctor [REGISTRY]          say what is wrong, if anything, and what to do about it
     configure [REGISTRY…]      name this helper in Docker's and Podman's files
     unconfigure [REGISTRY…]    take it out of them again
     completion SHELL           print the completions for bash, zsh, fish or powershell

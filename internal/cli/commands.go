@@ -12,6 +12,7 @@ import (
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/configure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
@@ -78,7 +79,7 @@ func Root(d desk.Desk) *cobra.Command {
 	})
 	root.AddCommand(login.Commands(d)...)
 	root.AddCommand(configure.Commands(d)...)
-	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d))
+	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d), doctor.Command(d))
 	return root
 }
 
@@ -94,7 +95,7 @@ func (w World) desk(ctx context.Context) desk.Desk {
 	return desk.Desk{
 		Open: w.open, Helper: w.helper(ctx).Helper, Getenv: w.getenv,
 		Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr, ToTerminal: w.ToTerminal,
-		Transport: w.Transport, Now: w.Now,
+		Transport: w.Transport, Resolve: w.Resolve, Executable: w.Executable, Version: version(), Now: w.Now,
 	}
 }
 

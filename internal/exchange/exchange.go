@@ -1,16 +1,15 @@
 // Package exchange swaps a Microsoft Entra access token for an ACR refresh
-// token. It is the only package that calls a registry, and it calls two addresses
-// only: https://<validated host>/oauth2/exchange, and /oauth2/token to check the
-// password of a user of the registry's own. (Azure/acr, docs/AAD-OAuth.md,
+// token. It is the only package that calls a registry, and a get calls one address
+// only: https://<validated host>/oauth2/exchange. (Azure/acr, docs/AAD-OAuth.md,
 // "Calling POST /oauth2/exchange". The challenge that the document begins with
 // isn't needed: host, service and path are known, and to believe a realm is how
-// other clients came to send tokens to strangers.)
+// other clients came to send tokens to strangers.) What login and doctor ask besides,
+// of the same host, is in probe.go.
 package exchange
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -51,34 +50,19 @@ func (c Client) RefreshToken(ctx context.Context, host registry.Host, access sec
 		return secret.Token{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	header, body, err := c.ask(host, req)
+	resp, body, err := c.send(host, req)
 	if err != nil {
 		return secret.Token{}, err
 	}
-	return c.parseAnswer(host, header, body)
+	if resp.StatusCode != http.StatusOK {
+		return secret.Token{}, newError(resp, body)
+	}
+	return c.parseAnswer(host, resp.Header, body)
 }
 
-// CheckPassword says whether a user of the registry's own (its admin user, or a
-// repository-scoped token) can sign in, at the cost of one request: that of docker
-// login. (Distribution, "Token Authentication Specification".)
-func (c Client) CheckPassword(ctx context.Context, host registry.Host, user string, password secret.String) error {
-	query := url.Values{"service": {host.String()}, "account": {user}, "client_id": {"docker-credential-acr"}}
-	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/oauth2/token", RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint.String(), nil)
-	if err != nil {
-		return err
-	}
-	req.SetBasicAuth(user, password.Reveal())
-	_, _, err = c.ask(host, req)
-	if refused := new(Error); errors.As(err, &refused) {
-		refused.Password = true
-	}
-	return err
-}
-
-// ask sends a request to a registry, and returns what it answers with 200.
-func (c Client) ask(host registry.Host, req *http.Request) (http.Header, []byte, error) {
+// send sends a request to a registry, and reads the answer.
+func (c Client) send(host registry.Host, req *http.Request) (*http.Response, []byte, error) {
+	req.Header.Set("Accept", "application/json")
 	resp, err := guard.New(c.Transport, host.String(), maxAnswer, c.Log).Do(req)
 	if err != nil {
 		return nil, nil, guard.Explain(host.String(), err)
@@ -88,10 +72,7 @@ func (c Client) ask(host registry.Host, req *http.Request) (http.Header, []byte,
 	if err != nil {
 		return nil, nil, guard.Explain(host.String(), err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, newError(resp, body)
-	}
-	return resp.Header, body, nil
+	return resp, body, nil
 }
 
 func (c Client) parseAnswer(host registry.Host, header http.Header, body []byte) (secret.Token, error) {

@@ -214,7 +214,13 @@ func notAKey(title string) error {
 	return fmt.Errorf("%s %w: what it holds as %s of %s is not a %d-byte key", title, ErrUnavailable, userName, serviceName, KeySize)
 }
 
+// unavailable hides the kind of a cause that says "does not exist", as that of a bus
+// whose socket is gone: it would pass for ErrNotFound with whoever asks for
+// fs.ErrNotExist, and a key would seem lost that is only out of reach.
 func unavailable(title string, cause error) error {
+	if errors.Is(cause, fs.ErrNotExist) {
+		cause = errors.New(cause.Error())
+	}
 	return fmt.Errorf("%s %w: %w", title, ErrUnavailable, cause)
 }
 

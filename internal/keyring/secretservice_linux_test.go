@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -517,4 +518,20 @@ func TestFiftyProcessesMakeOneSecretServiceKey(t *testing.T) {
 			t.Errorf("afterwards: another key: %s", rep.Err)
 		}
 	})
+}
+
+// TestABusThatIsGoneIsNoLostKey begins with what a stale DBUS_SESSION_BUS_ADDRESS
+// leads to: a socket that does not exist says nothing about the key.
+func TestABusThatIsGoneIsNoLostKey(t *testing.T) {
+	gone := "unix:path=" + filepath.Join(t.TempDir(), "bus")
+	r, err := Open(Settings{Choice: "os", Getenv: func(name string) string {
+		return map[string]string{"DBUS_SESSION_BUS_ADDRESS": gone}[name]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Key(t.Context(), "os")
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
 }

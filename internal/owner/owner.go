@@ -60,3 +60,6 @@ func ReadRegular(path string) ([]byte, error) {
 	}
 	return os.ReadFile(path)
 }
+
+// UID is the number by which the system knows who runs this program; -1 on Windows.
+func UID() int { return os.Geteuid() }

@@ -180,3 +180,13 @@ func (v *Vault) write(compartment, name string, content []byte) error {
 	defer root.Close()
 	return sealed.Write(root, compartment, name, content, false)
 }
+
+// Usable says why the vault is not used; nil where nothing is wrong with it, and
+// fs.ErrNotExist where there is none yet.
+func (v *Vault) Usable() error {
+	root, err := v.open()
+	if err == nil {
+		root.Close()
+	}
+	return err
+}

@@ -84,6 +84,8 @@ func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fa
 			f.Redirect, f.Status = value, http.StatusTemporaryRedirect
 		case "retry-after":
 			f.Header = http.Header{"Retry-After": {value}}
+		case "challenge":
+			f.Header = http.Header{"Www-Authenticate": {strings.ReplaceAll(value, "|", " ")}}
 		case "oversize":
 			f.Oversize = int64(number)
 		case "cut-off":
@@ -126,10 +128,11 @@ var changes = map[string]change{
 			"huge": {Padding: 40 << 10}, "foreign": {Audience: "fabrikam.azurecr.io"},
 		}[a[0]])
 	},
-	"admin":       func(_ *testscript.TestScript, s *stage, a []string) { s.registry.SetAdmin(a[0], a[1]) },
-	"store-token": storeToken,
-	"az":          signInAz,
-	"tool":        signInTool,
+	"admin":          func(_ *testscript.TestScript, s *stage, a []string) { s.registry.SetAdmin(a[0], a[1]) },
+	"store-token":    storeToken,
+	"az":             signInAz,
+	"tool":           signInTool,
+	"anonymous-pull": func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.AnonymousPull(true) },
 }
 
 // storeToken writes what az acr login hands to docker login for a registry, as

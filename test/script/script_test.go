@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,8 @@ func program() {
 	}
 	ahead, _ := time.ParseDuration(os.Getenv("CLOCK_AHEAD"))
 	transcript := open(os.Getenv("TRANSCRIPT"))
-	var transport http.RoundTripper = azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
+	transport := azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
+	transport.Proxy = http.ProxyFromEnvironment
 	var stdout strings.Builder
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
@@ -55,8 +57,10 @@ func program() {
 		OnAzureVM: func() bool { return os.Getenv("ON_AZURE") != "" },
 		Now:       func() time.Time { return time.Now().Add(ahead) },
 		Exit:      os.Exit,
+
+		Resolve: resolve, Executable: os.Executable,
 	}, os.Args[1:])
-	if status != 0 {
+	if status != 0 || slices.Contains(os.Args, "doctor") { // its output goes into bug reports
 		fmt.Fprint(transcript, stdout.String())
 	}
 	os.Exit(status)
@@ -85,6 +89,7 @@ func TestScripts(t *testing.T) {
 			"expand":  expandCommand,
 			"waitfor": waitCommand,
 			"ended":   endedCommand,
+			"mask":    maskCommand,
 		},
 	})
 }
@@ -139,6 +144,7 @@ func setup(env *testscript.Env) error {
 		"DOCKER_CREDENTIAL_ACR_HOME": filepath.Join(home, "acr"), "DOCKER_CREDENTIAL_ACR_KEYRING": "file",
 		"CLOUD_ADDR": cloud.Addr(), "CLOUD_CA": ca, "TRANSCRIPT": filepath.Join(env.WorkDir, "transcript"),
 		"TENANT": tenantID, "CLIENT_ID": clientID, "PASSWORD": password,
+		"BIN":       filepath.SplitList(env.Getenv("PATH"))[0],
 		"NULL_GUID": "00000000-0000-0000-0000-000000000000",
 	} {
 		env.Setenv(name, value)

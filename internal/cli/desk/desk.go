@@ -3,6 +3,7 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -41,6 +42,12 @@ type Desk struct {
 	ToTerminal     bool
 	// Transport carries requests to Microsoft Entra and to registries.
 	Transport http.RoundTripper
+	// Resolve asks DNS for the addresses of a host; nil where there is none to ask.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	// Executable is the path of this program; nil for not known.
+	Executable func() (string, error)
+	// Version is this program's.
+	Version string
 	// Now is the clock.
 	Now func() time.Time
 }

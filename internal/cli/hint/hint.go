@@ -41,6 +41,14 @@ func Advice(err error) string {
 	return err.Error()
 }
 
+// For is what to do about a failure, "" for nothing known.
+func For(err error) string {
+	if failed := new(credhelper.Error); errors.As(err, &failed) {
+		return hintFor(failed)
+	}
+	return ""
+}
+
 // hintFor looks up what to do about a failure. In the tables' texts REGISTRY stands
 // for the login server, LOGIN for it or the pattern of the login in use, CLIENT-ID
 // for the application's id, DELEGATE for the program that other registries' logins are

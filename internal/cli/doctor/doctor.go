@@ -1,0 +1,220 @@
+// Package doctor is the command that says what is wrong: a list of small checks, in
+// the order of a get, that call the very functions which a get uses.
+//
+// (The package is longer than a room of this house should be: it is a list, and each
+// of its files stands by itself.)
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+)
+
+// Command is doctor.
+func Command(d desk.Desk) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "doctor [REGISTRY[/REPOSITORY]]",
+		Short: "say what is wrong, if anything, and what to do about it",
+		Long: `Look at everything that a pull depends on, from the PATH to the permission in the
+registry, and say for each what is found (ok, warn, fail or skip) and what to do.
+Without a registry no network is used. No setting is changed, no secret is printed,
+and the output is fit for a bug report; read it before you publish it, though, for it
+names accounts, registries and addresses.
+
+The exit status is 1 if a check fails. --json prints one object:
+  {"version", "registry", "failed": N, "warned": N, "checks": [
+    {"check", "registry", "status", "code", "fact", "hint", "milliseconds"}]}`,
+		Example: "  " + desk.Program + " doctor contoso.azurecr.io\n" +
+			"  " + desk.Program + " doctor contoso.azurecr.io/app --json",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return mistype.Errorf("doctor takes one REGISTRY; see: %s --help", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return doctor(c.Context(), d, strings.Join(args, ""), asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of lines")
+	return c
+}
+
+// An exam is one run of doctor: what is asked about, and what has been found.
+type exam struct {
+	desk.Desk
+	rooms  *wiring.Rooms // nil where one of our variables is wrong
+	broken error         // what is wrong with it
+	host   registry.Host
+	named  bool // the host was, so that the network may be asked
+	// repository is what permissions are asked for; "" for none in particular.
+	repository string
+
+	results report
+	status  map[string]status // of each check
+
+	id                      identity.Identity
+	viaProxy, entraViaProxy bool
+	greeting                exchange.Challenge
+	unwelcome               error        // why the greeting was none of a registry that works
+	access                  secret.Token // for Entra identities
+	user                    string       // with its password, what clients would be answered
+	password                secret.String
+	anonymous               bool // clients would be answered that nothing was found
+}
+
+// A check looks at one thing.
+type check struct {
+	name string
+	// after are checks without whose success this one makes no sense.
+	after []string
+	run   func(context.Context, *exam) finding
+}
+
+// The checks, in order: those of the machine, those of each registry that need no
+// network, and those that ask the network.
+var (
+	machineChecks = []check{
+		{"version", nil, checkVersion},
+		{"binary", nil, checkBinary},
+		{"settings", nil, checkSettings},
+		{"config", []string{"settings"}, checkConfig},
+		{"vault", []string{"settings"}, checkVault},
+		{"keyring", []string{"settings"}, checkKeyring},
+	}
+	registryChecks = []check{
+		{"docker", nil, checkDocker},
+		{"docker-env", nil, checkDockerEnv},
+		{"podman", nil, checkPodman},
+		{"identity", []string{"settings", "config"}, checkIdentity},
+	}
+	networkChecks = []check{
+		{"proxy", nil, checkProxy},
+		{"dns", []string{"proxy"}, checkDNS},
+		{"dns-entra", []string{"proxy", "identity"}, checkEntraDNS},
+		{"tls", []string{"settings", "proxy"}, checkTLS},
+		{"clock", []string{"tls"}, checkClock},
+		{"challenge", []string{"tls"}, checkChallenge},
+		{"sign-in", []string{"identity"}, checkSignIn},
+		{"exchange", []string{"tls", "sign-in"}, checkExchange},
+		{"permissions", []string{"tls"}, checkPermissions},
+	}
+)
+
+func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
+	e := &exam{Desk: d, named: typed != "", status: map[string]status{}}
+	e.rooms, e.broken = d.Open()
+	e.results = report{Version: d.Version, Checks: []result{}, home: e.below("HOME"), out: d.Stdout}
+	if asJSON {
+		e.results.out = io.Discard
+	}
+	about := "this machine"
+	if e.named {
+		if err := e.read(typed); err != nil {
+			return desk.About(typed, err)
+		}
+		about = e.host.String()
+		e.results.Registry = about
+	}
+	e.examine(ctx, "", machineChecks)
+	e.examineRegistries(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := e.results.end(d.Stdout, asJSON, e.named); err != nil {
+		return err
+	}
+	if n := e.results.Failed; n > 0 {
+		return desk.About(about, fmt.Errorf("%d check%s failed", n, strings.Repeat("s", min(n-1, 1))))
+	}
+	return nil
+}
+
+// read understands the registry as get does, so that a config file which can't be
+// read spoils the built-in clouds for nobody. A repository may follow it.
+func (e *exam) read(typed string) error {
+	var clouds registry.Clouds
+	var broken error
+	if e.rooms != nil {
+		clouds, broken = e.rooms.Identities.Config.Clouds()
+	}
+	var err error
+	if e.host, err = clouds.ParseHost(typed); err != nil && broken != nil {
+		return broken
+	}
+	if err != nil {
+		return mistype.Errorf("%q is not an Azure container registry such as contoso.azurecr.io (%w)", typed, err)
+	}
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(typed), "https://"), "/")
+	path = strings.Trim(path, "/")
+	if path != "v1" && path != "v2" && strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == "" {
+		e.repository = path
+	}
+	return nil
+}
+
+// examineRegistries looks at the registry that was named, or, without the network,
+// at those that the helper knows.
+func (e *exam) examineRegistries(ctx context.Context) {
+	if e.named {
+		e.examine(ctx, e.host.String(), registryChecks)
+		e.examine(ctx, e.host.String(), networkChecks)
+		return
+	}
+	known, _ := e.Helper.List() // what is wrong has been said
+	for _, server := range slices.Sorted(maps.Keys(known)) {
+		clouds, _ := e.rooms.Identities.Config.Clouds()
+		host, err := clouds.ParseHost(server)
+		if err != nil {
+			continue // another registry's login, as a credsStore keeps
+		}
+		e.host = host
+		e.examine(ctx, e.host.String(), registryChecks)
+	}
+}
+
+// checkTimeout is more than what the slowest check takes: az has 10 seconds, and so
+// has a request, which may be repeated.
+const checkTimeout = 25 * time.Second
+
+func (e *exam) examine(ctx context.Context, about string, checks []check) {
+	for _, c := range checks {
+		if ctx.Err() != nil {
+			return
+		}
+		began := e.Now()
+		f := e.try(ctx, c)
+		e.status[c.name] = f.status
+		e.results.add(result{
+			Check: c.name, Registry: about, Status: f.status, Code: f.code, Fact: f.fact, Hint: f.hint, Milliseconds: e.Now().Sub(began).Milliseconds(),
+		})
+	}
+}
+
+// try runs a check unless what it needs has failed.
+func (e *exam) try(ctx context.Context, c check) finding {
+	for _, needed := range c.after {
+		if s := e.status[needed]; s != okay && s != warned {
+			return skip("not tried, because %s was not ok", needed)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return c.run(ctx, e)
+}
