@@ -94,6 +94,10 @@ func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fa
 			f.CloseConn = true
 		case "hang":
 			f.Hang = true
+		case "latency":
+			d, err := time.ParseDuration(value)
+			ts.Check(err)
+			f.Latency = d
 		case "aadsts":
 			f = s.cloud.AADSTS(number)
 		case "replace":

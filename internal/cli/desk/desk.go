@@ -5,6 +5,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -58,6 +59,16 @@ func About(target string, err error) error {
 		return err
 	}
 	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
+}
+
+// slow is how long a person waits without being told for what.
+const slow = time.Second
+
+// Waiting tells the person what is being waited for, if that takes longer than a
+// second. Call the function that it returns when the wait is over.
+func (d Desk) Waiting(what string) (over func()) {
+	timer := time.AfterFunc(slow, func() { fmt.Fprintf(d.Stderr, "%s…\n", what) })
+	return func() { timer.Stop() }
 }
 
 // CompleteRegistry offers the registries that the helper has something for.

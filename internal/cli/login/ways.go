@@ -167,6 +167,7 @@ func (a *attempt) application(ctx context.Context, l identity.Login, value secre
 	if err != nil {
 		return proven{}, err
 	}
+	defer a.Waiting("signing in as " + id.String())()
 	access, err := a.rooms.Entra.AccessToken(ctx, id.WithSecret(value), a.host.Cloud())
 	if err != nil {
 		return proven{}, a.failed(proven{Login: l}, fmt.Errorf("signing in as %s: %w", id, err))
@@ -197,6 +198,7 @@ func (a *attempt) keyless(kind identity.Kind) func(context.Context) (proven, err
 		if err != nil || kind == identity.Anonymous {
 			return proven{Login: l}, err
 		}
+		defer a.Waiting("signing in as " + id.String())()
 		access, err := a.rooms.Entra.AccessToken(ctx, id, a.host.Cloud())
 		if err != nil {
 			return proven{}, a.failed(proven{Login: l}, fmt.Errorf("signing in as %s: %w", id, err))

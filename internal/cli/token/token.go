@@ -76,7 +76,9 @@ func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) err
 	if fresh {
 		get = d.Helper.GetFreshContext
 	}
+	over := d.Waiting("getting a token for " + host.String())
 	user, value, err := get(ctx, host.String())
+	over()
 	if missing := new(credhelper.NotFoundError); errors.As(err, &missing) && missing.Why == "" {
 		return errors.New("there is no token: this registry is to be left alone")
 	}
