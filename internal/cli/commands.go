@@ -80,6 +80,17 @@ func Root(d desk.Desk) *cobra.Command {
 	root.AddCommand(login.Commands(d)...)
 	root.AddCommand(configure.Commands(d)...)
 	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d), doctor.Command(d))
+	for _, c := range root.Commands() {
+		if strings.Contains(c.Use, "REGISTRY") {
+			c.ValidArgsFunction = d.CompleteRegistry
+		}
+	}
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args, c.RunE = cobra.ArbitraryArgs, func(*cobra.Command, []string) error {
+			return mistype.Errorf("say for which shell: %s completion bash, zsh, fish or powershell", program)
+		}
+	}
 	return root
 }
 

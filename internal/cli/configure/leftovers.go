@@ -51,7 +51,7 @@ func (j *job) concerns(server string) (host string, concerned bool) {
 // mayRemove says what was found. Without --remove-leftovers only a person can allow
 // its removal: it may be all that they have.
 func (j *job) mayRemove(path, server string, wins bool) bool {
-	why := "which is no longer needed"
+	why := "which is not looked at any more (a password is kept by: docker-credential-acr login REGISTRY --username NAME)"
 	if wins {
 		why = "which wins over this helper"
 	}

@@ -52,7 +52,6 @@ An application (--service-principal, --certificate, --federated-token-file) need
 		Example: "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
 			"  " + desk.Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
 			"  " + desk.Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
-		ValidArgsFunction: d.CompleteRegistry,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())

@@ -29,7 +29,6 @@ was sealed with is destroyed, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME)
 share it. Nothing is asked.`,
 		Example: "  " + desk.Program + " logout contoso.azurecr.io\n" +
 			"  " + desk.Program + " logout --all",
-		ValidArgsFunction: d.CompleteRegistry,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case all && len(args) > 0:
