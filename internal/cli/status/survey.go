@@ -36,12 +36,15 @@ func (s survey) rows(typed string) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, _ := s.rooms.Identities.Config.Entries() // what is wrong with them stands in the rows of registries
+	rows := []Row{}
+	entries, err := s.rooms.Identities.Config.Entries()
+	if err != nil {
+		rows = append(rows, Row{Error: err.Error(), Code: codeOf(err)})
+	}
 	known := map[string]bool{}
 	for _, e := range entries {
 		known[e.Pattern] = true
 	}
-	rows := []Row{}
 	for _, e := range kept {
 		if e.Unreadable != nil {
 			rows = append(rows, Row{
