@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -120,24 +119,17 @@ func (r *rooms) answer(ctx context.Context, host registry.Host, id identity.Iden
 		return "", "", &NotFoundError{Registry: host.String()}
 	case id.Kind == identity.None:
 		return r.storedToken(ctx, host, id.Source)
-	case id.Kind == identity.RegistryUser, id.Kind == identity.ServicePrincipal && id.Tenant == "":
+	case id.AsStored():
 		s, err := r.Vault.Secret(ctx, *id.Login)
 		return id.Login.UserName(), s.Reveal(), err
 	}
 	token, err := r.Vault.Get(ctx, host, id, func(ctx context.Context) (secret.Token, error) {
 		return r.fetch(ctx, host, id)
 	})
-	if id.Presumed && nobody(err) {
+	if id.Presumed && machine.Nobody(err) {
 		return r.storedToken(ctx, host, "this machine has no managed identity of its own, or several")
 	}
 	return NullGUID, token.Value.Reveal(), err
-}
-
-// nobody says whether a machine turned out to have no identity that could be
-// meant.
-func nobody(err error) bool {
-	var coded interface{ Code() string }
-	return errors.As(err, &coded) && slices.Contains([]string{machine.CodeNoIMDS, machine.CodeNoIdentity, machine.CodeSeveralIdentities}, coded.Code())
 }
 
 // fetch signs in and exchanges: the slow path, which the vault runs once for

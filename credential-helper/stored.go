@@ -95,7 +95,7 @@ func (h *Helper) List() (map[string]string, error) {
 	for _, l := range known {
 		switch {
 		case strings.Contains(l.Server, "*"), l.Kind == identity.Anonymous: // answers for no name that is known, or for none
-		case l.Kind == identity.RegistryUser, l.Kind == identity.ServicePrincipal && l.Tenant == "":
+		case l.Identity().AsStored():
 			users[l.Server] = l.UserName()
 		case users[l.Server] == "":
 			users[l.Server] = NullGUID

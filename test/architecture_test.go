@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
 	"internal/cli/doctor": {
-		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/machine", "internal/exchange",
+		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/machine", "internal/exchange",
 		"internal/guard", "internal/identity", "internal/keyring", "internal/owner", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/login": {
@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/status": {
-		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
+		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
 		"internal/vault", "internal/wiring",
 	},
 	"internal/cli/token": {
@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/unlock": {"internal/cli/desk"},
 	"internal/cli/hint": {
-		"credential-helper", "internal/clientconfig", "internal/delegate", "internal/entra/assertion", "internal/entra/authority",
+		"internal/failure", "credential-helper", "internal/clientconfig", "internal/delegate", "internal/entra/assertion", "internal/entra/authority",
 		"internal/entra/devtool", "internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity",
 		"internal/vault",
 	},
@@ -65,14 +65,14 @@ var rooms = map[string][]string{
 		"internal/entra/assertion", "internal/entra/authority", "internal/entra/devtool", "internal/entra/machine", "internal/entra/signin",
 		"internal/identity", "internal/registry", "internal/secret",
 	},
-	"internal/entra/assertion":   {"internal/entra/authority", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
+	"internal/entra/assertion":   {"internal/failure", "internal/entra/authority", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
 	"internal/entra/authority":   {"internal/guard"},
 	"internal/entra/devtool":     {"internal/entra/authority", "internal/identity", "internal/secret", "internal/tool"},
-	"internal/entra/machine":     {"internal/entra/authority", "internal/guard", "internal/identity", "internal/secret"},
+	"internal/entra/machine":     {"internal/failure", "internal/entra/authority", "internal/guard", "internal/identity", "internal/secret"},
 	"internal/entra/signin/door": {},
 	"internal/entra/signin":      {"internal/entra/authority", "internal/entra/signin/door", "internal/guard", "internal/identity", "internal/registry", "internal/secret"},
 	"internal/exchange":          {"internal/guard", "internal/registry", "internal/secret"},
-	"internal/vault":             {"internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
+	"internal/vault":             {"internal/failure", "internal/identity", "internal/owner", "internal/registry", "internal/secret", "internal/vault/sealed"},
 	"internal/vault/sealed":      {"internal/identity", "internal/owner", "internal/secret"},
 	"internal/identity/choice": {
 		"internal/identity", "internal/identity/config", "internal/identity/profile", "internal/identity/proof", "internal/registry",
@@ -85,6 +85,7 @@ var rooms = map[string][]string{
 	"internal/tool":             {"internal/secret"},
 	"internal/keyring":          {"internal/owner"},
 	"internal/clientconfig":     {"internal/owner"},
+	"internal/failure":          {},
 	"internal/firmware":         {},
 	"internal/guard":            {},
 	"internal/owner":            {},

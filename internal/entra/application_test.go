@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"log/slog"
 	"math/big"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
@@ -177,8 +177,7 @@ func TestAProofThatIsMissing(t *testing.T) {
 		id := principal(app, "")
 		change(&id)
 		_, err := newClient(cloud).AccessToken(t.Context(), id, cloudOf(t, "contoso.azurecr.io"))
-		var coded interface{ Code() string }
-		if !errors.As(err, &coded) || coded.Code() != code {
+		if failure.Code(err) != code {
 			t.Errorf("got %v, want %s", err, code)
 		}
 	}

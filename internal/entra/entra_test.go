@@ -1,13 +1,13 @@
 package entra
 
 import (
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
@@ -101,8 +101,7 @@ func TestRefusals(t *testing.T) {
 			id := principal(app, "s3cret")
 			row.do(cloud, app, &id)
 			_, err := newClient(cloud).AccessToken(t.Context(), id, cloudOf(t, "contoso.azurecr.io"))
-			var coded interface{ Code() string }
-			if !errors.As(err, &coded) || coded.Code() != row.code {
+			if failure.Code(err) != row.code {
 				t.Fatalf("%v", err)
 			}
 			if text := err.Error(); cloud.FindCanary(text) != "" || strings.Contains(text, "<") || strings.Contains(text, "wr0ng") || strings.Contains(text, "Trace ID") {

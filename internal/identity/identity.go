@@ -213,6 +213,12 @@ func (id Identity) WithSecret(s secret.String) Identity {
 	return id
 }
 
+// AsStored says whether clients are answered what was stored, letter by letter: a
+// registry's own user, or a service principal whose tenant nobody knows.
+func (id Identity) AsStored() bool {
+	return id.Kind == RegistryUser || id.Kind == ServicePrincipal && id.Tenant == ""
+}
+
 // Same says whether two identities would earn the same token.
 func (id Identity) Same(other Identity) bool {
 	return id.Kind == other.Kind && id.Tenant == other.Tenant && id.ClientID == other.ClientID &&

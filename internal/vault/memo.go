@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
 )
@@ -48,16 +49,8 @@ func (v *Vault) remember(ctx context.Context, s sealer, server, name string, fai
 	if ctx.Err() != nil || errors.As(failed, &ours) {
 		return
 	}
-	note := Failure{Server: server, Text: failed.Error(), Since: v.Now()}
-	var coded interface{ Code() string }
-	if errors.As(failed, &coded) {
-		note.Hint = coded.Code()
-	}
-	rest := max(shareFailure, min(restAlive, spare.Expires.Sub(note.Since)))
-	var patient interface{ RetryAfter() time.Duration }
-	if errors.As(failed, &patient) {
-		rest = max(rest, min(patient.RetryAfter(), maxRetryAfter))
-	}
+	note := Failure{Server: server, Hint: failure.Code(failed), Text: failed.Error(), Since: v.Now()}
+	rest := max(shareFailure, min(restAlive, spare.Expires.Sub(note.Since)), min(failure.RetryAfter(failed), maxRetryAfter))
 	note.Expires = note.Since.Add(rest)
 	content, err := json.Marshal(note)
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -251,8 +252,7 @@ func TestAFailureIsShared(t *testing.T) {
 		first := get()
 		c.advance(row.shared - time.Second)
 		second := get()
-		var coded interface{ Code() string }
-		if first == nil || second == nil || second.Error() != first.Error() || !errors.As(second, &coded) || coded.Code() != "acr-429" {
+		if first == nil || second == nil || second.Error() != first.Error() || failure.Code(second) != "acr-429" {
 			t.Errorf("wait %v: the failure %v was shared as %v", row.wait, first, second)
 		}
 		if fetched.Load() != 1 {

@@ -40,12 +40,12 @@ func checkSignIn(ctx context.Context, e *exam) finding {
 	switch {
 	case e.id.Kind == identity.None, e.id.Kind == identity.Anonymous:
 		return e.open(ctx, "an ACR token that was stored is answered")
-	case e.id.Kind == identity.RegistryUser, e.id.Kind == identity.ServicePrincipal && e.id.Tenant == "":
+	case e.id.AsStored():
 		return e.open(ctx, "the stored login is answered as it is")
 	}
 	var err error
 	e.access, err = e.rooms.SignIn(ctx, e.host, e.id)
-	if e.id.Presumed && noMachine(err) {
+	if e.id.Presumed && machine.Nobody(err) {
 		return e.open(ctx, "this machine has no identity to speak of; an ACR token that was stored is answered")
 	}
 	if err != nil {
@@ -68,13 +68,6 @@ func (e *exam) open(ctx context.Context, fact string) finding {
 	}
 	e.password = secret.New(password)
 	return ok("%s", fact)
-}
-
-// noMachine says that a machine turned out to have no identity that could be meant,
-// which a get takes for nobody.
-func noMachine(err error) bool {
-	var coded interface{ Code() string }
-	return errors.As(err, &coded) && slices.Contains([]string{machine.CodeNoIMDS, machine.CodeNoIdentity, machine.CodeSeveralIdentities}, coded.Code())
 }
 
 func checkExchange(ctx context.Context, e *exam) finding {

@@ -1,8 +1,8 @@
 package doctor
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +11,7 @@ import (
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 )
 
 // A status is a check's outcome. The values are what people read and scripts compare.
@@ -47,11 +48,7 @@ func fail(code, format string, args ...any) finding {
 
 // because is a failure that one of the rooms tells, with its code and hint.
 func (e *exam) because(err error) finding {
-	f := finding{status: failed, code: codeFailed, fact: err.Error()}
-	var coded interface{ Code() string }
-	if errors.As(err, &coded) {
-		f.code = coded.Code()
-	}
+	f := finding{status: failed, code: cmp.Or(failure.Code(err), codeFailed), fact: err.Error()}
 	about := &credhelper.Error{Registry: e.host.String(), Source: e.id.Source, Err: err}
 	if e.id.Source != "" {
 		about.Identity = e.id.String()

@@ -10,6 +10,7 @@ import (
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
@@ -60,11 +61,10 @@ func hintFor(failed *credhelper.Error) string {
 	if errors.Is(failed, vault.ErrNoHome) {
 		return "unlock the OS keyring (docker-credential-acr unlock), or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600); what holds no secret can stand in the config file"
 	}
-	var coded interface{ Code() string }
-	if !errors.As(failed, &coded) {
+	code := failure.Code(failed)
+	if code == "" {
 		return ""
 	}
-	code := coded.Code()
 	hint := cmp.Or(hintBySource(failed)[code], hints[code], traced)
 	client := failed.Identity[strings.LastIndex(failed.Identity, " ")+1:]
 	login := Quoted(failed.Registry)

@@ -43,7 +43,7 @@ func (s survey) opens(ctx context.Context, server string) error {
 // that the keyring is read once.
 func (s survey) usable(ctx context.Context, host registry.Host, id identity.Identity) error {
 	v := s.rooms.Vault
-	if asStored(id) {
+	if id.AsStored() {
 		_, err := v.Secret(ctx, *id.Login)
 		return err
 	}

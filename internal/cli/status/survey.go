@@ -2,12 +2,12 @@ package status
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
@@ -39,7 +39,7 @@ func (s survey) rows(typed string) ([]Row, error) {
 	rows := []Row{}
 	entries, err := s.rooms.Identities.Config.Entries()
 	if err != nil {
-		rows = append(rows, Row{Error: err.Error(), Code: codeOf(err)})
+		rows = append(rows, Row{Error: err.Error(), Code: failure.Code(err)})
 	}
 	known := map[string]bool{}
 	for _, e := range entries {
@@ -48,7 +48,7 @@ func (s survey) rows(typed string) ([]Row, error) {
 	for _, e := range kept {
 		if e.Unreadable != nil {
 			rows = append(rows, Row{
-				Error: (&vault.LoginError{Why: e.Unreadable}).Error(), Code: codeOf(&vault.LoginError{Why: e.Unreadable}),
+				Error: (&vault.LoginError{Why: e.Unreadable}).Error(), Code: failure.Code(&vault.LoginError{Why: e.Unreadable}),
 				Login: true, KeyHome: e.Home, KeyElsewhere: !e.Reachable,
 			})
 			continue
@@ -88,7 +88,7 @@ func (s survey) host(host registry.Host) Row {
 	if id.Login != nil {
 		r.stored(s.rooms.Vault, *id.Login)
 	}
-	if asStored(id) || id.Kind == identity.None || id.Kind == identity.Anonymous {
+	if id.AsStored() || id.Kind == identity.None || id.Kind == identity.Anonymous {
 		return r
 	}
 	kept, ok, failed := s.rooms.Vault.Peek(host, id)
@@ -102,11 +102,6 @@ func (s survey) host(host registry.Host) Row {
 		r.Failure = &Failure{failed.Text, failed.Hint, failed.Expires}
 	}
 	return r
-}
-
-// asStored says whether what is answered is what was stored, letter by letter.
-func asStored(id identity.Identity) bool {
-	return id.Kind == identity.RegistryUser || id.Kind == identity.ServicePrincipal && id.Tenant == ""
 }
 
 func (s survey) token(kept vault.Entry, renewed bool) *Token {
@@ -185,14 +180,6 @@ func (r *Row) stored(v *vault.Vault, l identity.Login) {
 }
 
 func (r Row) failed(err error) Row {
-	r.Error, r.Code = err.Error(), codeOf(err)
+	r.Error, r.Code = err.Error(), failure.Code(err)
 	return r
-}
-
-func codeOf(err error) string {
-	var coded interface{ Code() string }
-	if errors.As(err, &coded) {
-		return coded.Code()
-	}
-	return ""
 }

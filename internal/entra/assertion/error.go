@@ -1,8 +1,10 @@
 package assertion
 
 import (
-	"errors"
+	"cmp"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 )
 
 // An Error says why there is no proof to show. It never holds a token, nor a word
@@ -44,20 +46,12 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Code is what a hint is looked up by: the cause's own, where it has one.
 func (e *Error) Code() string {
-	var coded interface{ Code() string }
-	if errors.As(e.cause, &coded) {
-		return coded.Code()
-	}
-	return e.code
+	return cmp.Or(failure.Code(e.cause), e.code)
 }
 
 // RetryAfter is how long an issuer asks to wait; zero if it doesn't say.
 func (e *Error) RetryAfter() time.Duration {
-	var patient interface{ RetryAfter() time.Duration }
-	if errors.As(e.cause, &patient) {
-		return patient.RetryAfter()
-	}
-	return e.wait
+	return cmp.Or(failure.RetryAfter(e.cause), e.wait)
 }
 
 func unusable(why string) *Error { return &Error{why: why, code: CodeCertificate} }

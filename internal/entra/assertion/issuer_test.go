@@ -1,12 +1,12 @@
 package assertion
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -92,8 +92,7 @@ func TestRetryAfterIsKnown(t *testing.T) {
 	job := s.AddGitHubActions().Job("repo:contoso/app:ref:refs/heads/main")
 	s.Fault("run-actions-1-azure-eastus.actions.githubusercontent.com", "*", azuretest.Fault{Status: 503, Header: http.Header{"Retry-After": {"60"}}})
 	err := s.signIn(s.identity(identity.GitHubActions, github(job)))
-	var patient interface{ RetryAfter() time.Duration }
-	if !errors.As(err, &patient) || patient.RetryAfter() != time.Minute {
+	if failure.RetryAfter(err) != time.Minute {
 		t.Errorf("%v", err)
 	}
 }

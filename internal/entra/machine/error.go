@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 )
@@ -114,6 +116,12 @@ func withID(id identity.Identity) string {
 		return " with resource id " + id.ResourceID
 	}
 	return ""
+}
+
+// Nobody says whether a machine turned out to have no identity that could be meant,
+// which is nobody where nobody asked for one.
+func Nobody(err error) bool {
+	return slices.Contains([]string{CodeNoIMDS, CodeNoIdentity, CodeSeveralIdentities}, failure.Code(err))
 }
 
 // translate keeps MSAL's own texts away from people: they quote whole bodies.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
@@ -117,8 +118,7 @@ func (s *stage) opens(token secret.Token) bool {
 // hasCode checks an error's code, and that it quotes nothing.
 func (s *stage) hasCode(err error, want string) {
 	s.t.Helper()
-	var coded interface{ Code() string }
-	if !errors.As(err, &coded) || coded.Code() != want {
+	if failure.Code(err) != want {
 		s.t.Fatalf("got %v, want the code %s", err, want)
 	}
 	if text := err.Error(); text == "" || s.cloud.FindCanary(text) != "" || strings.Contains(text, "Trace ID") {
