@@ -87,7 +87,7 @@ func (h *Helper) addToken(ctx context.Context, r *rooms, host registry.Host, val
 	if err != nil {
 		return err
 	}
-	if id.Kind != identity.None && id.Kind != identity.Anonymous && !id.Presumed {
+	if !id.Nobody() && !id.Presumed {
 		h.world.Log.Debug("token not stored", "why", "it is earned when needed", "identity", id)
 		h.learnTenant(ctx, r, id, claims.TenantID)
 		return nil

@@ -84,7 +84,7 @@ var rooms = map[string][]string{
 	"internal/delegate":         {"internal/secret", "internal/tool"},
 	"internal/tool":             {"internal/secret"},
 	"internal/keyring":          {"internal/owner"},
-	"internal/clientconfig":     {"internal/owner"},
+	"internal/clientconfig":     {"internal/owner", "internal/secret"},
 	"internal/failure":          {},
 	"internal/firmware":         {},
 	"internal/guard":            {},

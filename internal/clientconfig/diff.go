@@ -34,18 +34,37 @@ func masked(content []byte) []byte {
 	if err != nil {
 		return content
 	}
-	jsonString := regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?`) // one with a colon behind it is a key
-	for i := len(top.members) - 1; i >= 0; i-- {                 // from behind, so that offsets stay
+	for i := len(top.members) - 1; i >= 0; i-- { // from behind, so that offsets stay
 		m := top.members[i]
-		if strings.EqualFold(m.key, helpersKey) || strings.EqualFold(m.key, storeKey) {
-			continue
+		if value := content[m.value:m.end]; !namesHelpers(m.key, value) {
+			content = splice(content, m.value, m.end, hidden(string(value)))
 		}
-		content = splice(content, m.value, m.end, jsonString.ReplaceAllStringFunc(string(content[m.value:m.end]), func(s string) string {
-			if strings.HasSuffix(s, ":") {
-				return s
-			}
-			return `"…"`
-		}))
 	}
 	return content
+}
+
+// namesHelpers says whether a value holds names of helpers and nothing else.
+func namesHelpers(key string, value []byte) bool {
+	switch {
+	case strings.EqualFold(key, storeKey):
+		return json.Unmarshal(value, new(string)) == nil
+	case strings.EqualFold(key, helpersKey):
+		return json.Unmarshal(value, &map[string]string{}) == nil
+	}
+	return false
+}
+
+// hidden replaces strings, numbers and truths. A string with a colon behind it is a
+// key, which may have a password in it as well: https://user:password@host.
+func hidden(value string) string {
+	return regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?|-?[0-9][-+.0-9Ee]*|true|false`).ReplaceAllStringFunc(value, func(s string) string {
+		key, isKey := strings.CutSuffix(s, ":")
+		switch {
+		case isKey && strings.Contains(key, "@"):
+			return `"…":`
+		case isKey:
+			return s
+		}
+		return `"…"`
+	})
 }

@@ -100,35 +100,6 @@ func UnsetStore(text []byte) ([]byte, error) {
 	return remove(text, d.top, d.at), nil
 }
 
-// HelperFor is the helper that a file names for a registry; "" if none.
-func HelperFor(text []byte, host string) (string, error) {
-	d, err := open(orEmpty(text), helpersKey)
-	if err != nil {
-		return "", err
-	}
-	i, err := d.inner.find(host, exactly)
-	if err != nil || i < 0 {
-		return "", err
-	}
-	return d.name(d.inner.members[i]), nil
-}
-
-// Logins lists the servers for which a file holds a credential in clear.
-func Logins(text []byte) (servers []string, err error) {
-	d, err := open(orEmpty(text), loginsKey)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range d.inner.members {
-		var login struct{ Auth, Password, IdentityToken, RegistryToken string }
-		_ = json.Unmarshal(text[m.value:m.end], &login) // what can't be read is no login to its client either
-		if login.Auth+login.Password+login.IdentityToken+login.RegistryToken != "" {
-			servers = append(servers, m.key)
-		}
-	}
-	return servers, nil
-}
-
 // RemoveLogin takes out what a file holds for a server.
 func RemoveLogin(text []byte, server string) ([]byte, error) {
 	d, err := open(orEmpty(text), loginsKey)

@@ -22,7 +22,8 @@ type File struct {
 	// with secrets, unless one sets another.
 	Mode fs.FileMode
 
-	target string // behind symlinks
+	target  string // behind symlinks
+	foreign bool   // belongs to another user
 }
 
 // ReadFile reads a client's file; one that isn't there is empty.
@@ -45,44 +46,69 @@ func ReadFile(path string) (File, error) {
 	if err != nil {
 		return f, err
 	}
-	if !owner.Mine(info) { // the replaced file would be ours, and lost to them
-		return f, &Error{CodeForeignFile, "it belongs to another user"}
-	}
-	f.target, f.Mode, f.Exists = target, info.Mode().Perm(), true
+	f.target, f.Mode, f.Exists, f.foreign = target, info.Mode().Perm(), true, !owner.Mine(info)
 	f.Text, err = owner.ReadRegular(target)
 	return f, err
 }
 
-// Replace writes the file anew, in one step: whoever reads meanwhile gets the old text
-// or the new one. Mode and symlinks stay. It refuses if somebody else has written it
-// since it was read.
-func (f File) Replace(text []byte) error {
-	if err := f.unchanged(); err != nil {
-		return err
+// Editable says why the file must stay as it is; nil if it need not.
+func (f File) Editable() error {
+	if f.foreign { // what took its place would be ours, and lost to them
+		return &Error{CodeForeignFile, "it belongs to another user"}
+	}
+	return nil
+}
+
+// A Change is a file's next text, which lies beside it and is ready to take its place.
+// So of several files either all can be written, or none is.
+type Change struct {
+	file File
+	next string // a temporary file; "" where the file goes
+}
+
+// Prepare makes ready what the file is to become; nil means that it goes. Mode and
+// symlinks stay. Discard what isn't applied.
+func (f File) Prepare(text []byte) (*Change, error) {
+	c := &Change{file: f}
+	if text == nil {
+		return c, f.unchanged()
 	}
 	dir := filepath.Dir(f.target)
 	if err := os.MkdirAll(dir, f.Mode|f.Mode&0o444>>2); err != nil { // whoever may read may enter
-		return err
+		return nil, err
 	}
 	next, err := os.CreateTemp(dir, "."+filepath.Base(f.target)+".*")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.Remove(next.Name()) // after the rename there is nothing left to remove
+	c.next = next.Name()
 	_, err = next.Write(text)
 	err = cmp.Or(err, next.Chmod(f.Mode), next.Sync())
-	if err := cmp.Or(err, next.Close()); err != nil {
-		return err
+	if err = cmp.Or(err, next.Close(), f.unchanged()); err != nil {
+		c.Discard()
+		return nil, err
 	}
-	return os.Rename(next.Name(), f.target)
+	return c, nil
 }
 
-// Remove deletes the file.
-func (f File) Remove() error {
-	if err := f.unchanged(); err != nil {
+// Apply puts the text in the file's place, in one step: whoever reads meanwhile gets
+// the old text or the new one. It refuses if somebody else has written the file since
+// it was read.
+func (c *Change) Apply() error {
+	if err := c.file.unchanged(); err != nil {
 		return err
 	}
-	return os.Remove(f.Path)
+	if c.next == "" {
+		return os.Remove(c.file.Path)
+	}
+	return os.Rename(c.next, c.file.target)
+}
+
+// Discard takes back what was prepared. After Apply it does nothing.
+func (c *Change) Discard() {
+	if c.next != "" {
+		_ = os.Remove(c.next)
+	}
 }
 
 func (f File) unchanged() error {

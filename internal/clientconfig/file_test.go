@@ -19,6 +19,14 @@ func write(t *testing.T, path, content string, mode os.FileMode) string {
 	return path
 }
 
+func replace(f File, text string) error {
+	c, err := f.Prepare([]byte(text))
+	if err != nil {
+		return err
+	}
+	return c.Apply()
+}
+
 func TestReplaceKeepsModeAndLinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has neither")
@@ -34,7 +42,7 @@ func TestReplaceKeepsModeAndLinks(t *testing.T) {
 	for path, behind := range map[string]string{link: target, dangling: filepath.Join(dir, "later", "auth.json")} {
 		f, err := ReadFile(path)
 		if err == nil {
-			err = f.Replace([]byte("{ }"))
+			err = replace(f, "{ }")
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +80,7 @@ func TestWhoeverMayReadMayEnter(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Mode = 0o644
-	if err := f.Replace([]byte(DropIn)); err != nil {
+	if err := replace(f, DropIn); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]os.FileMode{dir: 0o755, f.Path: 0o644} {
@@ -88,8 +96,41 @@ func TestReplaceSeesOtherWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c, err := f.Prepare([]byte("{ }"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(t, path, `{"a": 1}`, 0o600)
-	if err := f.Replace([]byte("{ }")); err == nil || err.Error() != "somebody else has just written it" {
+	if err := c.Apply(); err == nil || err.Error() != "somebody else has just written it" {
+		t.Error(err)
+	}
+	c.Discard()
+	if _, err := f.Prepare(nil); err == nil || err.Error() != "somebody else has just written it" {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestForeignFile holds that what belongs to somebody else is read and never replaced.
+func TestForeignFile(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "config.json"), "{}", 0o644)
+	mine, err := ReadFile(path)
+	if err != nil || mine.Editable() != nil {
+		t.Fatal(err, mine.Editable())
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := ReadFile(path)
+	if err != nil || string(theirs.Text) != "{}" {
+		t.Fatal(err)
+	}
+	if err := theirs.Editable(); err == nil || err.Error() != "it belongs to another user" {
 		t.Error(err)
 	}
 }

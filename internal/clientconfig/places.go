@@ -2,9 +2,11 @@ package clientconfig
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 )
 
@@ -18,6 +20,10 @@ type Places struct {
 	Auth []string
 	// DropIn is our drop-in file for containers-registries.conf(5).
 	DropIn string
+
+	// Search are the files that may have a login: Auth and, unless one was named by a
+	// variable, Docker's.
+	Search []string
 
 	registriesConf string
 	dropInDirs     []string
@@ -41,6 +47,10 @@ func FindPlaces(getenv func(string) string) (Places, error) {
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {
 		p.Docker = filepath.Join(dir, "config.json")
 	}
+	p.Search = p.Auth
+	if getenv("REGISTRY_AUTH_FILE") == "" {
+		p.Search = append(slices.Clone(p.Auth), p.Docker)
+	}
 	p.findRegistriesConf(getenv, home, os.Geteuid() == 0)
 	return p, nil
 }
@@ -63,6 +73,17 @@ func authFilesIn(getenv func(string) string, home string) []string {
 		temporary = filepath.Join("/run/containers", strconv.Itoa(os.Getuid()), "auth.json")
 	}
 	return []string{temporary, filepath.Join(config, containers, "auth.json")}
+}
+
+// LeaveHidden passes over the temporary one of Auth if we may not even look for it, as
+// below /run/containers, where only root may enter. It returns its path, or "".
+func (p *Places) LeaveHidden() (path string) {
+	_, err := os.Stat(p.Auth[0])
+	if len(p.Auth) == 1 || !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	path, p.Auth = p.Auth[0], p.Auth[1:]
+	return path
 }
 
 // findRegistriesConf follows containers-registries.conf.d(5): a user's own

@@ -13,10 +13,11 @@ import (
 // order; the reserved name stands for the files of containers-auth.json(5), without
 // which their logins would no longer count.
 const DropIn = `# Written by docker-credential-acr configure --all-registries
-credential-helpers = ["` + Helper + `", "` + authFiles + `"]
+credential-helpers = ["` + Helper + `", "` + AuthFiles + `"]
 `
 
-const authFiles = "containers-auth.json"
+// AuthFiles stands among helpers for the files of containers-auth.json(5).
+const AuthFiles = "containers-auth.json"
 
 // dropInName comes after names that begin with a digit: the last file wins.
 const dropInName = "docker-credential-acr.conf"
@@ -40,8 +41,8 @@ func CredentialHelpers(text []byte) (names []string, set bool) {
 // WantsDropIn says whether our drop-in file has to be written: not if a file names us
 // already. Other helpers are an error, unless forced and read before our file.
 func (p Places) WantsDropIn(force bool) (bool, error) {
-	names, where := p.everyRegistry()
-	others := slices.ContainsFunc(names, func(n string) bool { return n != authFiles })
+	names, where := p.EveryRegistry()
+	others := slices.ContainsFunc(names, func(n string) bool { return n != AuthFiles })
 	switch {
 	case slices.Contains(names, Helper):
 		return false, nil
@@ -53,8 +54,9 @@ func (p Places) WantsDropIn(force bool) (bool, error) {
 	return true, nil
 }
 
-// everyRegistry is who answers every registry, and which file says so.
-func (p Places) everyRegistry() (names []string, where string) {
+// EveryRegistry is who answers every registry, and which file says so; nobody, and
+// "", where no file does. Then AuthFiles alone is asked.
+func (p Places) EveryRegistry() (names []string, where string) {
 	files := []string{p.registriesConf}
 	for _, dir := range p.dropInDirs {
 		found, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // sorted

@@ -219,6 +219,9 @@ func (id Identity) AsStored() bool {
 	return id.Kind == RegistryUser || id.Kind == ServicePrincipal && id.Tenant == ""
 }
 
+// Nobody says that pulls are anonymous, whether by wish or for want of anybody.
+func (id Identity) Nobody() bool { return id.Kind == None || id.Kind == Anonymous }
+
 // Same says whether two identities would earn the same token.
 func (id Identity) Same(other Identity) bool {
 	return id.Kind == other.Kind && id.Tenant == other.Tenant && id.ClientID == other.ClientID &&

@@ -187,10 +187,11 @@ func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.Str
 	return l, v.putLogin(s, l, []byte(value.Reveal()))
 }
 
-// Ready says why no login could be kept; nil if one could. It may make the key.
-func (v *Vault) Ready(ctx context.Context) error {
-	_, err := v.sealer(ctx)
-	return err
+// Ready says in which home the key lies by which a login would be kept, or why none
+// could. It may make the key.
+func (v *Vault) Ready(ctx context.Context) (home string, err error) {
+	s, err := v.sealer(ctx)
+	return s.home, err
 }
 
 // LearnTenant completes a login with its tenant, unless it has changed since.

@@ -78,6 +78,22 @@ func TestConfigureAllRegistries(t *testing.T) {
 	})
 }
 
+// A password in clear that may be all that opens the registry goes on opening it.
+func TestConfigureKeepsPasswords(t *testing.T) {
+	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
+		if c.trades {
+			t.Skip("what docker login leaves is a token, which ends by itself")
+		}
+		s.registry.SetAdmin("contoso", adminPassword)
+		s.login(c, "contoso", adminPassword)
+		s.own("configure", host, "--client", c.family(), "--remove-leftovers")
+		s.pull(c, app)
+		if got := s.list()[host]; got != "contoso" {
+			t.Errorf("list names %q, not contoso", got)
+		}
+	})
+}
+
 // A login in clear that podman login left wins, until it is removed.
 func TestConfigureLeftovers(t *testing.T) {
 	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {

@@ -51,7 +51,7 @@ written if another helper is in the way.`,
 	f.addTo(c)
 	c.Flags().BoolVar(&f.every, "all-registries", false, "be asked about every registry, and keep the logins of all")
 	c.Flags().BoolVar(&f.force, "force", false, "replace another helper")
-	c.Flags().BoolVar(&f.removeLeftovers, "remove-leftovers", false, "remove logins in clear that are in the way")
+	c.Flags().BoolVar(&f.removeLeftovers, "remove-leftovers", false, "remove logins in clear; the password of whom only that file knows is kept sealed")
 	return c
 }
 
@@ -91,7 +91,7 @@ func run(d desk.Desk, f flags, args []string, plan func(*job, string) error) err
 
 // configure plans what names us in a client's files.
 func (j *job) configure(client string) error {
-	if j.find(desk.Program) == "" {
+	if !j.onPath(desk.Program) {
 		fmt.Fprintf(j.Stderr, "%s: will not find %s, which is not on the PATH\n", client, desk.Program)
 	}
 	if client == docker {
@@ -102,10 +102,13 @@ func (j *job) configure(client string) error {
 			if err := j.edit(j.places.Docker, func(text []byte) ([]byte, error) { return clientconfig.SetStore(text, j.force) }); err != nil {
 				return err
 			}
-			j.warnOfForeign()
+			j.warnOfOthers()
 		}
 		j.warnOfVariable()
 		return j.clear(client, j.places.Docker)
+	}
+	if j.hidden != "" {
+		fmt.Fprintf(j.Stderr, "podman: %s can't be looked for, neither here nor by Podman: set XDG_RUNTIME_DIR to a directory of yours\n", j.hidden)
 	}
 	kept := len(j.places.Auth) - 1
 	for i, path := range j.places.Auth {
@@ -141,7 +144,7 @@ func (j *job) namesHelper(path string) bool {
 		return true // let the edit say why
 	}
 	for _, host := range j.hosts {
-		if name, err := clientconfig.HelperFor(draft.text, host); err != nil || name != "" {
+		if r, err := clientconfig.Read(draft.text); err != nil || r.Helpers[host] != "" {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
@@ -37,12 +38,14 @@ func (f *draft) changed() bool {
 type job struct {
 	desk.Desk
 	flags
-	find    func(program string) (path string)
+	rooms   *wiring.Rooms
 	clouds  registry.Clouds
 	hosts   []string
 	places  clientconfig.Places
+	hidden  string // a file of Podman's that we may not look for; "" for none
 	clients []client
 	drafts  []*draft
+	moves   []leftover
 }
 
 func newJob(d desk.Desk, f flags, args []string) (*job, error) {
@@ -50,8 +53,8 @@ func newJob(d desk.Desk, f flags, args []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Desk: d, flags: f, find: rooms.Entra.Tools.Find}
-	if err := j.readHosts(rooms, args); err != nil {
+	j := &job{Desk: d, flags: f, rooms: rooms}
+	if err := j.readHosts(args); err != nil {
 		return nil, err
 	}
 	if j.places, err = clientconfig.FindPlaces(d.Getenv); err != nil {
@@ -60,8 +63,8 @@ func newJob(d desk.Desk, f flags, args []string) (*job, error) {
 	return j, j.findClients()
 }
 
-func (j *job) readHosts(rooms *wiring.Rooms, args []string) (err error) {
-	if j.clouds, err = rooms.Identities.Config.Clouds(); err != nil {
+func (j *job) readHosts(args []string) (err error) {
+	if j.clouds, err = j.rooms.Identities.Config.Clouds(); err != nil && len(args) > 0 { // needed to know a name
 		return err
 	}
 	for _, typed := range args {
@@ -79,6 +82,7 @@ func (j *job) readHosts(rooms *wiring.Rooms, args []string) (err error) {
 
 // findClients picks the client that was named, or those that are here.
 func (j *job) findClients() error {
+	j.hidden = j.places.LeaveHidden()
 	switch j.client {
 	case docker, podman:
 		j.clients = []client{{j.client, "as --client says"}}
@@ -103,7 +107,7 @@ func (j *job) findClients() error {
 // here is why a client is taken to be here; "" if it isn't.
 func (j *job) here(programs, files []string) string {
 	for _, name := range programs {
-		if j.find(name) != "" {
+		if j.onPath(name) {
 			return name + " is on the PATH"
 		}
 	}
@@ -114,6 +118,8 @@ func (j *job) here(programs, files []string) string {
 	}
 	return ""
 }
+
+func (j *job) onPath(program string) bool { return j.rooms.Entra.Tools.Find(program) != "" }
 
 // draft is what a file is to become so far. One file may be two clients'.
 func (j *job) draft(path string) (*draft, error) {
@@ -133,7 +139,7 @@ func (j *job) draft(path string) (*draft, error) {
 
 // about says which file a failure is about, once.
 func about(path string, err error) error {
-	if failed := new(fs.PathError); errors.As(err, &failed) && failed.Path == path {
+	if failed := new(fs.PathError); errors.As(err, &failed) { // which may name a temporary file beside it
 		err = failed.Err
 	}
 	return desk.About(path, err)
@@ -145,6 +151,9 @@ func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error 
 		return err
 	}
 	text, err := change(f.text)
+	if err == nil && !bytes.Equal(text, f.text) {
+		err = f.Editable()
+	}
 	if err != nil {
 		return about(path, err)
 	}
@@ -162,34 +171,48 @@ func (j *job) editExisting(path string, change func(text []byte) ([]byte, error)
 
 // finish shows what changes, and writes it.
 func (j *job) finish() error {
-	changed := false
-	for _, f := range j.drafts {
-		if !f.changed() {
-			continue
-		}
-		changed = true
+	changed := slices.DeleteFunc(slices.Clone(j.drafts), func(f *draft) bool { return !f.changed() })
+	for _, f := range changed {
 		fmt.Fprint(j.Stdout, f.Diff(f.text))
-		if j.dryRun {
-			continue
-		}
-		done, err := f.write()
-		if err != nil {
-			return about(f.Path, err)
-		}
-		fmt.Fprintln(j.Stderr, done, f.Path)
 	}
 	switch {
-	case !changed:
+	case len(changed) == 0:
 		fmt.Fprintln(j.Stderr, "there is nothing to change")
 	case j.dryRun:
 		fmt.Fprintln(j.Stderr, "nothing was written")
+	default:
+		return j.write(changed)
 	}
 	return nil
 }
 
-func (f *draft) write() (done string, err error) {
-	if f.text == nil {
-		return "removed", f.Remove()
+// write makes every file ready before the first takes its place, so that a directory
+// that can't be written to, or a full disk, is in the way of all. A password is in the
+// vault before it leaves a file.
+func (j *job) write(changed []*draft) error {
+	changes := make([]*clientconfig.Change, len(changed))
+	for i, f := range changed {
+		var err error
+		if changes[i], err = f.Prepare(f.text); err != nil {
+			return about(f.Path, err)
+		}
+		defer changes[i].Discard()
 	}
-	return "wrote", f.Replace(f.text)
+	if err := j.move(); err != nil {
+		return err
+	}
+	for i, f := range changed {
+		if err := changes[i].Apply(); err != nil {
+			return about(f.Path, err)
+		}
+		fmt.Fprintln(j.Stderr, f.done(), f.Path)
+	}
+	return nil
+}
+
+func (f *draft) done() string {
+	if f.text == nil {
+		return "removed"
+	}
+	return "wrote"
 }

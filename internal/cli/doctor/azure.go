@@ -38,7 +38,7 @@ func checkIdentity(_ context.Context, e *exam) finding {
 // stored for clients to see.
 func checkSignIn(ctx context.Context, e *exam) finding {
 	switch {
-	case e.id.Kind == identity.None, e.id.Kind == identity.Anonymous:
+	case e.id.Nobody():
 		return e.open(ctx, "an ACR token that was stored is answered")
 	case e.id.AsStored():
 		return e.open(ctx, "the stored login is answered as it is")

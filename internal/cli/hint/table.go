@@ -226,7 +226,7 @@ var hints = map[string]string{
 	guard.CodeTooLong:     proxy,
 	guard.CodeStranger:    proxy,
 
-	clientconfig.CodeOtherHelper: "let it be, or replace it by --force; the logins that it keeps are then no longer found",
+	clientconfig.CodeOtherHelper: "let it be, or replace it by --force; the logins that it keeps of other registries are found then only if the config file names it as delegate",
 	clientconfig.CodeLaterFile:   "add \"acr\" to the credential-helpers there, or take that line out",
 	clientconfig.CodeMalformed:   "mend that file, or move it away",
 	clientconfig.CodeChanged:     "try again",

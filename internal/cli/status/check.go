@@ -47,9 +47,8 @@ func (s survey) usable(ctx context.Context, host registry.Host, id identity.Iden
 		_, err := v.Secret(ctx, *id.Login)
 		return err
 	}
-	nobody := id.Kind == identity.None || id.Kind == identity.Anonymous
-	if nobody || id.Presumed {
-		if _, err := v.Get(ctx, host, vault.StoredToken, nil); err == nil || nobody {
+	if id.Nobody() || id.Presumed {
+		if _, err := v.Get(ctx, host, vault.StoredToken, nil); err == nil || id.Nobody() {
 			return unlessKept(err, "nobody is signed in for this registry, and no token is kept")
 		}
 	}

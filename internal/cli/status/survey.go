@@ -78,7 +78,7 @@ func (s survey) host(host registry.Host) Row {
 	if err != nil {
 		return r.failed(err)
 	}
-	if id.Kind == identity.None || id.Kind == identity.Anonymous || id.Presumed { // whoever stored a token meant it
+	if id.Nobody() || id.Presumed { // whoever stored a token meant it
 		if kept, ok, _ := s.rooms.Vault.Peek(host, vault.StoredToken); ok && kept.Life.Alive(s.now) {
 			id = vault.StoredToken
 			id.Source = "a stored token"
@@ -88,7 +88,7 @@ func (s survey) host(host registry.Host) Row {
 	if id.Login != nil {
 		r.stored(s.rooms.Vault, *id.Login)
 	}
-	if id.AsStored() || id.Kind == identity.None || id.Kind == identity.Anonymous {
+	if id.AsStored() || id.Nobody() {
 		return r
 	}
 	kept, ok, failed := s.rooms.Vault.Peek(host, id)

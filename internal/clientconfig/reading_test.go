@@ -1,0 +1,59 @@
+package clientconfig
+
+import (
+	"encoding/base64"
+	"maps"
+	"testing"
+)
+
+func TestRead(t *testing.T) {
+	for _, row := range []struct {
+		text, store string
+		helpers     map[string]string
+	}{
+		{"", "", nil},
+		{"null", "", nil},
+		{`{"credsStore": "x"}`, "x", nil},
+		{`{"credshelpers": {"a": "y"}, "CREDHELPERS": {"b": "z"}, "credsStore": ""}`, "", map[string]string{"b": "z"}},
+		{`{"credHelpers": {"b": "y", "b": "z"}}`, "", map[string]string{"b": "z"}},
+	} {
+		if r, err := Read([]byte(row.text)); err != nil || r.Store != row.store || !maps.Equal(r.Helpers, row.helpers) {
+			t.Errorf("%s: %v, %v", row.text, r, err)
+		}
+	}
+	for _, text := range []string{"[]", `{"credHelpers": []}`, `{"auths": "c4n4ry"}`, `{"a": 1,}`} {
+		if _, err := Read([]byte(text)); err == nil || err.Error() != "it is not a JSON object of the form that clients know" {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestReadLogins(t *testing.T) {
+	encoded := func(auth string) string { return base64.StdEncoding.EncodeToString([]byte(auth)) }
+	for _, row := range []struct {
+		entry, user, secret string
+		token, none         bool
+	}{
+		{entry: `{}`, none: true},
+		{entry: `5`, none: true},
+		{entry: `{"email": "e"}`, none: true},
+		{entry: `{"auth": "` + encoded("x:y:z\x00") + `"}`, user: "x", secret: "y:z"},
+		{entry: `{"username": "x", "password": "y"}`, user: "x", secret: "y"},
+		{entry: `{"auth": "no base64"}`}, // whatever it is, it may be all there is
+		{entry: `{"username": "` + nullGUID + `", "password": "y"}`, user: nullGUID, secret: "y", token: true},
+		{entry: `{"auth": "` + encoded(nullGUID+":y") + `"}`, user: nullGUID, secret: "y", token: true},
+		{entry: `{"auth": "` + encoded("<token>:y") + `"}`, user: tokenUser, secret: "y", token: true},
+		{entry: `{"auth": "eDp5", "identitytoken": "t"}`, user: tokenUser, secret: "t", token: true},
+		{entry: `{"registrytoken": "t"}`, user: tokenUser, token: true},
+	} {
+		r, err := Read([]byte(`{"auths": {"s": ` + row.entry + `}}`))
+		if err != nil || (len(r.Logins) == 0) != row.none {
+			t.Errorf("%s: %v, %v", row.entry, r, err)
+		}
+		for _, l := range r.Logins {
+			if l.Server != "s" || l.User != row.user || l.Secret.Reveal() != row.secret || l.Token != row.token {
+				t.Errorf("%s: %v", row.entry, l)
+			}
+		}
+	}
+}
