@@ -32,8 +32,8 @@ var rooms = map[string][]string{
 		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
 	},
 	"internal/cli/doctor": {
-		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/machine", "internal/exchange",
-		"internal/guard", "internal/identity", "internal/keyring", "internal/owner", "internal/registry", "internal/secret", "internal/wiring",
+		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/clientconfig",
+		"internal/entra/machine", "internal/exchange", "internal/guard", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",

@@ -26,9 +26,11 @@ type File struct {
 	foreign bool   // belongs to another user
 }
 
-// ReadFile reads a client's file; one that isn't there is empty.
-func ReadFile(path string) (File, error) {
-	f := File{Path: path, target: path, Mode: 0o600}
+// ReadFile reads a client's file; one that isn't there is empty. The error leaves it
+// to the caller to name the file.
+func ReadFile(path string) (f File, err error) {
+	defer func() { err = bare(err) }()
+	f = File{Path: path, target: path, Mode: 0o600}
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if link, err := os.Readlink(path); err == nil { // which leads to what isn't there yet
@@ -68,8 +70,9 @@ type Change struct {
 
 // Prepare makes ready what the file is to become; nil means that it goes. Mode and
 // symlinks stay. Discard what isn't applied.
-func (f File) Prepare(text []byte) (*Change, error) {
-	c := &Change{file: f}
+func (f File) Prepare(text []byte) (c *Change, err error) {
+	defer func() { err = bare(err) }()
+	c = &Change{file: f}
 	if text == nil {
 		return c, f.unchanged()
 	}
@@ -99,9 +102,9 @@ func (c *Change) Apply() error {
 		return err
 	}
 	if c.next == "" {
-		return os.Remove(c.file.Path)
+		return bare(os.Remove(c.file.Path))
 	}
-	return os.Rename(c.next, c.file.target)
+	return bare(os.Rename(c.next, c.file.target))
 }
 
 // Discard takes back what was prepared. After Apply it does nothing.
@@ -109,6 +112,18 @@ func (c *Change) Discard() {
 	if c.next != "" {
 		_ = os.Remove(c.next)
 	}
+}
+
+// bare takes the paths out of an error: they may be those of a temporary file, or lie
+// behind a symlink, and callers name the file as people do.
+func bare(err error) error {
+	if failed := new(fs.PathError); errors.As(err, &failed) {
+		return failed.Err
+	}
+	if failed := new(os.LinkError); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 func (f File) unchanged() error {

@@ -21,9 +21,11 @@ type Places struct {
 	// DropIn is our drop-in file for containers-registries.conf(5).
 	DropIn string
 
-	// Search are the files that may have a login: Auth and, unless one was named by a
-	// variable, Docker's.
+	// Search are the files in which Podman and its like look for a helper or a login:
+	// Auth and, unless one was named by a variable, Docker's.
 	Search []string
+	// Home is the user's home directory.
+	Home string
 
 	registriesConf string
 	dropInDirs     []string
@@ -43,7 +45,7 @@ func FindPlaces(getenv func(string) string) (Places, error) {
 	if home == "" {
 		return Places{}, errors.New("there is no home directory, in which clients' files lie")
 	}
-	p := Places{Docker: filepath.Join(home, ".docker", "config.json"), Auth: authFilesIn(getenv, home)}
+	p := Places{Home: home, Docker: filepath.Join(home, ".docker", "config.json"), Auth: authFilesIn(getenv, home)}
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {
 		p.Docker = filepath.Join(dir, "config.json")
 	}
@@ -73,6 +75,14 @@ func authFilesIn(getenv func(string) string, home string) []string {
 		temporary = filepath.Join("/run/containers", strconv.Itoa(os.Getuid()), "auth.json")
 	}
 	return []string{temporary, filepath.Join(config, containers, "auth.json")}
+}
+
+// Files are all of Docker's and Podman's, each once.
+func (p Places) Files() []string {
+	if slices.Contains(p.Search, p.Docker) {
+		return p.Search
+	}
+	return append(slices.Clone(p.Search), p.Docker)
 }
 
 // LeaveHidden passes over the temporary one of Auth if we may not even look for it, as

@@ -2,11 +2,12 @@ package clientconfig
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
 
 // DropIn is our drop-in file for containers-registries.conf(5). Helpers are asked in
@@ -63,7 +64,7 @@ func (p Places) EveryRegistry() (names []string, where string) {
 		files = append(files, found...)
 	}
 	for _, file := range files { // each overwrites what came before
-		text, err := os.ReadFile(file)
+		text, err := owner.ReadRegular(file)
 		if found, set := CredentialHelpers(text); err == nil && set {
 			names, where = found, file
 		}

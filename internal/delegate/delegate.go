@@ -138,12 +138,9 @@ func (h *Helper) garbled() error {
 
 // run runs one action of the delegate.
 func (h *Helper) run(ctx context.Context, action string, stdin secret.String) ([]byte, error) {
-	path := h.find()
-	if path == "" {
-		return nil, &Error{h.program(), "is not on PATH", CodeMissing}
-	}
-	if h.isSelf(path) {
-		return nil, &Error{h.program(), "is this very program", CodeItself}
+	path, err := h.Path()
+	if err != nil {
+		return nil, err
 	}
 	out, err := h.Runner.Run(ctx, tool.Command{
 		Path: path, Args: []string{action}, Stdin: stdin, Environ: []string{Marker + "=1"}, Timeout: cmp.Or(h.Timeout, Patience),
@@ -163,10 +160,17 @@ func (h *Helper) run(ctx context.Context, action string, stdin secret.String) ([
 	return nil, &Error{h.program(), err.Error(), CodeFailed}
 }
 
-// find knows that in the Windows Subsystem for Linux the helper of Docker Desktop
-// is a Windows program.
-func (h *Helper) find() string {
-	return cmp.Or(h.Runner.Find(h.program()), h.Runner.Find(h.program()+".exe"))
+// Path is where the delegate's program lies. In the Windows Subsystem for Linux the
+// helper of Docker Desktop is a Windows program.
+func (h *Helper) Path() (string, error) {
+	path := cmp.Or(h.Runner.Find(h.program()), h.Runner.Find(h.program()+".exe"))
+	if path == "" {
+		return "", &Error{h.program(), "is not on PATH", CodeMissing}
+	}
+	if h.isSelf(path) {
+		return "", &Error{h.program(), "is this very program", CodeItself}
+	}
+	return path, nil
 }
 
 // isSelf knows our own program under another name.

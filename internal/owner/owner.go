@@ -60,6 +60,3 @@ func ReadRegular(path string) ([]byte, error) {
 	}
 	return os.ReadFile(path)
 }
-
-// UID is the number by which the system knows who runs this program; -1 on Windows.
-func UID() int { return os.Geteuid() }

@@ -45,7 +45,7 @@ written if another helper is in the way.`,
 			if len(args) == 0 && !f.every {
 				return mistype.Errorf("say which registries, or --all-registries")
 			}
-			return about(c.Name(), run(d, f, args, (*job).configure))
+			return desk.About(c.Name(), run(d, f, args, (*job).configure))
 		},
 	}
 	f.addTo(c)
@@ -65,7 +65,7 @@ named, with --all-registries for what "configure --all-registries" wrote, withou
 either wherever it is named. What names another helper stays.`,
 		Example: "  " + desk.Program + " unconfigure contoso.azurecr.io",
 		RunE: func(c *cobra.Command, args []string) error {
-			return about(c.Name(), run(d, f, args, (*job).unconfigure))
+			return desk.About(c.Name(), run(d, f, args, (*job).unconfigure))
 		},
 	}
 	f.addTo(c)
@@ -154,7 +154,7 @@ func (j *job) namesHelper(path string) bool {
 func (j *job) dropIn() error {
 	wanted, err := j.places.WantsDropIn(j.force)
 	if err != nil || !wanted {
-		return about(j.places.DropIn, err)
+		return desk.About(j.places.DropIn, err)
 	}
 	f, err := j.draft(j.places.DropIn)
 	if err != nil {

@@ -2,9 +2,7 @@ package configure
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -130,19 +128,11 @@ func (j *job) draft(path string) (*draft, error) {
 	}
 	file, err := clientconfig.ReadFile(path)
 	if err != nil {
-		return nil, about(path, err)
+		return nil, desk.About(path, err)
 	}
 	f := &draft{File: file, text: file.Text}
 	j.drafts = append(j.drafts, f)
 	return f, nil
-}
-
-// about says which file a failure is about, once.
-func about(path string, err error) error {
-	if failed := new(fs.PathError); errors.As(err, &failed) { // which may name a temporary file beside it
-		err = failed.Err
-	}
-	return desk.About(path, err)
 }
 
 func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error {
@@ -155,7 +145,7 @@ func (j *job) edit(path string, change func(text []byte) ([]byte, error)) error 
 		err = f.Editable()
 	}
 	if err != nil {
-		return about(path, err)
+		return desk.About(path, err)
 	}
 	f.text = text
 	return nil
@@ -194,7 +184,7 @@ func (j *job) write(changed []*draft) error {
 	for i, f := range changed {
 		var err error
 		if changes[i], err = f.Prepare(f.text); err != nil {
-			return about(f.Path, err)
+			return desk.About(f.Path, err)
 		}
 		defer changes[i].Discard()
 	}
@@ -203,7 +193,7 @@ func (j *job) write(changed []*draft) error {
 	}
 	for i, f := range changed {
 		if err := changes[i].Apply(); err != nil {
-			return about(f.Path, err)
+			return desk.About(f.Path, err)
 		}
 		fmt.Fprintln(j.Stderr, f.done(), f.Path)
 	}

@@ -42,7 +42,7 @@ func (j *job) clear(client string, files ...string) error {
 		}
 		r, err := clientconfig.Read(f.text)
 		if err != nil {
-			return about(path, err)
+			return desk.About(path, err)
 		}
 		for _, login := range r.Logins {
 			l, concerned := j.leftover(client, login)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
@@ -29,7 +30,7 @@ import (
 func Command(d desk.Desk) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "doctor [REGISTRY[/REPOSITORY]]",
+		Use:   "doctor [REGISTRY|IMAGE]",
 		Short: "say what is wrong, if anything, and what to do about it",
 		Long: `Look at everything that a pull depends on, from the PATH to the permission in the
 registry, and say for each what is found (ok, warn, fail or skip) and what to do.
@@ -41,7 +42,7 @@ The exit status is 1 if a check fails. --json prints one object:
   {"version", "registry", "failed": N, "warned": N, "checks": [
     {"check", "registry", "status", "code", "fact", "hint", "milliseconds"}]}`,
 		Example: "  " + desk.Program + " doctor contoso.azurecr.io\n" +
-			"  " + desk.Program + " doctor contoso.azurecr.io/app --json",
+			"  " + desk.Program + " doctor contoso.azurecr.io/app:1.2 --json",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return mistype.Errorf("doctor takes one REGISTRY; see: %s --help", c.CommandPath())
@@ -61,13 +62,17 @@ type exam struct {
 	desk.Desk
 	rooms  *wiring.Rooms // nil where one of our variables is wrong
 	broken error         // what is wrong with it
-	host   registry.Host
-	named  bool // the host was, so that the network may be asked
+	clouds registry.Clouds
+	places clientconfig.Places
+	// homeless says why clients' files can't be found; nil if they can.
+	homeless error
+	host     registry.Host
+	asked    bool // about the host by name, so that the network may be used
 	// repository is what permissions are asked for; "" for none in particular.
 	repository string
 
 	results report
-	status  map[string]status // of each check
+	stuck   map[string]bool // checks that failed, or were not tried for that reason
 
 	id                      identity.Identity
 	viaProxy, entraViaProxy bool
@@ -87,16 +92,20 @@ type check struct {
 	run   func(context.Context, *exam) finding
 }
 
-// The checks, in order: those of the machine, those of each registry that need no
-// network, and those that ask the network.
+// The checks, in order: those of the machine, those of all registries where none is
+// named, those of each registry that need no network, and those that ask the network.
 var (
 	machineChecks = []check{
 		{"version", nil, checkVersion},
 		{"binary", nil, checkBinary},
 		{"settings", nil, checkSettings},
 		{"config", []string{"settings"}, checkConfig},
+		{"delegate", []string{"config"}, checkDelegate},
 		{"vault", []string{"settings"}, checkVault},
 		{"keyring", []string{"settings"}, checkKeyring},
+	}
+	estateChecks = []check{
+		{"wiring", nil, checkWiring},
 	}
 	registryChecks = []check{
 		{"docker", nil, checkDocker},
@@ -108,7 +117,7 @@ var (
 		{"proxy", nil, checkProxy},
 		{"dns", []string{"proxy"}, checkDNS},
 		{"dns-entra", []string{"proxy", "identity"}, checkEntraDNS},
-		{"tls", []string{"settings", "proxy"}, checkTLS},
+		{"tls", []string{"settings", "proxy", "dns"}, checkTLS},
 		{"clock", []string{"tls"}, checkClock},
 		{"challenge", []string{"tls"}, checkChallenge},
 		{"sign-in", []string{"identity"}, checkSignIn},
@@ -118,17 +127,18 @@ var (
 )
 
 func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
-	e := &exam{Desk: d, named: typed != "", status: map[string]status{}}
+	e := &exam{Desk: d, asked: typed != "", stuck: map[string]bool{}}
 	e.rooms, e.broken = d.Open()
-	e.results = report{Version: d.Version, Checks: []result{}, home: e.below("HOME"), out: d.Stdout}
+	e.places, e.homeless = clientconfig.FindPlaces(d.Getenv)
+	e.results = report{Version: d.Version, Checks: []result{}, home: e.places.Home, out: d.Stdout}
 	if asJSON {
 		e.results.out = io.Discard
 	}
+	if err := e.read(typed); err != nil {
+		return desk.About(typed, err)
+	}
 	about := "this machine"
-	if e.named {
-		if err := e.read(typed); err != nil {
-			return desk.About(typed, err)
-		}
+	if e.asked {
 		about = e.host.String()
 		e.results.Registry = about
 	}
@@ -137,7 +147,7 @@ func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := e.results.end(d.Stdout, asJSON, e.named); err != nil {
+	if err := e.results.end(d.Stdout, asJSON, e.asked); err != nil {
 		return err
 	}
 	if n := e.results.Failed; n > 0 {
@@ -147,45 +157,59 @@ func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
 }
 
 // read understands the registry as get does, so that a config file which can't be
-// read spoils the built-in clouds for nobody. A repository may follow it.
-func (e *exam) read(typed string) error {
-	var clouds registry.Clouds
+// read spoils the built-in clouds for nobody. An image may stand there in its stead.
+func (e *exam) read(typed string) (err error) {
 	var broken error
 	if e.rooms != nil {
-		clouds, broken = e.rooms.Identities.Config.Clouds()
+		e.clouds, broken = e.rooms.Identities.Config.Clouds()
 	}
-	var err error
-	if e.host, err = clouds.ParseHost(typed); err != nil && broken != nil {
+	if typed == "" {
+		return nil // what is broken is a check's to say
+	}
+	image, _, _ := strings.Cut(typed, "@sha256:")
+	if e.host, err = e.clouds.ParseHost(image); err != nil && broken != nil {
 		return broken
 	}
 	if err != nil {
 		return mistype.Errorf("%q is not an Azure container registry such as contoso.azurecr.io (%w)", typed, err)
 	}
-	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(typed), "https://"), "/")
-	path = strings.Trim(path, "/")
-	if path != "v1" && path != "v2" && strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == "" {
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(image), "https://"), "/")
+	path, _, _ = strings.Cut(strings.Trim(path, "/"), ":") // the tag, of which permissions know nothing
+	switch {
+	case path == "v1", path == "v2":
+	case strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") != "":
+		return mistype.Errorf("%q is no repository, such as contoso.azurecr.io/app", typed)
+	default:
 		e.repository = path
 	}
 	return nil
 }
 
 // examineRegistries looks at the registry that was named, or, without the network,
-// at those that the helper knows.
+// at those that the helper knows or is named for.
 func (e *exam) examineRegistries(ctx context.Context) {
-	if e.named {
+	if e.asked {
 		e.examine(ctx, e.host.String(), registryChecks)
 		e.examine(ctx, e.host.String(), networkChecks)
 		return
 	}
+	e.examine(ctx, "", estateChecks)
 	known, _ := e.Helper.List() // what is wrong has been said
-	for _, server := range slices.Sorted(maps.Keys(known)) {
-		clouds, _ := e.rooms.Identities.Config.Clouds()
-		host, err := clouds.ParseHost(server)
-		if err != nil {
-			continue // another registry's login, as a credsStore keeps
+	servers := slices.Collect(maps.Keys(known))
+	for _, path := range e.places.Files() {
+		r, _ := read(path)
+		servers = append(servers, e.named(r)...)
+	}
+	var hosts []string
+	for _, server := range servers {
+		if host, err := e.clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
+			hosts = append(hosts, host.String())
 		}
-		e.host = host
-		e.examine(ctx, e.host.String(), registryChecks)
+	}
+	slices.Sort(hosts)
+	for _, name := range slices.Compact(hosts) {
+		e.host, _ = e.clouds.ParseHost(name)
+		e.examine(ctx, name, registryChecks)
 	}
 }
 
@@ -200,21 +224,24 @@ func (e *exam) examine(ctx context.Context, about string, checks []check) {
 		}
 		began := e.Now()
 		f := e.try(ctx, c)
-		e.status[c.name] = f.status
 		e.results.add(result{
 			Check: c.name, Registry: about, Status: f.status, Code: f.code, Fact: f.fact, Hint: f.hint, Milliseconds: e.Now().Sub(began).Milliseconds(),
 		})
 	}
 }
 
-// try runs a check unless what it needs has failed.
+// try runs a check unless what it needs has failed. What has merely nothing to say is
+// in nobody's way.
 func (e *exam) try(ctx context.Context, c check) finding {
 	for _, needed := range c.after {
-		if s := e.status[needed]; s != okay && s != warned {
+		if e.stuck[needed] {
+			e.stuck[c.name] = true
 			return skip("not tried, because %s was not ok", needed)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return c.run(ctx, e)
+	f := c.run(ctx, e)
+	e.stuck[c.name] = f.status == failed
+	return f
 }

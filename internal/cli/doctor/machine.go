@@ -108,6 +108,24 @@ func checkVault(_ context.Context, e *exam) finding {
 	return ok("%s; logins and tokens kept: %d", v.Dir, len(kept))
 }
 
+// checkDelegate looks for the helper that other registries' logins go to.
+func checkDelegate(_ context.Context, e *exam) finding {
+	d, err := e.rooms.Delegate()
+	if err != nil {
+		return e.because(err)
+	}
+	if d == nil {
+		return ok("none; other registries' logins are kept here")
+	}
+	path, err := d.Path()
+	if err != nil {
+		f := e.because(err)
+		f.status = warned // Azure's registries don't need it
+		return f
+	}
+	return ok("%s", path)
+}
+
 // homes names the key's homes.
 var homes = map[string]string{"os": "the OS keyring", "kernel": "the kernel keyring", "file": "the key file"}
 

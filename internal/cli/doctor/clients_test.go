@@ -1,33 +1,38 @@
 package doctor
 
 import (
-	"slices"
 	"testing"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 )
 
-func TestHelpersOfRegistriesConf(t *testing.T) {
-	for _, row := range []struct {
-		content string
-		want    []string
-		says    bool
-	}{
-		{"", nil, false},
-		{"# credential-helpers = [\"acr\"]\n", nil, false},
-		{"my-credential-helpers = [\"acr\"]\n", nil, false},
-		{"credential-helpers = []\n", nil, true},
-		{"credential-helpers=[\"acr\"]", []string{"acr"}, true},
-		{"x = 1\n  credential-helpers = [ # none\n 'containers-auth.json', # files\n \"acr\",\n]\n", []string{"containers-auth.json", "acr"}, true},
+func examOf(t *testing.T, image string) *exam {
+	t.Helper()
+	e := &exam{}
+	if err := e.read(image); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestImages(t *testing.T) {
+	for typed, want := range map[string]string{
+		"contoso.azurecr.io": "", "https://contoso.azurecr.io/v2/": "", "contoso.azurecr.io/app": "app", "contoso.azurecr.io:443/Team/app:1.2-rc_3": "team/app",
+		"contoso.azurecr.io/app:1@sha256:0123": "app", "contoso.azurecr.io/app@sha256:0123": "app",
 	} {
-		got, says := parseHelpers(row.content)
-		if !slices.Equal(got, row.want) || says != row.says {
-			t.Errorf("%q: %q, %v", row.content, got, says)
+		if e := examOf(t, typed); e.host.String() != "contoso.azurecr.io" || e.repository != want {
+			t.Errorf("%s: %s, %q", typed, e.host, e.repository)
+		}
+	}
+	for _, typed := range []string{"ghcr.io/app", "contoso.azurecr.io@evil.example", "contoso.azurecr.io/a!b"} {
+		if err := new(exam).read(typed); err == nil {
+			t.Errorf("%s is taken", typed)
 		}
 	}
 }
 
 func TestSecretsInClear(t *testing.T) {
+	e := examOf(t, "contoso.azurecr.io")
 	for content, want := range map[string]bool{
 		`{"auths": {"contoso.azurecr.io": {"auth": "c2Vj"}}}`:                  true,
 		`{"auths": {"contoso.azurecr.io/app": {"auth": "c2Vj"}}}`:              true,
@@ -38,24 +43,21 @@ func TestSecretsInClear(t *testing.T) {
 		`{"auths": {"contoso.azurecr.io.example": {"auth": "c2Vj"}}}`:          false,
 		`{"auths": null}`: false,
 	} {
-		f, err := parseClientFile("", []byte(content))
-		if err != nil || f.leftover("contoso.azurecr.io") != want {
-			t.Errorf("%s: %v, %v", content, f.leftover("contoso.azurecr.io"), err)
+		r, err := clientconfig.Read([]byte(content))
+		if err != nil || e.leftover(r) != want {
+			t.Errorf("%s: %v, %v", content, r, err)
 		}
 	}
 }
 
 func TestKeysThatNoClientMatches(t *testing.T) {
-	host, err := registry.ParseHost("contoso.azurecr.io")
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := examOf(t, "contoso.azurecr.io")
 	for key, want := range map[string]bool{
 		"contoso.azurecr.io": false, "Contoso.azurecr.io": true, "contoso.azurecr.io:443": true, "https://contoso.azurecr.io/v2/": true,
 		"*.azurecr.io": true, "fabrikam.azurecr.io": false, "*.azurecr.cn": false, "ghcr.io": false,
 	} {
-		f := clientFile{CredHelpers: map[string]string{key: ours}}
-		if got := f.nearly(host) == key; got != want {
+		r := clientconfig.Reading{Helpers: map[string]string{key: ours}}
+		if got := e.nearly(r) == key; got != want {
 			t.Errorf("%s: %v", key, got)
 		}
 	}
