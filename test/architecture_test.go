@@ -36,8 +36,8 @@ var rooms = map[string][]string{
 		"internal/entra/machine", "internal/exchange", "internal/guard", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/login": {
-		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
-		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/vault", "internal/wiring",
+		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/delegate", "internal/entra/assertion",
+		"internal/entra/signin", "internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/vault", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/status": {

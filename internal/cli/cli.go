@@ -53,35 +53,6 @@ type World struct {
 	Exit func(status int)
 }
 
-const usage = `Usage: docker-credential-acr COMMAND
-
-A credential helper for Azure Container Registry. Docker, Podman and other
-clients run it; to make them, name it in ~/.docker/config.json:
-
-    {"credHelpers": {"contoso.azurecr.io": "acr"}}
-
-Then "docker pull contoso.azurecr.io/app" works for whoever is known by "az login",
-by the variables of Azure's SDKs and of CI systems, by the machine's managed
-identity, by "docker login contoso.azurecr.io", or by a login of its own:
-
-    login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
-    logout REGISTRY|PATTERN    forget a login, with the tokens that it earned; or --all
-    status [REGISTRY|PATTERN]  who you are to which registry, why, and for how long
-    token REGISTRY             print an ACR token, for scripts
-    unlock                     unlock the OS keyring, by its own dialog
-    doctor [REGISTRY]          say what is wrong, if anything, and what to do about it
-    configure [REGISTRY…]      name this helper in Docker's and Podman's files
-    unconfigure [REGISTRY…]    take it out of them again
-    completion SHELL           print the completions for bash, zsh, fish or powershell
-
-"docker-credential-acr login --help" says more. What clients run: get, store, erase,
-list, version. To see what it would answer:
-
-    echo contoso.azurecr.io | docker-credential-acr get
-
-DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
-`
-
 // Run does what the arguments say and returns the exit status: 0, 1 for a failure,
 // or 2 for what can't be meant as it was typed. (What clients run keeps to the
 // contract of docker-credential-helpers, credentials.Serve, down to usage on

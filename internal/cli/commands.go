@@ -66,14 +66,6 @@ func Root(d desk.Desk) *cobra.Command {
 			return mistype.Errorf("there is no command %q; see: %s --help", args[0], program)
 		},
 	}
-	showHelp := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		if c == root {
-			fmt.Fprint(d.Stdout, usage)
-			return
-		}
-		showHelp(c, args)
-	})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 	})
@@ -85,12 +77,7 @@ func Root(d desk.Desk) *cobra.Command {
 			c.ValidArgsFunction = d.CompleteRegistry
 		}
 	}
-	root.InitDefaultCompletionCmd()
-	if c, _, err := root.Find([]string{"completion"}); err == nil {
-		c.Args, c.RunE = cobra.ArbitraryArgs, func(*cobra.Command, []string) error {
-			return mistype.Errorf("say for which shell: %s completion bash, zsh, fish or powershell", program)
-		}
-	}
+	addHelp(root)
 	return root
 }
 

@@ -130,10 +130,11 @@ func (h *Helper) decode(out []byte, answer any) error {
 	return json.NewDecoder(bytes.NewReader(out)).Decode(answer)
 }
 
-func (h *Helper) program() string { return Prefix + h.Name }
+// Program is the delegate's name on the PATH.
+func (h *Helper) Program() string { return Prefix + h.Name }
 
 func (h *Helper) garbled() error {
-	return &Error{h.program(), "answered something that is not understood", CodeFailed}
+	return &Error{h.Program(), "answered something that is not understood", CodeFailed}
 }
 
 // run runs one action of the delegate.
@@ -151,24 +152,24 @@ func (h *Helper) run(ctx context.Context, action string, stdin secret.String) ([
 	case err == nil:
 		return out, nil
 	case errors.As(err, &stopped) && stopped.Late:
-		return nil, &Error{h.program(), stopped.Why, CodeLate}
+		return nil, &Error{h.Program(), stopped.Why, CodeLate}
 	case errors.As(err, &exit) && credentials.IsErrCredentialsNotFoundMessage(string(out)):
 		return nil, credentials.NewErrCredentialsNotFound()
 	case errors.As(err, &exit):
-		return nil, &Error{h.program(), "failed: " + cmp.Or(sentence(string(out)), sentence(exit.Stderr), exit.Error()), CodeFailed}
+		return nil, &Error{h.Program(), "failed: " + cmp.Or(sentence(string(out)), sentence(exit.Stderr), exit.Error()), CodeFailed}
 	}
-	return nil, &Error{h.program(), err.Error(), CodeFailed}
+	return nil, &Error{h.Program(), err.Error(), CodeFailed}
 }
 
 // Path is where the delegate's program lies. In the Windows Subsystem for Linux the
 // helper of Docker Desktop is a Windows program.
 func (h *Helper) Path() (string, error) {
-	path := cmp.Or(h.Runner.Find(h.program()), h.Runner.Find(h.program()+".exe"))
+	path := cmp.Or(h.Runner.Find(h.Program()), h.Runner.Find(h.Program()+".exe"))
 	if path == "" {
-		return "", &Error{h.program(), "is not on PATH", CodeMissing}
+		return "", &Error{h.Program(), "is not on PATH", CodeMissing}
 	}
 	if h.isSelf(path) {
-		return "", &Error{h.program(), "is this very program", CodeItself}
+		return "", &Error{h.Program(), "is this very program", CodeItself}
 	}
 	return path, nil
 }

@@ -35,10 +35,10 @@ func configureCommand(d desk.Desk) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "configure [REGISTRY…]",
 		Short: "name this helper in the files of Docker and Podman",
-		Long: `Name this helper in Docker's config.json and Podman's auth.json for the registries
-that are named, or with --all-registries for every registry there is. What changes
-is shown, without secrets. Whatever else stands there stays as it is; nothing is
-written if another helper is in the way.`,
+		Long: `Name this helper in Docker's config.json and Podman's auth.json for the
+registries that are named, or with --all-registries for every registry there is.
+What changes is shown, without secrets. Whatever else stands there stays as it
+is; nothing is written if another helper is in the way.`,
 		Example: "  " + desk.Program + " configure contoso.azurecr.io\n" +
 			"  " + desk.Program + " configure --all-registries --client podman --dry-run",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,7 +51,7 @@ written if another helper is in the way.`,
 	f.addTo(c)
 	c.Flags().BoolVar(&f.every, "all-registries", false, "be asked about every registry, and keep the logins of all")
 	c.Flags().BoolVar(&f.force, "force", false, "replace another helper")
-	c.Flags().BoolVar(&f.removeLeftovers, "remove-leftovers", false, "remove logins in clear; the password of whom only that file knows is kept sealed")
+	c.Flags().BoolVar(&f.removeLeftovers, "remove-leftovers", false, "remove logins in clear; a password that may be all there is, this helper keeps")
 	return c
 }
 
@@ -61,8 +61,8 @@ func unconfigureCommand(d desk.Desk) *cobra.Command {
 		Use:   "unconfigure [REGISTRY…]",
 		Short: "take this helper out of the files of Docker and Podman",
 		Long: `Take this helper out of Docker's and Podman's files: for the registries that are
-named, with --all-registries for what "configure --all-registries" wrote, without
-either wherever it is named. What names another helper stays.`,
+named, with --all-registries for what "configure --all-registries" wrote,
+without either wherever it is named. What names another helper stays.`,
 		Example: "  " + desk.Program + " unconfigure contoso.azurecr.io",
 		RunE: func(c *cobra.Command, args []string) error {
 			return desk.About(c.Name(), run(d, f, args, (*job).unconfigure))

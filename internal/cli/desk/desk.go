@@ -53,6 +53,10 @@ type Desk struct {
 	Now func() time.Time
 }
 
+// FlagsHelp is the annotation of a command whose flags would not fit a screen, one a
+// line. Its text says them all.
+const FlagsHelp = "flags"
+
 // About names the registry that a failure is about, as hints need it.
 func About(target string, err error) error {
 	if known := new(credhelper.Error); err == nil || errors.As(err, &known) || mistype.Is(err) {
@@ -90,6 +94,18 @@ func ReadTarget(clouds registry.Clouds, typed string) (target string, host regis
 		return "", registry.Host{}, mistype.Errorf("%w; other clouds and domains stand in the config file", err)
 	}
 	return typed, host, nil
+}
+
+// ReadServer reads a registry or pattern, or the name of another registry that a login
+// is stored for, which stands as its client spelled it.
+func ReadServer(rooms *wiring.Rooms, clouds registry.Clouds, typed string) (target string, host registry.Host, foreign bool, err error) {
+	if target, host, err = ReadTarget(clouds, typed); err == nil {
+		return target, host, false, nil
+	}
+	if login, broken := rooms.Vault.Login(typed); broken != nil || login != nil {
+		return typed, host, true, nil
+	}
+	return "", host, false, err
 }
 
 // Exactly demands so many arguments, and says which.

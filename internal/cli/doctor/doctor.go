@@ -32,11 +32,11 @@ func Command(d desk.Desk) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [REGISTRY|IMAGE]",
 		Short: "say what is wrong, if anything, and what to do about it",
-		Long: `Look at everything that a pull depends on, from the PATH to the permission in the
-registry, and say for each what is found (ok, warn, fail or skip) and what to do.
-Without a registry no network is used. No setting is changed, no secret is printed,
-and the output is fit for a bug report; read it before you publish it, though, for it
-names accounts, registries and addresses.
+		Long: `Look at everything that a pull depends on, from the PATH to the permission in
+the registry, and say for each what is found (ok, warn, fail or skip) and what
+to do. Without a registry no network is used. No setting is changed and no
+secret is printed: the output is fit for a bug report. Read it first, though,
+for it names accounts, registries and addresses.
 
 The exit status is 1 if a check fails. --json prints one object:
   {"version", "registry", "failed": N, "warned": N, "checks": [

@@ -42,16 +42,12 @@ func loginCommand(d desk.Desk) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "login [REGISTRY|PATTERN]",
 		Short: "sign in once, for a registry or for all that a pattern matches",
-		Long: `Sign in to a registry, or to all that a pattern such as '*.azurecr.io' (the
-default) matches. What is needed to stay signed in is kept sealed; nothing is kept
-before the sign-in has worked. Without a way to sign in, the last one is repeated; on
-a terminal, you are asked.
-
-An application (--service-principal, --certificate, --federated-token-file) needs
---client-id and --tenant; a person needs --client-id.`,
-		Example: "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli\n" +
-			"  " + desk.Program + " login '*.azurecr.io' --device-code --client-id azure-cli\n" +
-			"  " + desk.Program + " login contoso.azurecr.io --service-principal --client-id ID --tenant T < secret",
+		Long: `Sign in to a registry, or to all that a pattern matches ('*.azurecr.io' if you
+name none). Nothing is kept before it has worked, and what is kept is sealed.
+Without a way to sign in the last one is repeated, or on a terminal you are
+asked.`,
+		Example:     "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli",
+		Annotations: map[string]string{desk.FlagsHelp: flagsHelp},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
@@ -88,6 +84,22 @@ An application (--service-principal, --certificate, --federated-token-file) need
 	flags.BoolVar(&f.sendChain, "send-certificate-chain", false, "send the chain, for applications that trust a subject name and issuer")
 	return c
 }
+
+const flagsHelp = `  --browser, --device-code     a person, with a browser here, or anywhere
+                               [--tenant T] [--login-hint ACCOUNT]
+  --service-principal          an application; its secret is asked for, or read
+                               from standard input or [--secret-file FILE]
+  --certificate FILE           an application, by PEM or PKCS#12; a password is
+                               read as a secret is [--send-certificate-chain]
+  --federated-token-file FILE  an application that the token in FILE vouches for
+      These want --client-id ID (azure-cli is Azure CLI's own) and, but for
+      people, --tenant T.
+  --managed-identity           this machine's; of several the one that
+                               --client-id, --object-id or --resource-id names
+  --azure-cli                  whoever az knows [--tenant T] [--subscription S]
+  --username NAME              the registry's own user [--password-stdin]
+  --anonymous                  nobody: leave the registry alone
+`
 
 // An attempt is one run of login.
 type attempt struct {

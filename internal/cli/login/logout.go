@@ -2,7 +2,9 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,8 +13,11 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 func logoutCommand(d desk.Desk) *cobra.Command {
@@ -21,12 +26,13 @@ func logoutCommand(d desk.Desk) *cobra.Command {
 		Use:   "logout REGISTRY|PATTERN",
 		Short: "forget a login, with the tokens that it earned",
 		Long: `Forget the login for a registry, or for a pattern such as '*.azurecr.io', and
-the tokens that are kept for the registries it covers. "docker logout REGISTRY" does
-the same for one registry.
+the tokens that are kept for the registries it covers. "docker logout REGISTRY"
+does the same for one registry. Other registries' logins go by the name that
+"status" shows.
 
-With --all everything is forgotten, other registries' logins too, and the key that it
-was sealed with is destroyed, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME) that
-share it. Nothing is asked.`,
+With --all everything is forgotten, other registries' logins too, and the key
+that it was sealed with is destroyed, also for other vaults
+(DOCKER_CREDENTIAL_ACR_HOME) that share it. Nothing is asked.`,
 		Example: "  " + desk.Program + " logout contoso.azurecr.io\n" +
 			"  " + desk.Program + " logout --all",
 		Args: func(c *cobra.Command, args []string) error {
@@ -102,16 +108,12 @@ func counted(tokens int) string {
 	return fmt.Sprintf("forgot %d token%s", tokens, strings.Repeat("s", min(tokens-1, 1)))
 }
 
-func logout(ctx context.Context, d desk.Desk, target string) error {
+func logout(ctx context.Context, d desk.Desk, typed string) error {
 	rooms, err := d.Open()
 	if err != nil {
 		return err
 	}
-	clouds, err := rooms.Identities.Config.Clouds()
-	if err != nil {
-		return err
-	}
-	target, host, err := desk.ReadTarget(clouds, target)
+	target, host, foreign, err := readLogout(rooms, typed)
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,41 @@ func logout(ctx context.Context, d desk.Desk, target string) error {
 	if err != nil {
 		return err
 	}
+	other, _ := rooms.Delegate()
+	if elsewhere := foreign && other != nil; !elsewhere || len(erased) > 0 {
+		say(d.Stdout, target, erased)
+	}
+	if foreign {
+		return logoutElsewhere(ctx, d.Stdout, other, target)
+	}
+	if id, err := rooms.Identities.For(host); err == nil && strings.HasPrefix(id.Source, identity.PatternLogin) && target == host.String() {
+		fmt.Fprintf(d.Stdout, "%s: %s still covers it\n", target, id.Source)
+	}
+	return nil
+}
+
+// readLogout reads what to log out of: also another registry, if there is something
+// for it here, or a delegate that may have something. A config file that can't be read
+// spoils the built-in clouds for nobody.
+func readLogout(rooms *wiring.Rooms, typed string) (target string, host registry.Host, foreign bool, err error) {
+	clouds, broken := rooms.Identities.Config.Clouds()
+	target, host, foreign, err = desk.ReadServer(rooms, clouds, typed)
+	if err == nil {
+		return target, host, foreign, nil
+	}
+	if broken != nil {
+		return "", host, false, broken
+	}
+	if _, why := clouds.ParseHost(typed); errors.Is(why, registry.ErrForeign) {
+		if d, err := rooms.Delegate(); err == nil && d != nil {
+			return typed, host, true, nil
+		}
+	}
+	return "", host, false, err
+}
+
+// say names what is no more.
+func say(out io.Writer, target string, erased []vault.Erased) {
 	var tokens int
 	for _, e := range erased {
 		if e.Token {
@@ -130,17 +167,25 @@ func logout(ctx context.Context, d desk.Desk, target string) error {
 		if e.Server == "" { // its header could not be read, but its name says whose it was
 			e.Server = target
 		}
-		fmt.Fprintln(d.Stdout, forgotten(e))
+		fmt.Fprintln(out, forgotten(e))
 	}
 	switch {
 	case len(erased) == 0:
-		fmt.Fprintf(d.Stdout, "%s: there was nothing to forget\n", target)
+		fmt.Fprintf(out, "%s: there was nothing to forget\n", target)
 	case tokens > 0:
-		fmt.Fprintf(d.Stdout, "%s: %s\n", target, counted(tokens))
+		fmt.Fprintf(out, "%s: %s\n", target, counted(tokens))
 	}
-	if id, err := rooms.Identities.For(host); err == nil && strings.HasPrefix(id.Source, identity.PatternLogin) && target == host.String() {
-		fmt.Fprintf(d.Stdout, "%s: %s still covers it\n", target, id.Source)
+}
+
+// logoutElsewhere has the delegate forget another registry's login, too.
+func logoutElsewhere(ctx context.Context, out io.Writer, d *delegate.Helper, server string) error {
+	if d == nil {
+		return nil
 	}
+	if err := d.Erase(ctx, server); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: %s has nothing for it any more\n", server, d.Program())
 	return nil
 }
 

@@ -48,7 +48,10 @@ func (s survey) usable(ctx context.Context, host registry.Host, id identity.Iden
 		return err
 	}
 	if id.Nobody() || id.Presumed {
-		if _, err := v.Get(ctx, host, vault.StoredToken, nil); err == nil || id.Nobody() {
+		switch _, err := v.Get(ctx, host, vault.StoredToken, nil); {
+		case err == nil, id.Kind == identity.Anonymous: // to be left alone is what was wished for
+			return nil
+		case id.Nobody():
 			return unlessKept(err, "nobody is signed in for this registry, and no token is kept")
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
 // Command is status.
@@ -20,16 +19,17 @@ func Command(d desk.Desk) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [REGISTRY|PATTERN]",
 		Short: "say who one is to which registry, why, and for how long",
-		Long: `Say for each registry that something is known about (logins, kept tokens, entries
-of the config file), or for the one that is named, who one is, where that choice
-comes from, how long the token lives, when it is renewed, and where the key lies
-that it is sealed with. It needs neither network nor keyring.
+		Long: `Say for each registry that something is known about (logins, kept tokens,
+entries of the config file), or for the one that is named, who one is, where
+that choice comes from, how long the token lives, when it is renewed, and where
+the key lies that it is sealed with. It needs neither network nor keyring.
 
-With --check it opens what is stored for the registry: one read of the keyring, no
-network. It ends with 0 if there is a living token or a login that opens, else 1.`,
+With --check it opens what is stored for the registry: one read of the keyring,
+no network. It ends with 0 if there is a living token or a login that opens, or
+the registry is to be left alone; else with 1.`,
 		Example: "  " + desk.Program + " status\n" +
 			"  " + desk.Program + " status contoso.azurecr.io --json\n" +
-			"  " + desk.Program + " status contoso.azurecr.io --check && docker pull contoso.azurecr.io/app",
+			"  " + desk.Program + " status contoso.azurecr.io --check || echo sign in first",
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
@@ -79,15 +79,3 @@ func run(ctx context.Context, d desk.Desk, target string, asJSON, check bool) er
 
 // checkTimeout is above what the keyring is given.
 const checkTimeout = 10 * time.Second
-
-// server reads what was typed: a registry or pattern, or another registry that a
-// login is stored for.
-func (s survey) server(typed string) (target string, host registry.Host, foreign bool, err error) {
-	if target, host, err = desk.ReadTarget(s.clouds, typed); err == nil {
-		return target, host, false, nil
-	}
-	if login, stored := s.rooms.Vault.Login(typed); stored != nil || login != nil {
-		return typed, host, true, nil
-	}
-	return "", host, false, err
-}

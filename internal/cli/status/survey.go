@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
@@ -26,7 +27,7 @@ type survey struct {
 // rows are about one registry or pattern, or about all if none is named.
 func (s survey) rows(typed string) ([]Row, error) {
 	if typed != "" {
-		target, _, _, err := s.server(typed)
+		target, _, _, err := desk.ReadServer(s.rooms, s.clouds, typed)
 		if err != nil {
 			return nil, err
 		}

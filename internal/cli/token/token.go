@@ -42,13 +42,16 @@ func Command(d desk.Desk) *cobra.Command {
 		Use:   "token REGISTRY",
 		Short: "print an ACR token, for scripts and clients without credential helpers",
 		Long: `Print the ACR token that clients are answered: what it takes to sign in is done,
-and a kept token is printed as long as more than half of its life is left. It goes
-with the user name 00000000-0000-0000-0000-000000000000, and lives up to three hours.
+and a kept token is printed as long as more than half of its life is left. The
+user name 00000000-0000-0000-0000-000000000000 goes with it. It lives three
+hours.
 
-Whoever has the token can pull and push as you until it ends: it is not printed to
-a terminal without --force. JSON has the fields of "az acr login --expose-token".`,
-		Example: "  " + desk.Program + " token contoso.azurecr.io | helm registry login contoso.azurecr.io \\\n" +
-			"      -u 00000000-0000-0000-0000-000000000000 --password-stdin\n" +
+Whoever has the token can pull and push as you until it ends: it is not printed
+to a terminal without --force. JSON has the fields of "az acr login
+--expose-token".`,
+		Example: "  " + desk.Program + " token contoso.azurecr.io |\n" +
+			"      helm registry login contoso.azurecr.io --password-stdin \\\n" +
+			"      -u 00000000-0000-0000-0000-000000000000\n" +
 			"  " + desk.Program + " token contoso.azurecr.io --output json --fresh",
 		Args: desk.Exactly(1, "a REGISTRY"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -20,9 +20,9 @@ func Command(d desk.Desk) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unlock",
 		Short: "unlock the OS keyring, by its own dialog",
-		Long: `Have the OS keyring ask for its password, because what clients run never prompts:
-with a locked keyring they work without what is sealed. It waits two minutes. The
-password goes to the keyring alone.`,
+		Long: `Have the OS keyring ask for its password, because what clients run never
+prompts: with a locked keyring they work without what is sealed. It waits two
+minutes. The password goes to the keyring alone.`,
 		Example: "  " + desk.Program + " unlock",
 		Args:    desk.Exactly(0, "no arguments"),
 		RunE:    func(c *cobra.Command, _ []string) error { return run(c.Context(), d) },

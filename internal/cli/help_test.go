@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+)
+
+// everyCommand is the tree of commands, without its root.
+func everyCommand(c *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			all = append(append(all, sub), everyCommand(sub)...)
+		}
+	}
+	return all
+}
+
+// TestHelpFitsAScreen holds that help is read without scrolling, in a terminal as it
+// opens, and that it has an example and every flag.
+func TestHelpFitsAScreen(t *testing.T) {
+	root := Root(desk.Desk{})
+	all := everyCommand(root)
+	if len(all) < 13 {
+		t.Fatalf("only %d commands", len(all))
+	}
+	for _, c := range append(all, root) {
+		text := help(c)
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		if len(lines) > 23 { // the prompt takes the last
+			t.Errorf("%s: %d lines", c.CommandPath(), len(lines))
+		}
+		for _, line := range lines {
+			if n := utf8.RuneCountInString(line); n > screen {
+				t.Errorf("%s: %d columns: %s", c.CommandPath(), n, line)
+			}
+		}
+		isExample := func(line string) bool {
+			return strings.HasPrefix(line, "  ") && (strings.Contains(line, c.CommandPath()) || strings.Contains(line, program+" get"))
+		}
+		if !slices.ContainsFunc(lines, isExample) {
+			t.Errorf("%s: no example", c.CommandPath())
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && !strings.Contains(text, "--"+f.Name) {
+				t.Errorf("%s: nothing of --%s", c.CommandPath(), f.Name)
+			}
+		})
+	}
+}
+
+func TestHelpOfWhatThereIsNot(t *testing.T) {
+	const refusal = `docker-credential-acr: there is no command "nonsense"; see: docker-credential-acr --help` + "\n"
+	if status, stdout, stderr := run(t, strings.NewReader(""), false, "help", "nonsense"); status != 2 || stdout != "" || stderr != refusal {
+		t.Errorf("%d, %q, %q", status, stdout, stderr)
+	}
+	for args, first := range map[string]string{"help": "Usage: ", "help status": "Say for each registry", "help completion zsh": "Print completions for zsh."} {
+		status, stdout, stderr := run(t, strings.NewReader(""), false, strings.Fields(args)...)
+		if status != 0 || !strings.HasPrefix(stdout, first) || stderr != "" {
+			t.Errorf("%s: %d, %q, %q", args, status, stdout, stderr)
+		}
+	}
+}
