@@ -97,7 +97,7 @@ func settle(get func() (user, pass string, err error)) (user, pass string, err e
 func (h *Helper) get(ctx context.Context, r *rooms, host registry.Host) (user, pass string, err error) {
 	id, err := r.Identities.For(host)
 	if err != nil {
-		return "", "", &Error{Registry: host.String(), Err: err}
+		return "", "", &Error{Registry: host.String(), Source: id.Source, Err: err}
 	}
 	h.world.Log.Debug("identity chosen", "registry", host, "identity", id, "source", id.Source)
 	user, pass, err = r.answer(ctx, host, id)

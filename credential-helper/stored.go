@@ -65,6 +65,9 @@ func (h *Helper) Delete(server string) error {
 		return nil
 	}
 	_, failed := r.Vault.Erase(ctx, server, func(s string) bool { return s == server })
+	if failed != nil {
+		failed = &Error{Registry: server, Err: failed}
+	}
 	if err != nil {
 		failed = errors.Join(failed, r.eraseElsewhere(ctx, server))
 	}

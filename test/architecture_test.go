@@ -51,7 +51,7 @@ var rooms = map[string][]string{
 	"internal/cli/hint": {
 		"internal/failure", "credential-helper", "internal/clientconfig", "internal/delegate", "internal/entra/assertion", "internal/entra/authority",
 		"internal/entra/devtool", "internal/entra/machine", "internal/entra/signin", "internal/exchange", "internal/guard", "internal/identity",
-		"internal/vault",
+		"internal/keyring", "internal/vault",
 	},
 	"credential-helper": {
 		"internal/entra/machine", "internal/exchange", "internal/firmware", "internal/identity", "internal/registry", "internal/secret",

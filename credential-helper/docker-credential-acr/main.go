@@ -15,10 +15,10 @@ import (
 func main() {
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
-	terminal, password := cli.Terminal(os.Stdin)
-	toTerminal, _ := cli.Terminal(os.Stdout)
+	terminal, password, restore := cli.Terminal(os.Stdin)
+	toTerminal, _, _ := cli.Terminal(os.Stdout)
 	os.Exit(cli.Run(ctx, cli.World{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal, Password: password, ToTerminal: toTerminal,
+		Stdin: os.Stdin, Terminal: terminal, Password: password, Restore: restore, Stdout: os.Stdout, Stderr: os.Stderr, ToTerminal: toTerminal,
 		Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Now: time.Now, Exit: os.Exit,
 		Resolve: net.DefaultResolver.LookupHost, Executable: os.Executable,
 	}, os.Args[1:]))

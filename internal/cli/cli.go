@@ -31,8 +31,10 @@ type World struct {
 	// Stdin is the client's request; Terminal says that a person types it.
 	Stdin    io.Reader
 	Terminal bool
-	// Password reads a line from the terminal without showing it.
+	// Password reads a line from the terminal without showing it; Restore has the
+	// terminal show again what is typed, should Password be cut short.
 	Password func() ([]byte, error)
+	Restore  func()
 	// Stdout is read by the client, Stderr by people.
 	Stdout, Stderr io.Writer
 	// ToTerminal says that a person sees Stdout.
@@ -107,11 +109,15 @@ func Interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, append(wanted, syscall.SIGTERM)...)
 }
 
-// Terminal says whether a person types what f reads, and how to read a line from
-// there that isn't shown.
-func Terminal(f *os.File) (terminal bool, password func() ([]byte, error)) {
+// Terminal says whether a person types what f reads, how to read a line from there
+// that isn't shown, and how to leave the terminal as it is now.
+func Terminal(f *os.File) (terminal bool, password func() ([]byte, error), restore func()) {
 	fd := int(f.Fd())
-	return term.IsTerminal(fd), func() ([]byte, error) { return term.ReadPassword(fd) }
+	restore = func() {}
+	if before, err := term.GetState(fd); err == nil {
+		restore = func() { _ = term.Restore(fd, before) }
+	}
+	return term.IsTerminal(fd), func() ([]byte, error) { return term.ReadPassword(fd) }, restore
 }
 
 // interruptedStatus is 128 and the number of SIGINT, by custom of shells.
@@ -123,6 +129,7 @@ const interruptedStatus = 130
 func (w World) interrupted() {
 	if w.Exit != nil {
 		time.Sleep(100 * time.Millisecond)
+		w.Restore()
 		w.Exit(interruptedStatus)
 	}
 }

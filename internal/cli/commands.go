@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/docker-credential-helpers/credentials"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/configure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
@@ -44,9 +45,6 @@ func (w World) command(ctx context.Context, args []string) int {
 		fmt.Fprintln(w.Stderr, program+": interrupted; nothing was changed")
 		return interruptedStatus
 	}
-	if failed := new(credhelper.Error); !errors.As(err, &failed) && !mistype.Is(err) { // cobra's own
-		err = mistype.Errorf("%w; see: %s %s --help", err, program, args[0])
-	}
 	fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(hint.Advice(err)))
 	if mistype.Is(err) {
 		return statusMistype
@@ -63,22 +61,42 @@ func Root(d desk.Desk) *cobra.Command {
 			if slices.Contains(protocol, args[0]) {
 				return mistype.Errorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s", args[0], program)
 			}
+			if args[0] == credentials.ActionVersion {
+				return mistype.Errorf("%s takes no arguments", args[0])
+			}
 			return mistype.Errorf("there is no command %q; see: %s --help", args[0], program)
 		},
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(login.Commands(d)...)
 	root.AddCommand(configure.Commands(d)...)
 	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d), doctor.Command(d))
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "REGISTRY") {
-			c.ValidArgsFunction = d.CompleteRegistry
+			c.ValidArgsFunction = d.Complete
 		}
 	}
 	addHelp(root)
 	return root
+}
+
+// flagError says what is wrong with a flag. What was typed as its value may be a
+// secret, and goes unsaid.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var malformed *pflag.InvalidSyntaxError
+	var value *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		err = errors.New("unknown flag: -" + unknown.GetSpecifiedName())
+	case errors.As(err, &unknown):
+		err = errors.New("unknown flag: --" + unknown.GetSpecifiedName())
+	case errors.As(err, &malformed):
+		err = errors.New("a flag has a name behind its hyphens")
+	case errors.As(err, &value):
+		err = fmt.Errorf("--%s takes no value", value.GetFlag().Name)
+	}
+	return mistype.Errorf("%w; see: %s --help", err, c.CommandPath())
 }
 
 // open furnishes the rooms for a command.

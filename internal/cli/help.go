@@ -81,6 +81,7 @@ func addHelp(root *cobra.Command) {
 		return mistype.Errorf("say for which shell: %s completion bash, zsh, fish or powershell", program)
 	}
 	for _, c := range completion.Commands() {
+		c.Args = desk.Exactly(0, "no arguments")
 		c.Short, c.Long, c.Example = "print completions for "+c.Name(), "Print completions for "+c.Name()+". For this session, and for all that follow:", completions[c.Name()]
 	}
 }

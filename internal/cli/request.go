@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -36,8 +37,12 @@ func (w World) request(action string) (io.Reader, error) {
 		return bytes.NewReader(line), nil
 	case credentials.ActionStore:
 		line, err := w.read(`{"ServerURL":"contoso.azurecr.io","Username":"…","Secret":"…"}`)
-		if err == nil && !json.Valid(line) {
+		switch {
+		case err != nil:
+		case !json.Valid(line):
 			err = errors.New("standard input is not the JSON object that docker login writes")
+		case !utf8.Valid(line): // decoding would put another character in the place of what isn't
+			err = errors.New("standard input is not UTF-8")
 		}
 		return bytes.NewReader(line), err
 	case credentials.ActionList:

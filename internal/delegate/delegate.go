@@ -70,7 +70,7 @@ type Helper struct {
 // docker-credential-helpers; docker-credential-pass says the same by an empty
 // answer.
 func (h *Helper) Get(ctx context.Context, server string) (user string, pass secret.String, err error) {
-	out, err := h.run(ctx, credentials.ActionGet, secret.New(server))
+	out, err := h.run(ctx, credentials.ActionGet, secret.New(server), secret.String{})
 	if err != nil {
 		return "", secret.String{}, err
 	}
@@ -91,17 +91,14 @@ func (h *Helper) Store(ctx context.Context, server, user string, pass secret.Str
 	if err := json.NewEncoder(&request).Encode(login); err != nil {
 		return err
 	}
-	_, err := h.run(ctx, credentials.ActionStore, secret.New(request.String()))
-	if failed := new(Error); errors.As(err, &failed) && !pass.IsZero() {
-		failed.Why = strings.ReplaceAll(failed.Why, pass.Reveal(), pass.String())
-	}
+	_, err := h.run(ctx, credentials.ActionStore, secret.New(request.String()), pass)
 	return err
 }
 
 // Erase has the delegate forget a login. What isn't there is forgotten already:
 // many helpers fail then, each in words of its own, so they are asked.
 func (h *Helper) Erase(ctx context.Context, server string) error {
-	_, err := h.run(ctx, credentials.ActionErase, secret.New(server))
+	_, err := h.run(ctx, credentials.ActionErase, secret.New(server), secret.String{})
 	if err == nil || credentials.IsErrCredentialsNotFound(err) {
 		return nil
 	}
@@ -113,7 +110,7 @@ func (h *Helper) Erase(ctx context.Context, server string) error {
 
 // List lists the servers that the delegate has a login for, with their user names.
 func (h *Helper) List(ctx context.Context) (map[string]string, error) {
-	out, err := h.run(ctx, credentials.ActionList, secret.String{})
+	out, err := h.run(ctx, credentials.ActionList, secret.String{}, secret.String{})
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +134,9 @@ func (h *Helper) garbled() error {
 	return &Error{h.Program(), "answered something that is not understood", CodeFailed}
 }
 
-// run runs one action of the delegate.
-func (h *Helper) run(ctx context.Context, action string, stdin secret.String) ([]byte, error) {
+// run runs one action of the delegate. What it says of a failure is told without the
+// secret that it was handed.
+func (h *Helper) run(ctx context.Context, action string, stdin, handed secret.String) ([]byte, error) {
 	path, err := h.Path()
 	if err != nil {
 		return nil, err
@@ -156,7 +154,7 @@ func (h *Helper) run(ctx context.Context, action string, stdin secret.String) ([
 	case errors.As(err, &exit) && credentials.IsErrCredentialsNotFoundMessage(string(out)):
 		return nil, credentials.NewErrCredentialsNotFound()
 	case errors.As(err, &exit):
-		return nil, &Error{h.Program(), "failed: " + cmp.Or(sentence(string(out)), sentence(exit.Stderr), exit.Error()), CodeFailed}
+		return nil, &Error{h.Program(), "failed: " + cmp.Or(sentence(string(out), handed), sentence(exit.Stderr, handed), exit.Error()), CodeFailed}
 	}
 	return nil, &Error{h.Program(), err.Error(), CodeFailed}
 }
@@ -190,8 +188,11 @@ func (h *Helper) isSelf(path string) bool {
 
 // sentence makes one line of what a helper said of its failure, and no long one. A
 // JSON object may be an answer, with a secret in it.
-func sentence(said string) string {
+func sentence(said string, handed secret.String) string {
 	const most = 200
+	if !handed.IsZero() {
+		said = strings.ReplaceAll(said, handed.Reveal(), handed.String())
+	}
 	if strings.Contains(said, "{") {
 		return ""
 	}

@@ -230,3 +230,14 @@ func TestNobodyWaitsForEver(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoPartOfASecretIsTold holds for one that would be cut or folded into a line.
+func TestNoPartOfASecretIsTold(t *testing.T) {
+	for _, password := range []string{strings.Repeat("c4n4ry", 80), "c4n4ry  c4n4ry\tc4n4ry"} {
+		h, _ := install(t, recording{Status: 1, Stdout: "can't keep " + password})
+		err := h.Store(t.Context(), hub, "ada", secret.New(password))
+		if err == nil || strings.Contains(err.Error(), "c4n4ry") || !strings.Contains(err.Error(), "can't keep [redacted]") {
+			t.Error(err)
+		}
+	}
+}

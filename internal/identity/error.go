@@ -29,6 +29,8 @@ const (
 	CodePatterns        = "login-patterns"    // two logins match equally well
 
 	CodeNoSubscription  = "config-az-subscription" // Azure CLI's profile doesn't list it
-	CodeAzdCloud        = "config-azd-cloud"       // the tool works for another cloud
+	CodeAzureCLIMissing = "config-az-missing"      // az can't be run
+	CodeAzureCLICloud   = "config-az-cloud"        // the tool works for another cloud
+	CodeAzdCloud        = "config-azd-cloud"
 	CodePowerShellCloud = "config-pwsh-cloud"
 )

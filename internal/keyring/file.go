@@ -40,7 +40,11 @@ func (h fileHome) read(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, h.fault(err)
 	}
-	return decode(h.title(), string(text))
+	key, err := decode(h.title(), string(text))
+	if err != nil {
+		err = fmt.Errorf("%w (to go on without what another key has sealed, run: rm %s)", err, h.path)
+	}
+	return key, err
 }
 
 // open looks before it opens, since opening a pipe blocks, and looks again

@@ -20,16 +20,25 @@ const (
 	CodeDamaged   = "login-damaged"   // its file isn't what was written
 	CodeVault     = "login-vault"     // the whole vault could be somebody else's work
 	CodeChanged   = "login-changed"   // it was stored anew just now
+	CodeKeyStays  = "key-stays"       // all is forgotten, but a key can't be destroyed
 )
 
-// A LoginError says why a stored login can't be used. Nothing is deleted: the
-// same login opens again when its key is back.
+// A LoginError says why a stored login can't be used, or a token that nobody can
+// renew. Nothing is deleted: the same login opens again when its key is back.
 type LoginError struct {
 	Server string
 	Why    error
+	// Token says that it is a token, and the error an ErrSealed.
+	Token bool
 }
 
+// Is knows ErrSealed.
+func (e *LoginError) Is(target error) bool { return e.Token && target == ErrSealed }
+
 func (e *LoginError) Error() string {
+	if e.Token {
+		return fmt.Sprintf("opening the kept token: %v", e.Why)
+	}
 	if e.Server == SomePattern {
 		return fmt.Sprintf("opening a login that was stored for a pattern: %v", e.Why)
 	}

@@ -34,7 +34,7 @@ func (v *Vault) EraseAll(ctx context.Context) (done Forgotten, err error) {
 	byHome := map[string][]string{}
 	for _, c := range v.compartments(root) {
 		byHome[sealed.HomeOf(c)] = append(byHome[sealed.HomeOf(c)], c)
-		erased, e := empty(root, c)
+		erased, e := v.empty(root, c)
 		done.Erased, err = append(done.Erased, erased...), errors.Join(err, e)
 	}
 	if err != nil {
@@ -43,7 +43,7 @@ func (v *Vault) EraseAll(ctx context.Context) (done Forgotten, err error) {
 	for _, home := range slices.Sorted(maps.Keys(byHome)) {
 		e := v.destroyKey(ctx, home, byHome[home])
 		if e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("everything is forgotten, but the key stays: %w", e))
+			err = errors.Join(err, &KeyError{e})
 			continue
 		}
 		if e == nil {
@@ -57,7 +57,7 @@ func (v *Vault) EraseAll(ctx context.Context) (done Forgotten, err error) {
 }
 
 // empty deletes what lies in a compartment.
-func empty(root *os.Root, compartment string) (erased []Erased, err error) {
+func (v *Vault) empty(root *os.Root, compartment string) (erased []Erased, err error) {
 	names, _ := fs.Glob(root.FS(), compartment+"/*")
 	for _, name := range names {
 		f, _ := sealed.Read(root, name)
@@ -66,11 +66,23 @@ func empty(root *os.Root, compartment string) (erased []Erased, err error) {
 		case e == nil && (suffix == loginSuffix || suffix == tokenSuffix):
 			erased = append(erased, Erased{f.Login, suffix == tokenSuffix})
 		case e != nil && !errors.Is(e, fs.ErrNotExist):
-			err = errors.Join(err, e)
+			err = v.undeleted(e)
 		}
 	}
 	return erased, err
 }
+
+// A KeyError says that everything is forgotten, but a key stays.
+type KeyError struct{ Why error }
+
+func (e *KeyError) Error() string {
+	return "everything is forgotten, but the key stays: " + e.Why.Error()
+}
+
+func (e *KeyError) Unwrap() error { return e.Why }
+
+// Code is what the hint is looked up by.
+func (e *KeyError) Code() string { return CodeKeyStays }
 
 // destroyKey destroys a home's key, provided that it is the one of these
 // compartments. fs.ErrNotExist means that theirs is gone already.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -75,10 +76,18 @@ func (v *Vault) Erase(ctx context.Context, server string, covers func(server str
 		case e == nil && path.Ext(name) != failureSuffix:
 			erased = append(erased, Erased{f.Login, !login})
 		case e != nil && !errors.Is(e, fs.ErrNotExist):
-			err = errors.Join(err, e)
+			err = v.undeleted(e)
 		}
 	}
 	return erased, err
+}
+
+// undeleted says where something stays that was to go.
+func (v *Vault) undeleted(err error) error {
+	if failed := new(fs.PathError); errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("deleting from %s: %w", v.Dir, err)
 }
 
 // Erased is an entry that Erase has deleted.

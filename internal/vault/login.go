@@ -63,7 +63,7 @@ func (v *Vault) unlessNone(server string, trouble error) error {
 		v.Log.Debug("working without a vault", "why", trouble)
 		return nil
 	}
-	return &LoginError{server, trouble}
+	return &LoginError{Server: server, Why: trouble}
 }
 
 // logins lists the logins of a server, the one to use first. An unreadable one
@@ -79,7 +79,7 @@ func (v *Vault) logins(root *os.Root, server string) (found []placed, unreadable
 		case err == nil:
 			found = append(found, placed{f, c})
 		case here(c) || len(found) == 0:
-			unreadable = &LoginError{server, err}
+			unreadable = &LoginError{Server: server, Why: err}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b placed) int {
@@ -99,7 +99,7 @@ func (v *Vault) logins(root *os.Root, server string) (found []placed, unreadable
 func (v *Vault) Secret(ctx context.Context, l identity.Login) (secret.String, error) {
 	_, plain, err := v.openLogin(ctx, l)
 	if err != nil {
-		return secret.String{}, &LoginError{l.Server, err}
+		return secret.String{}, &LoginError{Server: l.Server, Why: err}
 	}
 	return secret.New(string(plain)), nil
 }
@@ -142,7 +142,7 @@ func (v *Vault) Update(ctx context.Context, l identity.Login, change func(secret
 	defer v.changing(ctx, l.Server)()
 	s, plain, err := v.openLogin(ctx, l)
 	if err != nil {
-		return &LoginError{l.Server, err}
+		return &LoginError{Server: l.Server, Why: err}
 	}
 	before := secret.New(string(plain))
 	after, err := change(before)
@@ -166,7 +166,7 @@ func (v *Vault) Patterns() (patterns []string, err error) {
 	for _, name := range names {
 		f, err := sealed.Read(root, name)
 		if err != nil && slices.Contains(v.Keys.Homes(), sealed.HomeOf(path.Dir(name))) {
-			return nil, &LoginError{SomePattern, err}
+			return nil, &LoginError{Server: SomePattern, Why: err}
 		}
 		if err == nil && !slices.Contains(patterns, f.Server) {
 			patterns = append(patterns, f.Server)

@@ -45,13 +45,13 @@ func (v *Vault) Get(ctx context.Context, host registry.Host, id identity.Identit
 		return v.renew(ctx, newHeader(host, id), name, secret.Token{}, fetch)
 	}
 	seen := v.look(name)
-	kept, ok := v.openAny(ctx, seen.files)
+	kept, ok, closed := v.openAny(ctx, seen.files)
 	switch {
 	case ok && (fetch == nil || kept.Fresh(v.Now()) || seen.failure != nil):
 		v.Log.Debug("token kept in the vault", "expires", kept.Expires)
 		return kept, nil
 	case fetch == nil && len(seen.files) > 0:
-		return secret.Token{}, ErrSealed
+		return secret.Token{}, &LoginError{Server: host.String(), Why: closed, Token: true}
 	case fetch == nil:
 		return secret.Token{}, ErrNone
 	}
@@ -200,19 +200,25 @@ func (seen view) openIn(s sealer) (secret.Token, bool) {
 	return secret.Token{}, false
 }
 
-// openAny asks the homes of files for their keys until one opens.
-func (v *Vault) openAny(ctx context.Context, files []placed) (secret.Token, bool) {
+// openAny asks the homes of files for their keys until one opens. Otherwise it says
+// why the first doesn't.
+func (v *Vault) openAny(ctx context.Context, files []placed) (token secret.Token, ok bool, why error) {
 	for _, f := range files {
-		key, err := v.Keys.Key(ctx, sealed.HomeOf(f.compartment))
-		if err != nil || sealed.Compartment(sealed.HomeOf(f.compartment), key) != f.compartment {
-			v.Log.Debug("entry can't be opened", "compartment", f.compartment, "why", err)
-			continue
+		home := sealed.HomeOf(f.compartment)
+		key, err := v.Keys.Key(ctx, home)
+		if err == nil && sealed.Compartment(home, key) != f.compartment {
+			err = fmt.Errorf("its keyring (%s) %w", home, errOtherKey)
 		}
-		if token, ok := f.Token(key); ok {
-			return token, true
+		if err == nil {
+			if token, ok = f.Token(key); ok {
+				return token, true, nil
+			}
+			err = sealed.ErrDamaged
 		}
+		v.Log.Debug("entry can't be opened", "compartment", f.compartment, "why", err)
+		why = cmp.Or(why, err)
 	}
-	return secret.Token{}, false
+	return secret.Token{}, false, why
 }
 
 // sweepAfter is how long an entry that has ended stays for status to show.

@@ -282,7 +282,7 @@ func TestWhoeverGivesUpLeavesNoFailureToOthers(t *testing.T) {
 	}{
 		{"a caller that gave up", canceled, context.Canceled},
 		{"a deadline of the caller's own", late, context.DeadlineExceeded},
-		{"a keyring that is locked here", t.Context(), &LoginError{"contoso.azurecr.io", errors.New("locked")}},
+		{"a keyring that is locked here", t.Context(), &LoginError{Server: "contoso.azurecr.io", Why: errors.New("locked")}},
 	} {
 		v, _ := newVault(t, newKeys("os"))
 		_, err := v.Get(row.ctx, host(t, "contoso.azurecr.io"), ada, func(context.Context) (secret.Token, error) {

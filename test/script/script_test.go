@@ -45,11 +45,12 @@ func program() {
 	var stdout strings.Builder
 	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
-	terminal, readPassword := cli.Terminal(os.Stdin)
+	terminal, readPassword, restore := cli.Terminal(os.Stdin)
 	status := cli.Run(ctx, cli.World{
 		Stdin:     os.Stdin,
 		Terminal:  terminal,
 		Password:  readPassword,
+		Restore:   restore,
 		Stdout:    io.MultiWriter(os.Stdout, &stdout),
 		Stderr:    io.MultiWriter(os.Stderr, transcript),
 		Environ:   os.Environ(),

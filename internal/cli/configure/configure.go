@@ -26,7 +26,8 @@ type flags struct {
 }
 
 func (f *flags) addTo(c *cobra.Command) {
-	c.Flags().StringVar(&f.client, "client", "", "only this `client`: docker, or podman (with Skopeo and Buildah); otherwise all that are here")
+	c.Flags().StringVar(&f.client, "client", "", "only this client: docker, or podman (with Skopeo and Buildah); otherwise all that are here")
+	_ = c.RegisterFlagCompletionFunc("client", cobra.FixedCompletions([]string{docker, podman}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and write nothing")
 }
 

@@ -7,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
@@ -57,12 +56,12 @@ type Desk struct {
 // line. Its text says them all.
 const FlagsHelp = "flags"
 
-// About names the registry that a failure is about, as hints need it.
+// About names what a failure is about, most often a registry, as hints need it.
 func About(target string, err error) error {
 	if known := new(credhelper.Error); err == nil || errors.As(err, &known) || mistype.Is(err) {
 		return err
 	}
-	return &credhelper.Error{Registry: target, Source: hint.Typed, Err: err}
+	return &credhelper.Error{Registry: target, Err: err}
 }
 
 // slow is how long a person waits without being told for what.
@@ -75,13 +74,37 @@ func (d Desk) Waiting(what string) (over func()) {
 	return func() { timer.Stop() }
 }
 
-// CompleteRegistry offers the registries that the helper has something for.
-func (d Desk) CompleteRegistry(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+// Complete offers the registries that there is something for: to logout and status
+// whatever is stored, to login what it could be for, to the others login servers. It
+// asks no delegate, which could prompt.
+func (d Desk) Complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const end = cobra.ShellCompDirectiveNoFileComp
+	rooms, err := d.Open()
+	if err != nil || len(args) > 0 && !strings.Contains(c.Use, "…") {
+		return nil, end
 	}
-	known, _ := d.Helper.List()
-	return slices.Sorted(maps.Keys(known)), cobra.ShellCompDirectiveNoFileComp
+	names, _ := rooms.Identities.Config.Hosts()
+	stored, _ := rooms.Vault.List()
+	for _, l := range stored {
+		names = append(names, l.Server)
+	}
+	clouds, _ := rooms.Identities.Config.Clouds()
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return slices.Contains(args, name) || !takes(c.Name(), clouds, name)
+	}), end
+}
+
+// takes says whether a command has a use for a name that is stored.
+func takes(command string, clouds registry.Clouds, name string) bool {
+	_, _, err := ReadTarget(clouds, name)
+	switch command {
+	case "logout", "status":
+		return true
+	case "login":
+		return err == nil
+	}
+	return err == nil && !strings.Contains(name, "*")
 }
 
 // ReadTarget reads a registry as clients spell it, or a pattern. The host is an
@@ -90,19 +113,25 @@ func ReadTarget(clouds registry.Clouds, typed string) (target string, host regis
 	if host, err := clouds.ParseHost(typed); err == nil {
 		return host.String(), host, nil
 	}
-	if host, err = clouds.Example(typed); err != nil {
+	pattern := strings.ToLower(typed)
+	if host, err = clouds.Example(pattern); err != nil {
 		return "", registry.Host{}, mistype.Errorf("%w; other clouds and domains stand in the config file", err)
 	}
-	return typed, host, nil
+	return pattern, host, nil
 }
 
-// ReadServer reads a registry or pattern, or the name of another registry that a login
-// is stored for, which stands as its client spelled it.
+// ReadServer reads a registry or pattern, or the name of another registry, which stands
+// as its client spells it: one that a login is stored for, or any if a delegate may have
+// something for it.
 func ReadServer(rooms *wiring.Rooms, clouds registry.Clouds, typed string) (target string, host registry.Host, foreign bool, err error) {
 	if target, host, err = ReadTarget(clouds, typed); err == nil {
 		return target, host, false, nil
 	}
 	if login, broken := rooms.Vault.Login(typed); broken != nil || login != nil {
+		return typed, host, true, nil
+	}
+	_, why := clouds.ParseHost(typed)
+	if d, _ := rooms.Delegate(); d != nil && errors.Is(why, registry.ErrForeign) {
 		return typed, host, true, nil
 	}
 	return "", host, false, err

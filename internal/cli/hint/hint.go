@@ -12,6 +12,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keyring"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -58,16 +59,24 @@ func hintFor(failed *credhelper.Error) string {
 	if errors.Is(failed, vault.ErrBusy) {
 		return "try again"
 	}
-	if errors.Is(failed, vault.ErrNoHome) {
-		return "unlock the OS keyring (docker-credential-acr unlock), or say with DOCKER_CREDENTIAL_ACR_KEYRING which other home the key shall have (file: a file of mode 0600); what holds no secret can stand in the config file"
+	locked := errors.Is(failed, keyring.ErrLocked)
+	switch {
+	case errors.Is(failed, vault.ErrNoHome) && locked:
+		return "run: docker-credential-acr unlock, and try again; or set DOCKER_CREDENTIAL_ACR_KEYRING=file for good, for a key in a file of mode 0600"
+	case errors.Is(failed, vault.ErrNoHome):
+		return "say with DOCKER_CREDENTIAL_ACR_KEYRING which home the key shall have (file: a file of mode 0600); what holds no secret can stand in the config file"
 	}
 	code := failure.Code(failed)
 	if code == "" {
 		return ""
 	}
 	hint := cmp.Or(hintBySource(failed)[code], hints[code], traced)
+	if code == vault.CodeSealed && locked {
+		hint = unlock
+	}
 	client := failed.Identity[strings.LastIndex(failed.Identity, " ")+1:]
-	login := Quoted(failed.Registry)
+	host := Quoted(failed.Registry)
+	login := host
 	if pattern, ok := strings.CutPrefix(failed.Source, identity.PatternLogin); ok {
 		login = Quoted(pattern)
 	}
@@ -79,7 +88,7 @@ func hintFor(failed *credhelper.Error) string {
 	}
 	other := new(delegate.Error)
 	_ = errors.As(failed, &other)
-	return strings.NewReplacer("DELEGATE", other.Program, "REGISTRY", failed.Registry, "LOGIN", login, "CLIENT-ID", client).Replace(hint)
+	return strings.NewReplacer("DELEGATE", other.Program, "REGISTRY", host, "LOGIN", login, "CLIENT-ID", client).Replace(hint)
 }
 
 // hintBySource is the table of hints that differ by where the identity came
@@ -102,10 +111,11 @@ func hintBySource(failed *credhelper.Error) map[string]string {
 	return nil
 }
 
-// Quoted is a registry or pattern as a shell takes it.
-func Quoted(pattern string) string {
-	if strings.Contains(pattern, "*") {
-		return "'" + pattern + "'"
+// Quoted is a registry or pattern as a shell takes it. Other registries' names are
+// what their clients made of them.
+func Quoted(name string) string {
+	if name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") == "" {
+		return name
 	}
-	return pattern
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }

@@ -177,7 +177,7 @@ func TestAdviceDependsOnWhoItIs(t *testing.T) {
 		err  error
 		says string
 	}{
-		{expired("service principal 7d1c", "AZURE_CLIENT_ID"), "az ad app credential reset --id 7d1c, and set AZURE_CLIENT_SECRET"},
+		{expired("service principal 7d1c", "AZURE_CLIENT_ID"), "az ad app credential reset --id 7d1c --append, and set AZURE_CLIENT_SECRET"},
 		{expired("service principal 7d1c", "a stored login"), "run: docker-credential-acr login contoso.azurecr.io --service-principal"},
 		{expired("service principal 7d1c", "the login for *.azurecr.io"), "run: docker-credential-acr login '*.azurecr.io' --service-principal"},
 		{expired("Azure CLI's ada@contoso.example", "config file x"), "; hint: run: az login --service-principal"},

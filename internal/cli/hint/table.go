@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID, and set AZURE_CLIENT_SECRET to it"
+	newSecret = "make a new one with: az ad app credential reset --id CLIENT-ID --append, and set AZURE_CLIENT_SECRET to it"
 	again     = "run: docker-credential-acr login LOGIN"
 	azLogin   = "run: az login"
+	unlock    = "run: docker-credential-acr unlock, and try again; if the keyring is lost: docker-credential-acr logout LOGIN, and log in again"
+	azMissing = "install Azure CLI, or put az on the PATH"
 	azdLogin  = "run: azd auth login"
 	connect   = "run: pwsh -Command Connect-AzAccount"
 	role      = "ask for the role AcrPull (or AcrPush) on the registry, Container Registry Repository Reader (or Writer) where it uses ABAC; " +
@@ -57,9 +59,11 @@ var storedHints = signingIn(again, map[string]string{
 	"AADSTS53001":    policy + "; on a device that has joined, run: docker-credential-acr login LOGIN --browser",
 	"AADSTS53003":    policy + "; device codes are often blocked where this is not: docker-credential-acr login LOGIN --browser",
 	"AADSTS7000215":  again + " --service-principal, with the right secret",
-	"AADSTS7000222":  "make a new secret with: az ad app credential reset --id CLIENT-ID; then " + again + " --service-principal",
-	"AADSTS700016":   again + " --service-principal --client-id CLIENT-ID, and --tenant with the application's tenant",
-	"AADSTS90002":    again + " --service-principal --client-id CLIENT-ID, and --tenant with the application's tenant",
+	"AADSTS7000222":  "make a new secret with: az ad app credential reset --id CLIENT-ID --append; then " + again + " --service-principal",
+	"AADSTS700016":   again + ", in the same way as before, with the application's own --client-id and --tenant",
+	"AADSTS90002":    again + ", in the same way as before, with the application's own --client-id and --tenant",
+
+	identity.CodeNoSubscription: again + " --azure-cli --subscription, with one of: az account list --all --output table",
 })
 
 // configHints are for applications that the config file names.
@@ -84,7 +88,7 @@ var (
 // loginHints are for what was typed to the login command.
 var loginHints = map[string]string{
 	"AADSTS7000215": "check the secret that you gave: it must be the secret's value, not its id",
-	"AADSTS7000222": "make a new secret with: az ad app credential reset, and log in with that",
+	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID --append, and log in with that",
 	"AADSTS700016":  "check --client-id and --tenant: the application must belong to the tenant",
 	"AADSTS90002":   "check --tenant, and that it belongs to the registry's cloud",
 	"AADSTS900382":  "check --tenant: it must belong to the registry's cloud",
@@ -112,6 +116,8 @@ var hints = map[string]string{
 	identity.CodePatterns:        "run: docker-credential-acr logout, with the one that shall not count",
 
 	identity.CodeNoSubscription:  subscription,
+	identity.CodeAzureCLICloud:   "run: az cloud set --name, with the registry's cloud, then az login",
+	identity.CodeAzureCLIMissing: azMissing,
 	identity.CodeAzdCloud:        "run: azd config set cloud.name, with the registry's cloud, then azd auth login",
 	identity.CodePowerShellCloud: "run: pwsh -Command Connect-AzAccount -Environment, with the registry's cloud",
 
@@ -170,7 +176,7 @@ var hints = map[string]string{
 	assertion.CodeProxy:       "these variables are AKS's to set; look at the pod's identity binding",
 	assertion.CodeCertificate: "use an RSA key with its certificate, as PEM or PKCS#12: openssl pkcs12 -export -in cert.pem -inkey key.pem -out both.pfx",
 	assertion.CodePassword:    "set AZURE_CLIENT_CERTIFICATE_PASSWORD, or log in with the certificate: docker-credential-acr login LOGIN --certificate FILE",
-	assertion.CodeOutdated:    "make a new one: az ad app credential reset --id CLIENT-ID --create-cert",
+	assertion.CodeOutdated:    "make a new one: az ad app credential reset --id CLIENT-ID --create-cert --append",
 
 	machine.CodeNoIMDS:            "this seems to be no machine of Azure's, or its metadata service is blocked; log in as somebody else: docker-credential-acr login LOGIN",
 	machine.CodeNoIdentity:        "assign the identity: az vm identity assign (or az webapp identity assign, az containerapp identity assign); or name one that it has: AZURE_CLIENT_ID",
@@ -199,7 +205,7 @@ var hints = map[string]string{
 	devtool.CodeAzNoSubscription: subscription,
 
 	devtool.CodeAzSignedOut:   azLogin,
-	devtool.CodeAzMissing:     "install Azure CLI, or put az on the PATH",
+	devtool.CodeAzMissing:     azMissing,
 	devtool.CodeAzTimeout:     azTry,
 	devtool.CodeAzFailed:      azTry,
 	devtool.CodeAzOtherTenant: "run: az account show, and az account set --subscription with the right one",
@@ -232,11 +238,12 @@ var hints = map[string]string{
 	clientconfig.CodeChanged:     "try again",
 	clientconfig.CodeForeignFile: "run the command as that user",
 
-	vault.CodeSealed:    "run: docker-credential-acr unlock, and try again; if the keyring is lost: docker-credential-acr logout LOGIN, and log in again",
+	vault.CodeSealed:    "put the keyring in order; or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeKeyGone:   "run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeNewer:     "install the newer version again, or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeChanged:   "try again",
+	vault.CodeKeyStays:  "run this again where that keyring can be used, unlocked, or with DOCKER_CREDENTIAL_ACR_KEYRING as it was",
 	vault.CodeVault:     "give that directory to yourself alone: chmod 700, as its owner",
 	vault.CodeDamaged:   "run: docker-credential-acr logout LOGIN, and log in again",
 }

@@ -31,23 +31,18 @@ type question struct {
 // the way that they take.
 func (a *attempt) ask() (func(context.Context) (proven, error), error) {
 	in := bufio.NewReader(a.Stdin)
-	if id, err := a.rooms.Identities.For(a.host); err == nil && id.Kind != identity.None {
-		fmt.Fprintf(a.Stderr, "Without a login, %s is %s (from %s).\n", a.target, id, id.Source)
+	if id, err := a.rooms.Identities.For(a.host); err == nil && !id.Nobody() {
+		fmt.Fprintf(a.Stderr, "So far you are %s (from %s).\n", id, id.Source)
 	}
 	choices := a.choices()
 	fmt.Fprintf(a.Stderr, "How do you want to sign in for %s?\n", a.target)
 	for i, c := range choices {
 		fmt.Fprintf(a.Stderr, "  %d  %s\n", i+1, c.says)
 	}
-	answer, err := a.line(in, "Type a number, then Enter: ")
+	chosen, err := a.choose(in, choices)
 	if err != nil {
 		return nil, err
 	}
-	n, err := strconv.Atoi(answer)
-	if err != nil || n < 1 || n > len(choices) {
-		return nil, mistype.Errorf("%q is none of the numbers 1 to %d", answer, len(choices))
-	}
-	chosen := choices[n-1]
 	for _, q := range chosen.asks {
 		if *q.into != "" {
 			continue
@@ -62,6 +57,20 @@ func (a *attempt) ask() (func(context.Context) (proven, error), error) {
 	return chosen.do, a.checkFlags()
 }
 
+// choose asks until one of the choices is made.
+func (a *attempt) choose(in *bufio.Reader, choices []choice) (choice, error) {
+	for {
+		answer, err := a.line(in, "Type a number, then Enter: ")
+		if err != nil {
+			return choice{}, err
+		}
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(choices) {
+			return choices[n-1], nil
+		}
+		fmt.Fprintf(a.Stderr, "%q is none of the numbers 1 to %d.\n", answer, len(choices))
+	}
+}
+
 // choices are the ways that can work here, the most likely one first.
 func (a *attempt) choices() (choices []choice) {
 	f := &a.flags
@@ -73,14 +82,20 @@ func (a *attempt) choices() (choices []choice) {
 	}
 	client := question{"Client id of the application to sign in to (Enter for Azure CLI's own)", identity.AzureCLIWord, &f.clientID}
 	application := []question{{says: "Client id", into: &f.clientID}, {says: "Tenant", into: &f.tenant}}
-	return append(choices,
+	choices = append(choices,
 		choice{"with a browser on this machine", []question{client}, a.browser},
 		choice{"with a browser on any machine, by a code", []question{client}, a.deviceCode},
 		choice{"as an application, with its secret", application, a.servicePrincipal},
 		choice{"as an application, with its certificate", append(application, question{says: "File of the certificate and its key", into: &f.certificate}), a.certificate},
-		choice{"with the name and password of the registry's admin user or a token of its own", []question{{says: "User name", into: &f.username}}, a.registryUser},
-		choice{"not at all: leave it alone, for anonymous pull", nil, a.keyless(identity.Anonymous)},
 	)
+	if a.target == a.host.String() {
+		choices = append(choices,
+			choice{"with the name and password of the registry's admin user or a token of its own", []question{{says: "User name", into: &f.username}}, a.registryUser})
+	}
+	if f.named {
+		choices = append(choices, choice{"not at all: leave it alone, for anonymous pull", nil, a.keyless(identity.Anonymous)})
+	}
+	return choices
 }
 
 // line asks for one line.

@@ -12,18 +12,21 @@ import (
 
 // keep proves the sign-in to the registry, records it, and says who one is now.
 func (a *attempt) keep(ctx context.Context, p proven) error {
-	var token secret.Token
-	if a.target == a.host.String() && !p.access.Value.IsZero() {
-		var err error
-		if token, err = a.rooms.Exchange.RefreshToken(ctx, a.host, p.access); err != nil {
-			return a.failed(p, fmt.Errorf("exchanging the token of %s: %w", p.Who(), err))
-		}
+	token, err := a.prove(ctx, p)
+	if err != nil {
+		return a.failed(p, fmt.Errorf("exchanging the token of %s: %w", p.Who(), err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	stored, err := a.rooms.Keep(ctx, p.Login, p.sealed)
 	if err != nil {
 		return a.failed(p, fmt.Errorf("keeping the login: %w", err))
+	}
+	if p.Kind == identity.Anonymous { // tokens that were stored before are no wish to be left alone
+		_, err = a.rooms.Vault.Erase(ctx, "", a.rooms.Covers(a.target))
+	}
+	if err != nil {
+		return a.failed(p, err)
 	}
 	a.warm(ctx, p, stored, token)
 	switch {
@@ -37,6 +40,16 @@ func (a *attempt) keep(ctx context.Context, p proven) error {
 		fmt.Fprintf(a.Stdout, "%s: signed in as %s; each registry is asked when it is needed\n", a.target, p.Who())
 	}
 	return nil
+}
+
+// prove has the registry swap the sign-in's token for its own. A pattern names no
+// registry that could, and whom Entra doesn't know has proved it already.
+func (a *attempt) prove(ctx context.Context, p proven) (secret.Token, error) {
+	if a.target != a.host.String() || p.access.Value.IsZero() {
+		return secret.Token{}, nil
+	}
+	defer a.Waiting("asking " + a.target + " for a token")()
+	return a.rooms.Exchange.RefreshToken(ctx, a.host, p.access)
 }
 
 // warm keeps the token that the sign-in has earned, which saves the first get an

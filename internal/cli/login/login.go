@@ -4,13 +4,16 @@ package login
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
@@ -59,30 +62,56 @@ asked.`,
 			if f.named = len(args) == 1; f.named {
 				target = args[0]
 			}
-			c.Flags().Visit(func(flag *pflag.Flag) { f.typed = append(f.typed, flag.Name) })
-			return desk.About(target, login(c.Context(), d, target, f))
+			if err := f.read(c.Flags()); err != nil {
+				return err
+			}
+			return typed(target, login(c.Context(), d, target, f))
 		},
 	}
 	flags := c.Flags()
 	flags.Bool("browser", false, "sign in with a browser on this machine")
 	flags.Bool("device-code", false, "sign in with a browser on any machine, by a code")
 	flags.Bool("service-principal", false, "be an application; its secret is asked for, or read from standard input")
-	flags.StringVar(&f.certificate, "certificate", "", "be an application with the certificate and key in this `file` (PEM or PKCS#12)")
-	flags.StringVar(&f.tokenFile, "federated-token-file", "", "be an application that the token in this `file` vouches for")
+	flags.StringVar(&f.certificate, "certificate", "", "be an application with the certificate and key in this file (PEM or PKCS#12)")
+	flags.StringVar(&f.tokenFile, "federated-token-file", "", "be an application that the token in this file vouches for")
 	flags.Bool("managed-identity", false, "be this machine's managed identity")
 	flags.Bool("azure-cli", false, "be whoever is signed in to Azure CLI")
 	flags.Bool("anonymous", false, "be nobody: leave this registry alone")
-	flags.StringVar(&f.username, "username", "", "be the registry's admin user, or a token of its own, of this `name`")
+	flags.StringVar(&f.username, "username", "", "be the registry's admin user, or a token of its own, of this name")
 	flags.Bool("password-stdin", false, "read the password from standard input, as without a terminal")
-	flags.StringVar(&f.tenant, "tenant", "", "the tenant's `id` or domain")
-	flags.StringVar(&f.clientID, "client-id", "", "the application's `id`; azure-cli stands for Azure CLI's own")
-	flags.StringVar(&f.objectID, "object-id", "", "the managed identity's object `id`")
-	flags.StringVar(&f.resourceID, "resource-id", "", "the managed identity's resource `id`")
-	flags.StringVar(&f.subscription, "subscription", "", "the `name` or id of the subscription whose account Azure CLI shall use")
-	flags.StringVar(&f.as, "login-hint", "", "the `account` to offer in the browser")
-	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this `file`")
+	flags.StringVar(&f.tenant, "tenant", "", "the tenant's id or domain")
+	flags.StringVar(&f.clientID, "client-id", "", "the application's id; azure-cli stands for Azure CLI's own")
+	flags.StringVar(&f.objectID, "object-id", "", "the managed identity's object id")
+	flags.StringVar(&f.resourceID, "resource-id", "", "the managed identity's resource id")
+	flags.StringVar(&f.subscription, "subscription", "", "the name or id of the subscription whose account Azure CLI shall use")
+	flags.StringVar(&f.as, "login-hint", "", "the account to offer in the browser")
+	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this file")
 	flags.BoolVar(&f.sendChain, "send-certificate-chain", false, "send the chain, for applications that trust a subject name and issuer")
 	return c
+}
+
+// read notes which flags were typed. An empty value is that of a variable which isn't
+// set, and --browser=false is no wish for a browser.
+func (f *loginFlags) read(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(flag *pflag.Flag) {
+		switch flag.Value.String() {
+		case "":
+			err = mistype.Errorf("--%s is empty", flag.Name)
+		case "false":
+		default:
+			f.typed = append(f.typed, flag.Name)
+		}
+	})
+	return err
+}
+
+// typed says of a failure that it is about what was typed.
+func typed(target string, err error) error {
+	err = desk.About(target, err)
+	if failed := new(credhelper.Error); errors.As(err, &failed) && failed.Source == "" {
+		failed.Source = hint.Typed
+	}
+	return err
 }
 
 const flagsHelp = `  --browser, --device-code     a person, with a browser here, or anywhere
@@ -204,54 +233,76 @@ func (a *attempt) ways() []way {
 func (a *attempt) method() (func(context.Context) (proven, error), error) {
 	var asked []way
 	var known []string
+	last := a.last()
 	for _, w := range a.ways() {
 		known = append(known, "--"+w.flag)
 		if slices.Contains(a.flags.typed, w.flag) {
 			asked = append(asked, w)
 		}
 	}
-	ways := strings.Join(known, ", ")
-	switch len(asked) {
-	case 0:
-		if do := a.again(); do != nil {
-			return do, nil
-		}
-		if a.Terminal {
-			return a.ask()
-		}
+	switch ways := strings.Join(known, ", "); {
+	case len(asked) > 1:
+		return nil, mistype.Errorf("say only one of %s", ways)
+	case len(asked) == 0 && last != "":
+		a.repeat()
+		asked = slices.DeleteFunc(a.ways(), func(w way) bool { return w.flag != last })
+	case len(asked) == 0 && a.Terminal:
+		return a.ask()
+	case len(asked) == 0:
 		return nil, mistype.Errorf("say how to sign in, by one of %s", ways)
-	case 1:
-		for _, typed := range a.flags.typed {
-			if typed != asked[0].flag && !slices.Contains(asked[0].takes, typed) {
-				return nil, mistype.Errorf("--%s is of no use to --%s", typed, asked[0].flag)
-			}
-		}
-		return asked[0].do, nil
 	}
-	return nil, mistype.Errorf("say only one of %s", ways)
+	return asked[0].do, a.useful(asked[0])
 }
 
-// again is the way to sign in that worked last time, or the one that the config
-// file asks for; nil for neither.
-func (a *attempt) again() func(context.Context) (proven, error) {
-	switch b := a.before; {
-	case b == nil && a.entry.Identity == identity.User:
-		return a.browser
-	case b == nil:
-	case b.Method == identity.MethodBrowser:
-		a.flags.as = cmp.Or(a.flags.as, b.User)
-		return a.browser
-	case b.Method == identity.MethodDeviceCode:
-		return a.deviceCode
-	case b.Kind == identity.ServicePrincipal && b.Method == "":
-		return a.servicePrincipal
-	case !b.Sealed():
-		f := &a.flags
-		f.tenant, f.clientID, f.objectID = cmp.Or(f.tenant, b.Tenant), cmp.Or(f.clientID, b.ClientID), cmp.Or(f.objectID, b.ObjectID)
-		f.resourceID, f.subscription, f.tokenFile = cmp.Or(f.resourceID, b.ResourceID), cmp.Or(f.subscription, b.Subscription), b.TokenFile
-		return a.keyless(b.Kind)
+// useful refuses flags that the way to sign in has no use for.
+func (a *attempt) useful(w way) error {
+	for _, typed := range a.flags.typed {
+		switch asked := slices.Contains(a.flags.typed, w.flag); {
+		case typed == w.flag, slices.Contains(w.takes, typed):
+		case asked:
+			return mistype.Errorf("--%s is of no use to --%s", typed, w.flag)
+		default:
+			return mistype.Errorf("--%s is of no use to --%s, which is repeated where no way to sign in is named", typed, w.flag)
+		}
+	}
+	if slices.Contains(a.flags.typed, "password-stdin") && a.flags.secretFile != "" {
+		return mistype.Errorf("say only one of --password-stdin, --secret-file")
 	}
 	return nil
+}
+
+// last is the flag of the way to sign in that worked last time, or that the config
+// file asks for; "" for neither. A certificate isn't kept, and must be named again.
+func (a *attempt) last() string {
+	switch b := a.before; {
+	case b == nil && a.entry.Identity == identity.User:
+		return identity.MethodBrowser
+	case b == nil, b.Method == identity.MethodCertificate:
+		return ""
+	case b.Method != "":
+		return b.Method // the flag's name, too
+	}
+	return map[identity.Kind]string{
+		identity.ServicePrincipal: "service-principal", identity.RegistryUser: "username", identity.FederatedToken: "federated-token-file",
+		identity.ManagedIdentity: "managed-identity", identity.AzureCLI: "azure-cli", identity.Anonymous: "anonymous",
+	}[a.before.Kind]
+}
+
+// repeat fills in what was typed last time and isn't now.
+func (a *attempt) repeat() {
+	f, b := &a.flags, a.before
+	if b == nil {
+		return
+	}
+	switch {
+	case b.Kind == identity.User:
+		f.as = cmp.Or(f.as, b.User)
+	case b.Kind == identity.RegistryUser:
+		f.username = b.User
+	case !b.Sealed():
+		f.tenant, f.clientID, f.objectID = cmp.Or(f.tenant, b.Tenant), cmp.Or(f.clientID, b.ClientID), cmp.Or(f.objectID, b.ObjectID)
+		f.resourceID, f.subscription, f.tokenFile = cmp.Or(f.resourceID, b.ResourceID), cmp.Or(f.subscription, b.Subscription), b.TokenFile
+	}
 }
 
 // clientID is the application that was named, or that the last login or the config

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,9 +14,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 func logoutCommand(d desk.Desk) *cobra.Command {
@@ -55,8 +52,7 @@ that it was sealed with is destroyed, also for other vaults
 	return c
 }
 
-// logoutAll names each login that is forgotten, once although it may lie in several
-// compartments, even if something can't be.
+// logoutAll names what is forgotten, even if something can't be.
 func logoutAll(ctx context.Context, d desk.Desk) error {
 	rooms, err := d.Open()
 	if err != nil {
@@ -65,16 +61,7 @@ func logoutAll(ctx context.Context, d desk.Desk) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	done, err := rooms.Vault.EraseAll(ctx)
-	var lines []string
-	var tokens int
-	for _, e := range done.Erased {
-		if e.Token {
-			tokens++
-		} else if line := forgotten(e); !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	slices.Sort(lines)
+	lines, tokens := summary(done.Erased)
 	if tokens > 0 {
 		lines = append(lines, counted(tokens))
 	}
@@ -83,6 +70,9 @@ func logoutAll(ctx context.Context, d desk.Desk) error {
 	}
 	if len(lines) == 0 && err == nil {
 		lines = append(lines, "there was nothing to forget")
+	}
+	if other, _ := rooms.Delegate(); other != nil {
+		lines = append(lines, "what "+other.Program()+" keeps of other registries stays there")
 	}
 	for _, line := range lines {
 		fmt.Fprintln(d.Stdout, line)
@@ -113,8 +103,12 @@ func logout(ctx context.Context, d desk.Desk, typed string) error {
 	if err != nil {
 		return err
 	}
-	target, host, foreign, err := readLogout(rooms, typed)
-	if err != nil {
+	clouds, broken := rooms.Identities.Config.Clouds()
+	target, host, foreign, err := desk.ReadServer(rooms, clouds, typed)
+	switch {
+	case err != nil && broken != nil: // which spoils the built-in clouds for nobody
+		return broken
+	case err != nil:
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -136,45 +130,37 @@ func logout(ctx context.Context, d desk.Desk, typed string) error {
 	return nil
 }
 
-// readLogout reads what to log out of: also another registry, if there is something
-// for it here, or a delegate that may have something. A config file that can't be read
-// spoils the built-in clouds for nobody.
-func readLogout(rooms *wiring.Rooms, typed string) (target string, host registry.Host, foreign bool, err error) {
-	clouds, broken := rooms.Identities.Config.Clouds()
-	target, host, foreign, err = desk.ReadServer(rooms, clouds, typed)
-	if err == nil {
-		return target, host, foreign, nil
-	}
-	if broken != nil {
-		return "", host, false, broken
-	}
-	if _, why := clouds.ParseHost(typed); errors.Is(why, registry.ErrForeign) {
-		if d, err := rooms.Delegate(); err == nil && d != nil {
-			return typed, host, true, nil
-		}
-	}
-	return "", host, false, err
-}
-
 // say names what is no more.
 func say(out io.Writer, target string, erased []vault.Erased) {
-	var tokens int
+	for i := range erased {
+		if erased[i].Server == "" { // its header could not be read, but its name says whose it was
+			erased[i].Server = target
+		}
+	}
+	lines, tokens := summary(erased)
+	switch {
+	case len(erased) == 0:
+		lines = []string{target + ": there was nothing to forget"}
+	case tokens > 0:
+		lines = append(lines, target+": "+counted(tokens))
+	}
+	for _, line := range lines {
+		fmt.Fprintln(out, line)
+	}
+}
+
+// summary names each login once, although it may have lain in several compartments,
+// and counts the tokens.
+func summary(erased []vault.Erased) (lines []string, tokens int) {
 	for _, e := range erased {
 		if e.Token {
 			tokens++
-			continue
+		} else if line := forgotten(e); !slices.Contains(lines, line) {
+			lines = append(lines, line)
 		}
-		if e.Server == "" { // its header could not be read, but its name says whose it was
-			e.Server = target
-		}
-		fmt.Fprintln(out, forgotten(e))
 	}
-	switch {
-	case len(erased) == 0:
-		fmt.Fprintf(out, "%s: there was nothing to forget\n", target)
-	case tokens > 0:
-		fmt.Fprintf(out, "%s: %s\n", target, counted(tokens))
-	}
+	slices.Sort(lines)
+	return lines, tokens
 }
 
 // logoutElsewhere has the delegate forget another registry's login, too.

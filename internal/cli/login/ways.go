@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
@@ -106,7 +107,7 @@ func (a *attempt) certificate(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	content, err := os.ReadFile(a.flags.certificate)
+	content, err := readFile(a.flags.certificate, maxCertificate)
 	if err != nil {
 		return proven{}, fmt.Errorf("reading the certificate: %w", err)
 	}
@@ -136,6 +137,9 @@ func encrypted(err error) bool {
 // applicationLogin says which application, before anybody types its secret.
 func (a *attempt) applicationLogin(l identity.Login) (identity.Login, error) {
 	l.ClientID, l.Tenant = a.clientID(l.Kind), a.tenant(l.Kind)
+	if a.flags.clientID == identity.AzureCLIWord {
+		return l, mistype.Errorf("--client-id %s is for people: say the application's own id", identity.AzureCLIWord)
+	}
 	if !identity.IsGUID(l.ClientID) || l.Tenant == "" {
 		return l, mistype.Errorf("say which application: --client-id and --tenant")
 	}
@@ -147,14 +151,18 @@ func (a *attempt) registryUser(ctx context.Context) (proven, error) {
 	if a.target != a.host.String() {
 		return proven{}, mistype.Errorf("name the one registry that %s is a user of", a.flags.username)
 	}
-	if strings.TrimSpace(a.flags.username) == "" {
+	switch name := a.flags.username; {
+	case strings.TrimSpace(name) == "":
 		return proven{}, mistype.Errorf("say which user: --username")
+	case identity.IsGUID(name): // the secret itself would go to the registry at each pull
+		return proven{}, mistype.Errorf("%s is an application's id: say --service-principal --client-id %[1]s", name)
 	}
 	value, err := a.secret("the password of " + a.flags.username)
 	if err != nil {
 		return proven{}, err
 	}
 	l := identity.Login{Kind: identity.RegistryUser, User: a.flags.username}
+	defer a.Waiting("signing in as " + l.Who())()
 	if err := a.rooms.Exchange.CheckPassword(ctx, a.host, l.User, value); err != nil {
 		return proven{}, a.failed(proven{Login: l}, fmt.Errorf("signing in as %s: %w", l.Who(), err))
 	}
@@ -208,8 +216,12 @@ func (a *attempt) keyless(kind identity.Kind) func(context.Context) (proven, err
 	}
 }
 
-// maxSecret is far above any secret or password that people have.
-const maxSecret = 16 << 10
+// maxSecret is far above any secret or password that people have, and maxCertificate
+// above any certificate with its chain.
+const (
+	maxSecret      = 16 << 10
+	maxCertificate = 1 << 20
+)
 
 // secret reads a secret from the file that was named, without an echo from a
 // terminal, or else from standard input. It never comes from an argument, which
@@ -219,9 +231,16 @@ func (a *attempt) secret(what string) (secret.String, error) {
 	if err != nil {
 		return secret.String{}, fmt.Errorf("reading %s: %w", what, err)
 	}
-	content = bytes.TrimRight(content, "\r\n")
-	if len(content) == 0 || len(content) > maxSecret || strings.ContainsAny(string(content), "\r\n\x00") {
-		return secret.String{}, mistype.Errorf("%s is empty, too long, or more than one line", what)
+	content = bytes.TrimRight(bytes.TrimPrefix(content, []byte("\ufeff")), "\r\n") // PowerShell may begin with a byte order mark
+	switch {
+	case len(content) == 0:
+		return secret.String{}, mistype.Errorf("%s is empty", what)
+	case len(content) > maxSecret:
+		return secret.String{}, mistype.Errorf("%s is longer than %d bytes", what, maxSecret)
+	case bytes.ContainsAny(content, "\r\n\x00"):
+		return secret.String{}, mistype.Errorf("%s is more than one line", what)
+	case !utf8.Valid(content):
+		return secret.String{}, mistype.Errorf("%s is not UTF-8", what)
 	}
 	return secret.New(string(content)), nil
 }
@@ -229,11 +248,22 @@ func (a *attempt) secret(what string) (secret.String, error) {
 func (a *attempt) readSecret(what string) ([]byte, error) {
 	switch {
 	case a.flags.secretFile != "":
-		return os.ReadFile(a.flags.secretFile)
+		return readFile(a.flags.secretFile, maxSecret)
 	case a.Terminal && !slices.Contains(a.flags.typed, "password-stdin"):
 		fmt.Fprintf(a.Stderr, "type %s (it is not shown), then Enter: ", what)
 		defer fmt.Fprintln(a.Stderr)
 		return a.Password()
 	}
 	return io.ReadAll(io.LimitReader(a.Stdin, maxSecret+2))
+}
+
+// readFile reads no more of a file than would be too much. It may be a pipe, as of a
+// shell's <(command).
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most+2))
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/docker/docker-credential-helpers/credentials"
+
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
@@ -20,10 +22,9 @@ func (s survey) check(ctx context.Context, server string) error {
 	}
 	id, err := s.rooms.Identities.For(host)
 	if err != nil {
-		return err
+		return &credhelper.Error{Registry: server, Source: id.Source, Err: err}
 	}
-	err = s.usable(ctx, host, id)
-	if err != nil {
+	if err = s.usable(ctx, host, id); err != nil {
 		err = &credhelper.Error{Registry: server, Identity: id.String(), Source: id.Source, Err: err}
 	}
 	return err
@@ -32,10 +33,21 @@ func (s survey) check(ctx context.Context, server string) error {
 // opens is about another registry.
 func (s survey) opens(ctx context.Context, server string) error {
 	login, err := s.rooms.Vault.Login(server)
-	if err != nil || login == nil {
+	if err != nil {
+		return err
+	}
+	if login != nil {
+		_, err = s.rooms.Vault.Secret(ctx, *login)
+		return err
+	}
+	d, err := s.rooms.Delegate()
+	if err != nil || d == nil {
 		return cmp.Or(err, errors.New("nothing is stored"))
 	}
-	_, err = s.rooms.Vault.Secret(ctx, *login)
+	_, _, err = d.Get(ctx, server)
+	if credentials.IsErrCredentialsNotFound(err) {
+		return errors.New(d.Program() + " has nothing for it")
+	}
 	return err
 }
 
@@ -56,7 +68,7 @@ func (s survey) usable(ctx context.Context, host registry.Host, id identity.Iden
 		}
 	}
 	_, err := v.Get(ctx, host, id, nil)
-	if errors.Is(err, vault.ErrNone) && id.Login != nil {
+	if err != nil && id.Login != nil {
 		_, err = v.Secret(ctx, *id.Login)
 		return err
 	}

@@ -20,7 +20,8 @@ type Row struct {
 	Identity string `json:"identity,omitempty"`
 	// Kind is the identity's kind by the words of the config file, and
 	// "registry-user" (its name and password are stored), or "acr-token" (a token
-	// that came through docker login and can't be renewed).
+	// that came through docker login and can't be renewed), and "delegate" (another
+	// credential helper answers for this registry).
 	Kind string `json:"kind,omitempty"`
 	// Tenant and ClientID are the identity's, where they are known.
 	Tenant   string `json:"tenant,omitempty"`

@@ -40,8 +40,8 @@ the registry is to be left alone; else with 1.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			target := strings.Join(args, "")
-			return desk.About(target, run(c.Context(), d, target, asJSON, check))
+			about := strings.Join(append(args, c.Name())[:1], "")
+			return desk.About(about, run(c.Context(), d, args, asJSON, check))
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -49,7 +49,7 @@ the registry is to be left alone; else with 1.`,
 	return c
 }
 
-func run(ctx context.Context, d desk.Desk, target string, asJSON, check bool) error {
+func run(ctx context.Context, d desk.Desk, args []string, asJSON, check bool) error {
 	rooms, err := d.Open()
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func run(ctx context.Context, d desk.Desk, target string, asJSON, check bool) er
 	// Entries for clouds that can't be read are errors of their rows.
 	clouds, _ := rooms.Identities.Config.Clouds()
 	s := survey{rooms: rooms, clouds: clouds, now: d.Now()}
-	rows, err := s.rows(target)
+	rows, err := s.rows(args)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -25,13 +26,9 @@ type survey struct {
 }
 
 // rows are about one registry or pattern, or about all if none is named.
-func (s survey) rows(typed string) ([]Row, error) {
-	if typed != "" {
-		target, _, _, err := desk.ReadServer(s.rooms, s.clouds, typed)
-		if err != nil {
-			return nil, err
-		}
-		return []Row{s.row(target)}, nil
+func (s survey) rows(args []string) ([]Row, error) {
+	for _, typed := range args {
+		return s.one(typed)
 	}
 	kept, err := s.rooms.Vault.Overview()
 	if err != nil {
@@ -60,6 +57,19 @@ func (s survey) rows(typed string) ([]Row, error) {
 		rows = append(rows, s.row(server))
 	}
 	return rows, nil
+}
+
+// one is about the registry or pattern that was named.
+func (s survey) one(typed string) ([]Row, error) {
+	target, _, _, err := desk.ReadServer(s.rooms, s.clouds, typed)
+	if err != nil {
+		return nil, err
+	}
+	r := s.row(target)
+	if strings.Contains(target, "*") && r.Source == "" && r.Error == "" {
+		return nil, errors.New("there is neither a login for this pattern nor an entry in the config file")
+	}
+	return []Row{r}, nil
 }
 
 func (s survey) row(server string) Row {
@@ -147,7 +157,10 @@ func (s survey) pattern(pattern string) Row {
 	return r
 }
 
-// foreign is about another registry's login.
+// kindDelegate is the kind of who is known to the delegate, and to it alone.
+const kindDelegate = "delegate"
+
+// foreign is about another registry's login. The delegate isn't run: it might prompt.
 func (s survey) foreign(server string) Row {
 	r := Row{Registry: server}
 	login, err := s.rooms.Vault.Login(server)
@@ -158,6 +171,8 @@ func (s survey) foreign(server string) Row {
 		r.describe(login.Identity())
 		r.Source = identity.StoredLogin
 		r.stored(s.rooms.Vault, *login)
+	} else if d, _ := s.rooms.Delegate(); d != nil {
+		r.Identity, r.Kind, r.Source = d.Program(), kindDelegate, "the config file's delegate"
 	}
 	return r
 }

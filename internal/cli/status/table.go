@@ -73,6 +73,8 @@ func (r Row) state(now time.Time) string {
 		return "token alive, " + short(r.Token.ExpiresOn.Sub(now)) + " left, renewal failed a moment ago: " + identity.Printable(r.Failure.Error)
 	case r.Token != nil:
 		return r.Token.state(now)
+	case r.Kind == kindDelegate:
+		return ""
 	case strings.Contains(r.Registry, "*"):
 		return "for every registry that it matches"
 	case r.Kind == string(identity.RegistryUser), r.Kind == string(identity.ServicePrincipal) && r.Login && r.Tenant == "":

@@ -64,14 +64,15 @@ to a terminal without --force. JSON has the fields of "az acr login
 			return desk.About(args[0], run(c.Context(), d, args[0], output, fresh))
 		},
 	}
-	c.Flags().StringVar(&output, "output", "text", "`text` (the token alone) or json")
+	c.Flags().StringVarP(&output, "output", "o", "text", "text (the token alone) or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&fresh, "fresh", false, "get a new token, though an older one still lives: a role was just granted")
 	c.Flags().BoolVar(&force, "force", false, "print to a terminal, too")
 	return c
 }
 
 func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) error {
-	host, err := target(d, typed)
+	host, id, err := target(d, typed)
 	if err != nil {
 		return err
 	}
@@ -88,8 +89,11 @@ func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) err
 	if err != nil {
 		return err
 	}
-	if user != credhelper.NullGUID {
+	switch {
+	case user != credhelper.NullGUID:
 		return errNoToken
+	case fresh && id.Nobody():
+		return errors.New("there is no fresher token: the one that is kept came through docker login, and nobody is signed in who could renew it")
 	}
 	return print(d, host, value, output)
 }
@@ -97,29 +101,28 @@ func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) err
 var errNoToken = errors.New("there is no token: a user of the registry itself is stored for it, with a password")
 
 // target reads the registry, and refuses early what no token can be had for.
-func target(d desk.Desk, typed string) (registry.Host, error) {
+func target(d desk.Desk, typed string) (host registry.Host, id identity.Identity, err error) {
 	rooms, err := d.Open()
 	if err != nil {
-		return registry.Host{}, err
+		return host, id, err
 	}
 	clouds, err := rooms.Identities.Config.Clouds()
 	if err != nil {
-		return registry.Host{}, err
+		return host, id, err
 	}
-	host, err := clouds.ParseHost(typed)
-	if err != nil {
-		return host, mistype.Errorf("%q is no login server, such as contoso.azurecr.io; other clouds and domains stand in the config file", typed)
+	if host, err = clouds.ParseHost(typed); err != nil {
+		return host, id, mistype.Errorf("%q is no login server, such as contoso.azurecr.io; other clouds and domains stand in the config file", typed)
 	}
-	id, err := rooms.Identities.For(host)
+	id, err = rooms.Identities.For(host)
 	switch {
 	case err != nil:
-		return host, err
+		return host, id, &credhelper.Error{Registry: host.String(), Source: id.Source, Err: err}
 	case id.Kind == identity.RegistryUser:
-		return host, errNoToken
+		return host, id, errNoToken
 	case id.Kind == identity.ServicePrincipal && id.Tenant == "":
-		return host, errors.New("there is no token: the tenant of the stored service principal is not known (AZURE_TENANT_ID can say it)")
+		return host, id, errors.New("there is no token: the tenant of the stored service principal is not known (AZURE_TENANT_ID can say it)")
 	}
-	return host, nil
+	return host, id, nil
 }
 
 func print(d desk.Desk, host registry.Host, value, output string) error {

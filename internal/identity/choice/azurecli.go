@@ -21,26 +21,27 @@ func belongs(s profile.Subscription, host registry.Host) bool {
 
 // fromAzureCLI finds the account of Azure CLI's default subscription, without
 // running az: that takes half a second. Someone signed in to another cloud than
-// the registry's is nobody here. The Source of nobody says what is missing.
-func (c Chooser) fromAzureCLI(host registry.Host, e config.Entry) (identity.Identity, error) {
-	nobody := identity.Identity{}
+// the registry's is nobody here. The Source of nobody says what is missing, and the
+// code what to do about it.
+func (c Chooser) fromAzureCLI(host registry.Host, e config.Entry) (id identity.Identity, missing string) {
+	missing = identity.CodeNoAzureCLI
 	for _, s := range profile.Subscriptions(c.AzureDir) {
 		switch {
 		case !s.IsDefault || !identity.IsTenant(s.TenantID):
 			continue
 		case !belongs(s, host):
-			nobody.Source = "Azure CLI is signed in to " + identity.Printable(s.EnvironmentName)
+			id.Source, missing = "Azure CLI is signed in to "+identity.Printable(s.EnvironmentName), identity.CodeAzureCLICloud
 			continue
 		case !c.HasAzureCLI():
-			return identity.Identity{Source: "Azure CLI is signed in, but az is not on the PATH"}, nil
+			return identity.Identity{Source: "Azure CLI is signed in, but az is not on the PATH"}, identity.CodeAzureCLIMissing
 		}
-		id := azureAccount(s, "Azure CLI's default subscription")
+		id = azureAccount(s, "Azure CLI's default subscription")
 		if wanted := c.defaultTenant(e); wanted != "" && wanted != id.Tenant {
 			id.Tenant, id.AskTenant = wanted, true
 		}
-		return id, nil
+		return id, ""
 	}
-	return nobody, nil
+	return id, missing
 }
 
 // fromSubscription finds the account of the subscription that the config file
@@ -61,7 +62,7 @@ func (c Chooser) fromSubscription(host registry.Host, e config.Entry) (identity.
 	case identity.IsGUID(e.Tenant) && !strings.EqualFold(e.Tenant, s.TenantID):
 		return identity.Identity{}, &identity.Error{Why: says + "that belongs to tenant " + s.TenantID + ", not " + e.Tenant, Hint: identity.CodeNoSubscription}
 	case !c.HasAzureCLI():
-		return identity.Identity{}, &identity.Error{Why: says + "az is not on the PATH", Hint: identity.CodeNoAzureCLI}
+		return identity.Identity{}, &identity.Error{Why: says + "az is not on the PATH", Hint: identity.CodeAzureCLIMissing}
 	}
 	id := azureAccount(s, e.Source)
 	id.Subscription = s.ID

@@ -62,7 +62,7 @@ func TestASubscriptionKeepsItsTenant(t *testing.T) {
 		t.Error(got)
 	}
 	d.withoutAz = true
-	if got := outline(d.choose(t)); got != identity.CodeNoAzureCLI {
+	if got := outline(d.choose(t)); got != identity.CodeAzureCLIMissing {
 		t.Errorf("without az: %s", got)
 	}
 	d.withoutAz, d.files = false, nil

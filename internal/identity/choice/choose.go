@@ -41,7 +41,8 @@ type Chooser struct {
 // applies: the most specific of logins and config entries; the environment; a
 // signed-in Azure CLI; the machine's own identity; nobody. The choice is made
 // before anything is tried and stands: an identity that fails is an error, not a
-// reason to try another.
+// reason to try another. Beside an error the Source may say which login or entry of
+// the config file is meant.
 func (c Chooser) For(host registry.Host) (identity.Identity, error) {
 	entry, err := c.Config.Entry(host)
 	if err != nil {
@@ -52,8 +53,14 @@ func (c Chooser) For(host registry.Host) (identity.Identity, error) {
 		return identity.Identity{}, err
 	}
 	id, err := c.choose(host, login, entry)
+	switch {
+	case err != nil && login != nil:
+		return identity.Identity{Source: sourceOf(*login)}, err
+	case err != nil:
+		return identity.Identity{Source: entry.Source}, err
+	}
 	id.Audience = host.Cloud().AudienceOr(entry.Audience)
-	return id, err
+	return id, nil
 }
 
 func (c Chooser) choose(host registry.Host, login *identity.Login, entry config.Entry) (identity.Identity, error) {
@@ -66,9 +73,9 @@ func (c Chooser) choose(host registry.Host, login *identity.Login, entry config.
 	if id, err := c.fromEnvironment(host, entry); err != nil || id.Kind != identity.None {
 		return id, err
 	}
-	nobody, err := c.fromAzureCLI(host, entry)
-	if err != nil || nobody.Kind != identity.None {
-		return nobody, err
+	nobody, missing := c.fromAzureCLI(host, entry)
+	if missing == "" {
+		return nobody, nil
 	}
 	if id := c.fromMachine(); id.Kind != identity.None {
 		return id, nil
@@ -122,10 +129,15 @@ func (c Chooser) As(host registry.Host, l identity.Login) (identity.Identity, er
 // the proof, as a config entry does. A service principal that came through docker
 // login has no tenant of its own.
 func (c Chooser) fromLogin(host registry.Host, l identity.Login, e config.Entry) (identity.Identity, error) {
+	return c.asLogin(host, l, e, sourceOf(l))
+}
+
+// sourceOf says that a choice came from a stored login.
+func sourceOf(l identity.Login) string {
 	if strings.Contains(l.Server, "*") {
-		return c.asLogin(host, l, e, identity.PatternLogin+l.Server)
+		return identity.PatternLogin + l.Server
 	}
-	return c.asLogin(host, l, e, identity.StoredLogin)
+	return identity.StoredLogin
 }
 
 func (c Chooser) asLogin(host registry.Host, l identity.Login, e config.Entry, source string) (identity.Identity, error) {

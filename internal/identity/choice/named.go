@@ -29,12 +29,12 @@ func (c Chooser) fromEntry(host registry.Host, e config.Entry) (identity.Identit
 		if e.Subscription != "" {
 			return c.fromSubscription(host, e)
 		}
-		id, err := c.fromAzureCLI(host, e)
-		if err == nil && id.Kind == identity.None {
-			err = &identity.Error{Why: e.Source + " says azure-cli, but " + cmp.Or(id.Source, "Azure CLI is not signed in"), Hint: identity.CodeNoAzureCLI}
+		id, missing := c.fromAzureCLI(host, e)
+		if missing != "" {
+			return id, &identity.Error{Why: e.Source + " says azure-cli, but " + cmp.Or(id.Source, "Azure CLI is not signed in"), Hint: missing}
 		}
 		id.Source = e.Source
-		return id, err
+		return id, nil
 	}
 	return c.applicationOf(e)
 }
