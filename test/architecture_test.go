@@ -22,22 +22,27 @@ const module = "github.com/docker-credential-acr/docker-credential-acr/"
 var rooms = map[string][]string{
 	"credential-helper/docker-credential-acr": {"internal/cli", "internal/firmware"},
 	"internal/cli": {
-		"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/doctor", "internal/cli/hint", "internal/cli/login", "internal/cli/mistype",
+		"credential-helper", "internal/cli/configure", "internal/cli/desk", "internal/cli/doctor", "internal/cli/hint", "internal/cli/login", "internal/cli/logout", "internal/cli/mistype",
 		"internal/cli/status", "internal/cli/token", "internal/cli/unlock", "internal/wiring",
 	},
 	"internal/cli/configure": {
 		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/wiring",
 	},
 	"internal/cli/desk": {
-		"credential-helper", "internal/cli/hint", "internal/cli/mistype", "internal/registry", "internal/wiring",
+		"credential-helper", "internal/cli/mistype", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/doctor": {
-		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/clientconfig",
-		"internal/entra/machine", "internal/exchange", "internal/guard", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/wiring",
+		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/doctor/finding", "internal/cli/doctor/wired", "internal/cli/hint",
+		"internal/cli/mistype", "internal/clientconfig", "internal/entra/machine", "internal/exchange", "internal/guard", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/wiring",
+	},
+	"internal/cli/doctor/finding": {},
+	"internal/cli/doctor/wired":   {"internal/cli/doctor/finding", "internal/clientconfig", "internal/registry"},
+	"internal/cli/logout": {
+		"internal/cli/desk", "internal/cli/mistype", "internal/delegate", "internal/identity", "internal/vault",
 	},
 	"internal/cli/login": {
-		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/delegate", "internal/entra/assertion",
-		"internal/entra/signin", "internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/vault", "internal/wiring",
+		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
+		"internal/identity", "internal/identity/config", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/status": {
@@ -77,21 +82,22 @@ var rooms = map[string][]string{
 	"internal/identity/choice": {
 		"internal/identity", "internal/identity/config", "internal/identity/profile", "internal/identity/proof", "internal/registry",
 	},
-	"internal/identity/proof":   {"internal/identity", "internal/owner", "internal/secret"},
-	"internal/identity/config":  {"internal/identity", "internal/owner", "internal/registry"},
-	"internal/identity/profile": {"internal/identity", "internal/owner"},
-	"internal/identity":         {"internal/secret"},
-	"internal/delegate":         {"internal/secret", "internal/tool"},
-	"internal/tool":             {"internal/secret"},
-	"internal/keyring":          {"internal/owner"},
-	"internal/clientconfig":     {"internal/owner", "internal/secret"},
-	"internal/failure":          {},
-	"internal/firmware":         {},
-	"internal/guard":            {},
-	"internal/owner":            {},
-	"internal/registry":         {},
-	"internal/secret":           {},
-	"test/azuretest":            {},
+	"internal/identity/proof":      {"internal/identity", "internal/owner", "internal/secret"},
+	"internal/identity/config":     {"internal/identity", "internal/owner", "internal/registry"},
+	"internal/identity/profile":    {"internal/identity", "internal/owner"},
+	"internal/identity":            {"internal/secret"},
+	"internal/delegate":            {"internal/secret", "internal/tool"},
+	"internal/tool":                {"internal/secret"},
+	"internal/keyring":             {"internal/owner"},
+	"internal/clientconfig":        {"internal/clientconfig/layout", "internal/owner", "internal/secret"},
+	"internal/clientconfig/layout": {},
+	"internal/failure":             {},
+	"internal/firmware":            {},
+	"internal/guard":               {},
+	"internal/owner":               {},
+	"internal/registry":            {},
+	"internal/secret":              {},
+	"test/azuretest":               {},
 }
 
 // only says which packages alone may import something, and why.

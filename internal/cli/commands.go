@@ -16,6 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/logout"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/token"
@@ -68,9 +69,8 @@ func Root(d desk.Desk) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(login.Commands(d)...)
 	root.AddCommand(configure.Commands(d)...)
-	root.AddCommand(status.Command(d), token.Command(d), unlock.Command(d), doctor.Command(d))
+	root.AddCommand(login.Command(d), logout.Command(d), status.Command(d), token.Command(d), unlock.Command(d), doctor.Command(d))
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "REGISTRY") {
 			c.ValidArgsFunction = d.Complete

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/layout"
 )
 
 // Diff shows how a file changes, in the unified format; "" if it doesn't. These files
@@ -30,14 +32,14 @@ func masked(content []byte) []byte {
 	if !json.Valid(content) {
 		return content
 	}
-	top, err := objectAt(content, 0)
+	top, err := layout.At(content, 0)
 	if err != nil {
 		return content
 	}
-	for i := len(top.members) - 1; i >= 0; i-- { // from behind, so that offsets stay
-		m := top.members[i]
-		if value := content[m.value:m.end]; !namesHelpers(m.key, value) {
-			content = splice(content, m.value, m.end, hidden(string(value)))
+	for i := len(top.Members) - 1; i >= 0; i-- { // from behind, so that offsets stay
+		m := top.Members[i]
+		if value := content[m.Value:m.End]; !namesHelpers(m.Key, value) {
+			content = layout.Splice(content, m.Value, m.End, hidden(string(value)))
 		}
 	}
 	return content

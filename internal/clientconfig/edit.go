@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/layout"
 )
 
 // Helper is what clients call us: they put docker-credential- before it.
@@ -52,10 +54,10 @@ func SetHelper(text []byte, host string, force bool) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case d.at < 0:
-			text = insert(text, d.top, 0, d.style, helpersKey, "{}")
+			text = layout.Insert(text, d.top, 0, d.style, helpersKey, "{}")
 			continue
 		case d.null():
-			text = splice(text, d.top.members[d.at].value, d.top.members[d.at].end, "{}")
+			text = layout.Splice(text, d.top.Members[d.at].Value, d.top.Members[d.at].End, "{}")
 			continue
 		}
 		return d.setString(d.inner, 1, host, exactly, force)
@@ -84,20 +86,20 @@ func UnsetHelper(text []byte, host string) ([]byte, error) {
 		switch {
 		case i < 0:
 			return text, nil
-		case len(d.inner.members) == 1:
-			return remove(text, d.top, d.at), nil
+		case len(d.inner.Members) == 1:
+			return layout.Remove(text, d.top, d.at), nil
 		}
-		text = remove(text, d.inner, i)
+		text = layout.Remove(text, d.inner, i)
 	}
 }
 
 // UnsetStore undoes SetStore.
 func UnsetStore(text []byte) ([]byte, error) {
 	d, err := open(orEmpty(text), storeKey)
-	if err != nil || d.at < 0 || d.name(d.top.members[d.at]) != Helper {
+	if err != nil || d.at < 0 || d.name(d.top.Members[d.at]) != Helper {
 		return text, err
 	}
-	return remove(text, d.top, d.at), nil
+	return layout.Remove(text, d.top, d.at), nil
 }
 
 // RemoveLogin takes out what a file holds for a server.
@@ -106,20 +108,20 @@ func RemoveLogin(text []byte, server string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := d.inner.find(server, exactly)
+	i, err := find(d.inner, server, exactly)
 	if err != nil || i < 0 {
 		return text, err
 	}
-	return remove(text, d.inner, i), nil
+	return layout.Remove(text, d.inner, i), nil
 }
 
 // A document is a file's text with one of its keys looked up.
 type document struct {
 	text  []byte
-	top   object
-	style style
-	at    int    // of the key among the members of top; -1 if it is absent
-	inner object // the key's value, where that is an object
+	top   layout.Object
+	style layout.Style
+	at    int           // of the key among the members of top; -1 if it is absent
+	inner layout.Object // the key's value, where that is an object
 }
 
 func open(text []byte, key string) (d document, err error) {
@@ -127,34 +129,42 @@ func open(text []byte, key string) (d document, err error) {
 		return d, malformed("it is not valid JSON")
 	}
 	d.text = text
-	if d.top, err = objectAt(text, 0); err != nil {
+	if d.top, err = layout.At(text, 0); err != nil {
+		return d, malformed("%v", err)
+	}
+	d.style = layout.StyleOf(text, d.top)
+	if d.at, err = find(d.top, key, strings.EqualFold); err != nil || d.at < 0 || d.null() || key == storeKey {
 		return d, err
 	}
-	d.style = styleOf(text, d.top)
-	if d.at, err = d.top.find(key, strings.EqualFold); err != nil || d.at < 0 || d.null() || key == storeKey {
-		return d, err
-	}
-	if d.inner, err = objectAt(text, d.top.members[d.at].value); err != nil {
+	if d.inner, err = layout.At(text, d.top.Members[d.at].Value); err != nil {
 		return d, malformed("its %s is not an object", key)
 	}
 	return d, nil
 }
 
+func find(o layout.Object, key string, same func(a, b string) bool) (int, error) {
+	i, err := o.Find(key, same)
+	if err != nil {
+		return -1, malformed("%v", err)
+	}
+	return i, nil
+}
+
 func (d document) null() bool {
-	m := d.top.members[d.at]
-	return string(d.text[m.value:m.end]) == "null"
+	m := d.top.Members[d.at]
+	return string(d.text[m.Value:m.End]) == "null"
 }
 
 // name is the helper that a member names; "" if it is no string.
-func (d document) name(m member) (name string) {
-	_ = json.Unmarshal(d.text[m.value:m.end], &name)
+func (d document) name(m layout.Member) (name string) {
+	_ = json.Unmarshal(d.text[m.Value:m.End], &name)
 	return name
 }
 
 // ours finds the entry for a registry, or the next for any, that names us.
 func (d document) ours(host string) int {
-	for i, m := range d.inner.members {
-		if (host == "" || m.key == host) && d.name(m) == Helper {
+	for i, m := range d.inner.Members {
+		if (host == "" || m.Key == host) && d.name(m) == Helper {
 			return i
 		}
 	}
@@ -162,22 +172,22 @@ func (d document) ours(host string) int {
 }
 
 // setString makes one of an object's members name us.
-func (d document) setString(o object, depth int, key string, same func(a, b string) bool, force bool) ([]byte, error) {
+func (d document) setString(o layout.Object, depth int, key string, same func(a, b string) bool, force bool) ([]byte, error) {
 	const value = `"` + Helper + `"`
-	i, err := o.find(key, same)
+	i, err := find(o, key, same)
 	if err != nil {
 		return nil, err
 	}
 	if i < 0 {
-		return insert(d.text, o, depth, d.style, key, value), nil
+		return layout.Insert(d.text, o, depth, d.style, key, value), nil
 	}
-	switch other := d.name(o.members[i]); {
+	switch other := d.name(o.Members[i]); {
 	case other == Helper:
 		return d.text, nil
 	case other != "" && !force:
 		return nil, &Error{CodeOtherHelper, fmt.Sprintf("%s is already answered by the helper %q", subject(key), other)}
 	}
-	return splice(d.text, o.members[i].value, o.members[i].end, value), nil
+	return layout.Splice(d.text, o.Members[i].Value, o.Members[i].End, value), nil
 }
 
 func subject(key string) string {

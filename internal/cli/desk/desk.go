@@ -64,6 +64,9 @@ func About(target string, err error) error {
 	return &credhelper.Error{Registry: target, Err: err}
 }
 
+// WriteTimeout bounds the wait for another process that is changing a login.
+const WriteTimeout = 20 * time.Second
+
 // slow is how long a person waits without being told for what.
 const slow = time.Second
 

@@ -1,8 +1,5 @@
 // Package doctor is the command that says what is wrong: a list of small checks, in
 // the order of a get, that call the very functions which a get uses.
-//
-// (The package is longer than a room of this house should be: it is a list, and each
-// of its files stands by itself.)
 package doctor
 
 import (
@@ -17,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/wired"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
@@ -50,7 +49,7 @@ The exit status is 1 if a check fails. --json prints one object:
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return doctor(c.Context(), d, strings.Join(args, ""), asJSON)
+			return doctor(c.Context(), d, args, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of lines")
@@ -60,18 +59,15 @@ The exit status is 1 if a check fails. --json prints one object:
 // An exam is one run of doctor: what is asked about, and what has been found.
 type exam struct {
 	desk.Desk
-	rooms  *wiring.Rooms // nil where one of our variables is wrong
-	broken error         // what is wrong with it
-	clouds registry.Clouds
-	places clientconfig.Places
-	// homeless says why clients' files can't be found; nil if they can.
-	homeless error
-	host     registry.Host
-	asked    bool // about the host by name, so that the network may be used
+	rooms   *wiring.Rooms // nil where one of our variables is wrong
+	broken  error         // what is wrong with it
+	clients wired.Files
+	host    registry.Host
+	asked   bool // about the host by name, so that the network may be used
 	// repository is what permissions are asked for; "" for none in particular.
 	repository string
 
-	results report
+	results finding.Report
 	stuck   map[string]bool // checks that failed, or were not tried for that reason
 
 	id                      identity.Identity
@@ -89,7 +85,7 @@ type check struct {
 	name string
 	// after are checks without whose success this one makes no sense.
 	after []string
-	run   func(context.Context, *exam) finding
+	run   func(context.Context, *exam) finding.Finding
 }
 
 // The checks, in order: those of the machine, those of all registries where none is
@@ -105,12 +101,12 @@ var (
 		{"keyring", []string{"settings"}, checkKeyring},
 	}
 	estateChecks = []check{
-		{"wiring", nil, checkWiring},
+		{"wiring", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Estate() }},
 	}
 	registryChecks = []check{
-		{"docker", nil, checkDocker},
-		{"docker-env", nil, checkDockerEnv},
-		{"podman", nil, checkPodman},
+		{"docker", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Docker(e.host) }},
+		{"docker-env", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.DockerEnv(e.host) }},
+		{"podman", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Podman(e.host) }},
 		{"identity", []string{"settings", "config"}, checkIdentity},
 	}
 	networkChecks = []check{
@@ -126,16 +122,17 @@ var (
 	}
 )
 
-func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
-	e := &exam{Desk: d, asked: typed != "", stuck: map[string]bool{}}
+func doctor(ctx context.Context, d desk.Desk, args []string, asJSON bool) error {
+	e := &exam{Desk: d, asked: len(args) > 0, stuck: map[string]bool{}}
 	e.rooms, e.broken = d.Open()
-	e.places, e.homeless = clientconfig.FindPlaces(d.Getenv)
-	e.results = report{Version: d.Version, Checks: []result{}, home: e.places.Home, out: d.Stdout}
+	e.clients = wired.Files{Getenv: d.Getenv, Find: e.findProgram}
+	e.clients.Places, e.clients.Missing = clientconfig.FindPlaces(d.Getenv)
+	e.results = finding.Report{Version: d.Version, Checks: []finding.Result{}, Home: e.clients.Home, Out: d.Stdout}
 	if asJSON {
-		e.results.out = io.Discard
+		e.results.Out = io.Discard
 	}
-	if err := e.read(typed); err != nil {
-		return desk.About(typed, err)
+	if err := e.read(args); err != nil {
+		return desk.About(args[0], err)
 	}
 	about := "this machine"
 	if e.asked {
@@ -147,7 +144,7 @@ func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := e.results.end(d.Stdout, asJSON, e.asked); err != nil {
+	if err := e.results.End(d.Stdout, asJSON, e.asked); err != nil {
 		return err
 	}
 	if n := e.results.Failed; n > 0 {
@@ -158,16 +155,17 @@ func doctor(ctx context.Context, d desk.Desk, typed string, asJSON bool) error {
 
 // read understands the registry as get does, so that a config file which can't be
 // read spoils the built-in clouds for nobody. An image may stand there in its stead.
-func (e *exam) read(typed string) (err error) {
+func (e *exam) read(args []string) (err error) {
 	var broken error
 	if e.rooms != nil {
-		e.clouds, broken = e.rooms.Identities.Config.Clouds()
+		e.clients.Clouds, broken = e.rooms.Identities.Config.Clouds()
 	}
-	if typed == "" {
+	if !e.asked {
 		return nil // what is broken is a check's to say
 	}
+	typed := args[0]
 	image, _, _ := strings.Cut(typed, "@sha256:")
-	if e.host, err = e.clouds.ParseHost(image); err != nil && broken != nil {
+	if e.host, err = e.clients.Clouds.ParseHost(image); err != nil && broken != nil {
 		return broken
 	}
 	if err != nil {
@@ -196,19 +194,16 @@ func (e *exam) examineRegistries(ctx context.Context) {
 	e.examine(ctx, "", estateChecks)
 	known, _ := e.Helper.List() // what is wrong has been said
 	servers := slices.Collect(maps.Keys(known))
-	for _, path := range e.places.Files() {
-		r, _ := read(path)
-		servers = append(servers, e.named(r)...)
-	}
+	servers = append(servers, e.clients.Named()...)
 	var hosts []string
 	for _, server := range servers {
-		if host, err := e.clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
+		if host, err := e.clients.Clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
 			hosts = append(hosts, host.String())
 		}
 	}
 	slices.Sort(hosts)
 	for _, name := range slices.Compact(hosts) {
-		e.host, _ = e.clouds.ParseHost(name)
+		e.host, _ = e.clients.Clouds.ParseHost(name)
 		e.examine(ctx, name, registryChecks)
 	}
 }
@@ -224,24 +219,24 @@ func (e *exam) examine(ctx context.Context, about string, checks []check) {
 		}
 		began := e.Now()
 		f := e.try(ctx, c)
-		e.results.add(result{
-			Check: c.name, Registry: about, Status: f.status, Code: f.code, Fact: f.fact, Hint: f.hint, Milliseconds: e.Now().Sub(began).Milliseconds(),
+		e.results.Add(finding.Result{
+			Check: c.name, Registry: about, Status: f.Status, Code: f.Code, Fact: f.Fact, Hint: f.Hint, Milliseconds: e.Now().Sub(began).Milliseconds(),
 		})
 	}
 }
 
 // try runs a check unless what it needs has failed. What has merely nothing to say is
 // in nobody's way.
-func (e *exam) try(ctx context.Context, c check) finding {
+func (e *exam) try(ctx context.Context, c check) finding.Finding {
 	for _, needed := range c.after {
 		if e.stuck[needed] {
 			e.stuck[c.name] = true
-			return skip("not tried, because %s was not ok", needed)
+			return finding.Skip("not tried, because %s was not ok", needed)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	f := c.run(ctx, e)
-	e.stuck[c.name] = f.status == failed
+	e.stuck[c.name] = f.Status == finding.Failed
 	return f
 }

@@ -10,16 +10,17 @@ import (
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keyring"
 )
 
-func checkVersion(_ context.Context, e *exam) finding {
-	return ok("%s, %s/%s, %s", e.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+func checkVersion(_ context.Context, e *exam) finding.Finding {
+	return finding.OK("%s, %s/%s, %s", e.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 // checkBinary finds out what clients would run: the first program of our name on the
 // PATH, which may be another one.
-func checkBinary(_ context.Context, e *exam) finding {
+func checkBinary(_ context.Context, e *exam) finding.Finding {
 	first := e.findProgram(desk.Program)
 	own := ""
 	if e.Executable != nil {
@@ -27,11 +28,11 @@ func checkBinary(_ context.Context, e *exam) finding {
 	}
 	switch {
 	case first == "":
-		return fail(codeNotOnPath, "no %s on the PATH; this one is %s", desk.Program, own)
+		return finding.Fail(finding.CodeNotOnPath, "no %s on the PATH; this one is %s", desk.Program, own)
 	case own != "" && !sameFile(first, own):
-		return fail(codeShadowed, "clients run %s, and this one is %s", first, own)
+		return finding.Fail(finding.CodeShadowed, "clients run %s, and this one is %s", first, own)
 	}
-	return ok("%s", first)
+	return finding.OK("%s", first)
 }
 
 // findProgram looks a program up on the PATH, as clients do.
@@ -57,9 +58,9 @@ func sameFile(a, b string) bool {
 }
 
 // checkSettings says what of our own variables is wrong.
-func checkSettings(_ context.Context, e *exam) finding {
+func checkSettings(_ context.Context, e *exam) finding.Finding {
 	if e.broken != nil {
-		return fail(codeSettings, "%v", e.broken)
+		return finding.Fail(finding.CodeSettings, "%v", e.broken)
 	}
 	var set []string
 	for _, name := range []string{"DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING"} {
@@ -68,12 +69,12 @@ func checkSettings(_ context.Context, e *exam) finding {
 		}
 	}
 	if len(set) == 0 {
-		return ok("no variables of our own are set")
+		return finding.OK("no variables of our own are set")
 	}
-	return ok("%s", strings.Join(set, ", "))
+	return finding.OK("%s", strings.Join(set, ", "))
 }
 
-func checkConfig(_ context.Context, e *exam) finding {
+func checkConfig(_ context.Context, e *exam) finding.Finding {
 	files := e.rooms.Identities.Config
 	if _, err := files.Clouds(); err != nil {
 		return e.because(err)
@@ -85,61 +86,61 @@ func checkConfig(_ context.Context, e *exam) finding {
 		}
 	}
 	if len(found) == 0 {
-		return ok("no config file, and none is needed")
+		return finding.OK("no config file, and none is needed")
 	}
-	return ok("%s", strings.Join(found, ", "))
+	return finding.OK("%s", strings.Join(found, ", "))
 }
 
-func checkVault(_ context.Context, e *exam) finding {
+func checkVault(_ context.Context, e *exam) finding.Finding {
 	v := e.rooms.Vault
 	if v.Dir == "" {
-		return warn(codeNoVault, "there is no home directory, so that nothing is kept")
+		return finding.Warn(finding.CodeNoVault, "there is no home directory, so that nothing is kept")
 	}
 	switch err := v.Usable(); {
 	case errors.Is(err, fs.ErrNotExist):
-		return ok("%s, which is made when it is first needed", v.Dir)
+		return finding.OK("%s, which is made when it is first needed", v.Dir)
 	case err != nil:
-		return warn(codeVault, "%v; nothing is kept", err)
+		return finding.Warn(finding.CodeVault, "%v; nothing is kept", err)
 	}
 	kept, err := v.List()
 	if err != nil {
-		return warn(codeVault, "%v; nothing is kept", err)
+		return finding.Warn(finding.CodeVault, "%v; nothing is kept", err)
 	}
-	return ok("%s; logins and tokens kept: %d", v.Dir, len(kept))
+	return finding.OK("%s; logins and tokens kept: %d", v.Dir, len(kept))
 }
 
 // checkDelegate looks for the helper that other registries' logins go to.
-func checkDelegate(_ context.Context, e *exam) finding {
+func checkDelegate(_ context.Context, e *exam) finding.Finding {
 	d, err := e.rooms.Delegate()
 	if err != nil {
 		return e.because(err)
 	}
 	if d == nil {
-		return ok("none; other registries' logins are kept here")
+		return finding.OK("none; other registries' logins are kept here")
 	}
 	path, err := d.Path()
 	if err != nil {
 		f := e.because(err)
-		f.status = warned // Azure's registries don't need it
+		f.Status = finding.Warned // Azure's registries don't need it
 		return f
 	}
-	return ok("%s", path)
+	return finding.OK("%s", path)
 }
 
 // homes names the key's homes.
 var homes = map[string]string{"os": "the OS keyring", "kernel": "the kernel keyring", "file": "the key file"}
 
 // checkKeyring reads the key as a get does: from the first home that has it.
-func checkKeyring(ctx context.Context, e *exam) finding {
+func checkKeyring(ctx context.Context, e *exam) finding.Finding {
 	usable := e.rooms.Vault.Keys.Homes()
 	if len(usable) == 0 && e.Getenv("DOCKER_CREDENTIAL_ACR_KEYRING") == "none" {
-		return ok("none, by DOCKER_CREDENTIAL_ACR_KEYRING: nothing is kept")
+		return finding.OK("none, by DOCKER_CREDENTIAL_ACR_KEYRING: nothing is kept")
 	}
 	if len(usable) == 0 {
-		return warn(codeNoKeyring, "none that can be reached from here: nothing is kept, and every get signs in")
+		return finding.Warn(finding.CodeNoKeyring, "none that can be reached from here: nothing is kept, and every get signs in")
 	}
 	var troubles []string
-	code := codeUnavailable
+	code := finding.CodeUnavailable
 	for _, home := range usable {
 		_, err := e.rooms.Vault.Keys.Key(ctx, home)
 		state := "holds the key"
@@ -147,19 +148,19 @@ func checkKeyring(ctx context.Context, e *exam) finding {
 			err, state = nil, "is ready, and has no key yet"
 		}
 		if err == nil && troubles == nil {
-			return ok("%s %s", homes[home], state)
+			return finding.OK("%s %s", homes[home], state)
 		}
 		if err == nil {
-			return warn(code, "%s; %s %s", strings.Join(troubles, "; "), homes[home], state)
+			return finding.Warn(code, "%s; %s %s", strings.Join(troubles, "; "), homes[home], state)
 		}
 		if errors.Is(err, keyring.ErrLocked) {
-			code = codeLocked
+			code = finding.CodeLocked
 		}
 		troubles = append(troubles, err.Error())
 	}
-	f := warn(code, "%s; nothing is kept", strings.Join(troubles, "; "))
+	f := finding.Warn(code, "%s; nothing is kept", strings.Join(troubles, "; "))
 	if usable[0] == "file" {
-		f.hint = "" // the fact says what to do
+		f.Hint = "" // the fact says what to do
 	}
 	return f
 }

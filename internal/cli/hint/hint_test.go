@@ -24,6 +24,9 @@ func codes(t *testing.T) []string {
 	constant := regexp.MustCompile(`(?m)^(?:const)?\s+Code[A-Z]\w*\s*= "([^"]+)"`)
 	var found []string
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, d fs.DirEntry, err error) error {
+		if path == "cli" { // doctor's findings have hints of their own
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -16,7 +17,7 @@ func (a *attempt) keep(ctx context.Context, p proven) error {
 	if err != nil {
 		return a.failed(p, fmt.Errorf("exchanging the token of %s: %w", p.Who(), err))
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
 	defer cancel()
 	stored, err := a.rooms.Keep(ctx, p.Login, p.sealed)
 	if err != nil {

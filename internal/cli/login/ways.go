@@ -1,17 +1,14 @@
 package login
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/signin"
@@ -40,7 +37,10 @@ func (a *attempt) deviceCode(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
+	over := a.Waiting("asking Microsoft Entra for a code")
+	defer over()
 	result, err := a.rooms.Entra.Person().DeviceCode(ctx, request, func(d signin.DeviceCode) {
+		over()
 		fmt.Fprintf(a.Stderr, "to sign in, open %s in any browser and enter the code %s (waiting until %s)\n",
 			d.URL, d.UserCode, d.Expires.Local().Format("15:04"))
 	})
@@ -91,12 +91,15 @@ func (a *attempt) servicePrincipal(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	value, err := a.secret("the application's client secret")
+	value, err := a.readSecret("the application's client secret")
 	if err != nil {
 		return proven{}, err
 	}
 	return a.application(ctx, l, value)
 }
+
+// maxCertificate is far above a certificate with its chain.
+const maxCertificate = 1 << 20
 
 // certificate signs an application in with a certificate, and keeps its content
 // without the password: the vault seals it better.
@@ -107,14 +110,14 @@ func (a *attempt) certificate(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	content, err := readFile(a.flags.certificate, maxCertificate)
+	content, err := desk.ReadFile(a.flags.certificate, maxCertificate)
 	if err != nil {
 		return proven{}, fmt.Errorf("reading the certificate: %w", err)
 	}
 	file := identity.Certificate{Content: secret.New(string(content))}
 	opened, err := assertion.LoadCertificate(file)
 	if encrypted(err) {
-		if file.Password, err = a.secret("the password of " + a.flags.certificate); err != nil {
+		if file.Password, err = a.readSecret("the password of " + a.flags.certificate); err != nil {
 			return proven{}, err
 		}
 		opened, err = assertion.LoadCertificate(file)
@@ -157,7 +160,7 @@ func (a *attempt) registryUser(ctx context.Context) (proven, error) {
 	case identity.IsGUID(name): // the secret itself would go to the registry at each pull
 		return proven{}, mistype.Errorf("%s is an application's id: say --service-principal --client-id %[1]s", name)
 	}
-	value, err := a.secret("the password of " + a.flags.username)
+	value, err := a.readSecret("the password of " + a.flags.username)
 	if err != nil {
 		return proven{}, err
 	}
@@ -216,54 +219,10 @@ func (a *attempt) keyless(kind identity.Kind) func(context.Context) (proven, err
 	}
 }
 
-// maxSecret is far above any secret or password that people have, and maxCertificate
-// above any certificate with its chain.
-const (
-	maxSecret      = 16 << 10
-	maxCertificate = 1 << 20
-)
-
-// secret reads a secret from the file that was named, without an echo from a
-// terminal, or else from standard input. It never comes from an argument, which
-// every user of the machine could read.
-func (a *attempt) secret(what string) (secret.String, error) {
-	content, err := a.readSecret(what)
-	if err != nil {
-		return secret.String{}, fmt.Errorf("reading %s: %w", what, err)
+// readSecret reads a secret from where it was said to be.
+func (a *attempt) readSecret(what string) (secret.String, error) {
+	if a.flags.secretFile != "" {
+		return a.SecretFile(what, a.flags.secretFile)
 	}
-	content = bytes.TrimRight(bytes.TrimPrefix(content, []byte("\ufeff")), "\r\n") // PowerShell may begin with a byte order mark
-	switch {
-	case len(content) == 0:
-		return secret.String{}, mistype.Errorf("%s is empty", what)
-	case len(content) > maxSecret:
-		return secret.String{}, mistype.Errorf("%s is longer than %d bytes", what, maxSecret)
-	case bytes.ContainsAny(content, "\r\n\x00"):
-		return secret.String{}, mistype.Errorf("%s is more than one line", what)
-	case !utf8.Valid(content):
-		return secret.String{}, mistype.Errorf("%s is not UTF-8", what)
-	}
-	return secret.New(string(content)), nil
-}
-
-func (a *attempt) readSecret(what string) ([]byte, error) {
-	switch {
-	case a.flags.secretFile != "":
-		return readFile(a.flags.secretFile, maxSecret)
-	case a.Terminal && !slices.Contains(a.flags.typed, "password-stdin"):
-		fmt.Fprintf(a.Stderr, "type %s (it is not shown), then Enter: ", what)
-		defer fmt.Fprintln(a.Stderr)
-		return a.Password()
-	}
-	return io.ReadAll(io.LimitReader(a.Stdin, maxSecret+2))
-}
-
-// readFile reads no more of a file than would be too much. It may be a pipe, as of a
-// shell's <(command).
-func readFile(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most+2))
+	return a.Secret(what, slices.Contains(a.flags.typed, "password-stdin"))
 }

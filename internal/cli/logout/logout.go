@@ -1,4 +1,5 @@
-package login
+// Package logout is the command that forgets logins, and what they have earned.
+package logout
 
 import (
 	"context"
@@ -6,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +17,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-func logoutCommand(d desk.Desk) *cobra.Command {
+// Command is logout.
+func Command(d desk.Desk) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
@@ -58,7 +59,7 @@ func logoutAll(ctx context.Context, d desk.Desk) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
 	defer cancel()
 	done, err := rooms.Vault.EraseAll(ctx)
 	lines, tokens := summary(done.Erased)
@@ -111,7 +112,7 @@ func logout(ctx context.Context, d desk.Desk, typed string) error {
 	case err != nil:
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
 	defer cancel()
 	erased, err := rooms.Vault.Erase(ctx, target, rooms.Covers(target))
 	if err != nil {
@@ -174,6 +175,3 @@ func logoutElsewhere(ctx context.Context, out io.Writer, d *delegate.Helper, ser
 	fmt.Fprintf(out, "%s: %s has nothing for it any more\n", server, d.Program())
 	return nil
 }
-
-// writeTimeout bounds the wait for another process that is changing the login.
-const writeTimeout = 20 * time.Second

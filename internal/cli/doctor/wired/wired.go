@@ -1,0 +1,220 @@
+// Package wired says whether Docker, Podman and their like ask this helper at all, and
+// which of their files has it so.
+package wired
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+)
+
+// ours is what clients call us.
+const ours = clientconfig.Helper
+
+// Files are those of clients, with what one needs to read them as their clients do.
+type Files struct {
+	clientconfig.Places
+	// Missing says why they can't be looked for; nil if they can.
+	Missing error
+	// Clouds know which names are Azure's.
+	Clouds registry.Clouds
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Find looks a program up on the PATH; "" if it isn't there.
+	Find func(program string) (path string)
+}
+
+// Estate says for which registries anybody asks us at all.
+func (w Files) Estate() finding.Finding {
+	if w.Missing != nil {
+		return finding.Fail(finding.CodeNotWired, "%v", w.Missing)
+	}
+	var facts []string
+	for _, path := range w.Places.Files() {
+		r, err := read(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
+		}
+		names := named(r)
+		for _, name := range names {
+			if host, err := w.Clouds.ParseHost(name); err == nil && host.String() != name || strings.Contains(name, "*") {
+				return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for a registry", path, name)
+			}
+		}
+		if r.Store == ours && path == w.Places.Docker {
+			names = append(names, "every registry (credsStore)")
+		}
+		if len(names) > 0 {
+			facts = append(facts, strings.Join(names, ", ")+" in "+path)
+		}
+	}
+	if helpers, conf := w.Places.EveryRegistry(); slices.Contains(helpers, ours) {
+		facts = append(facts, "every registry (credential-helpers) in "+conf)
+	}
+	if len(facts) == 0 {
+		return finding.Fail(finding.CodeNotWired, "no file of Docker's or Podman's names the helper")
+	}
+	return finding.OK("%s", strings.Join(facts, "; "))
+}
+
+// Named are the registries that any of the files names us for, as they spell them.
+func (w Files) Named() (names []string) {
+	for _, path := range w.Files() {
+		r, _ := read(path)
+		names = append(names, named(r)...)
+	}
+	return names
+}
+
+// named are the registries that a file names us for, as it spells them.
+func named(r clientconfig.Reading) []string {
+	names := slices.Sorted(maps.Keys(r.Helpers))
+	return slices.DeleteFunc(names, func(name string) bool { return r.Helpers[name] != ours })
+}
+
+// read reads a client's file; fs.ErrNotExist for one that isn't there.
+func read(path string) (clientconfig.Reading, error) {
+	f, err := clientconfig.ReadFile(path)
+	if err == nil && !f.Exists {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return clientconfig.Reading{}, err
+	}
+	return clientconfig.Read(f.Text)
+}
+
+// Docker looks where Docker, Compose, BuildKit, Helm, crane and others look.
+func (w Files) Docker(host registry.Host) finding.Finding {
+	f := w.docker(host)
+	if f.Status == finding.Failed && f.Code != finding.CodeUnreadable && w.podman(host).Status == finding.Okay {
+		f.Status = finding.Warned // Docker is then perhaps not what is used here
+	}
+	return f.About(host.String())
+}
+
+func (w Files) docker(host registry.Host) finding.Finding {
+	if w.Missing != nil {
+		return finding.Fail(finding.CodeNotWired, "%v", w.Missing)
+	}
+	path := w.Places.Docker
+	r, err := read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return finding.Fail(finding.CodeNotWired, "%s does not exist", path)
+	case err != nil:
+		return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
+	}
+	helper, by := r.Helpers[host.String()], "credHelpers"
+	if helper == "" {
+		helper, by = r.Store, "credsStore"
+	}
+	switch {
+	case helper == ours && w.leftover(r, host):
+		return finding.Warn(finding.CodeLeftover, "%s in %s, and beside it a secret in clear in auths, of no use to Docker", by, path)
+	case helper == ours:
+		return finding.OK("%s in %s", by, path)
+	case w.nearly(r, host) != "":
+		return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, w.nearly(r, host), host)
+	case helper == "" && w.leftover(r, host):
+		return finding.Fail(finding.CodeNotWired, "%s does not name the helper, and has a secret in clear in auths", path)
+	case helper == "":
+		return finding.Fail(finding.CodeNotWired, "%s does not name the helper for %s", path, host)
+	}
+	return finding.Fail(finding.CodeOther, "%s in %s says %q, so that docker-credential-%[3]s is asked", by, path, helper)
+}
+
+// leftover says whether a secret for the registry lies in a file in clear.
+func (w Files) leftover(r clientconfig.Reading, host registry.Host) bool {
+	return slices.ContainsFunc(r.Logins, func(l clientconfig.Login) bool { return w.meant(l.Server, host) })
+}
+
+// meant says whether a name in a file means the registry, however it is spelled.
+func (w Files) meant(name string, host registry.Host) bool {
+	named, err := w.Clouds.ParseHost(name)
+	return err == nil && named.String() == host.String()
+}
+
+// nearly finds a key that means the registry, and that no client takes for it.
+func (w Files) nearly(r clientconfig.Reading, host registry.Host) string {
+	for _, name := range named(r) {
+		if name != host.String() && (w.meant(name, host) || registry.Matches(name, host)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// DockerEnv looks at what goes before every file (docker/cli since 29).
+func (w Files) DockerEnv(host registry.Host) finding.Finding {
+	value := w.Getenv("DOCKER_AUTH_CONFIG")
+	if value == "" {
+		return finding.OK("DOCKER_AUTH_CONFIG is not set")
+	}
+	r, err := clientconfig.Read([]byte(value))
+	switch {
+	case err != nil:
+		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG is set, and %v", err)
+	case w.leftover(r, host):
+		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG answers for %s before any helper does", host)
+	}
+	return finding.OK("DOCKER_AUTH_CONFIG is set, and does not name %s", host)
+}
+
+// Podman looks where Podman, Skopeo and Buildah look.
+func (w Files) Podman(host registry.Host) finding.Finding {
+	here := func(name string) bool { return w.Find(name) != "" }
+	if !slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, here) {
+		return finding.Skip("no podman, skopeo or buildah on the PATH")
+	}
+	return w.podman(host).About(host.String())
+}
+
+// podman goes through the sources of credentials in Podman's order: the first that
+// has something for the registry wins.
+func (w Files) podman(host registry.Host) finding.Finding {
+	helpers, conf := w.Places.EveryRegistry()
+	if conf == "" {
+		helpers = []string{clientconfig.AuthFiles}
+	}
+	for _, helper := range helpers {
+		if helper == ours {
+			return finding.OK("credential-helpers in %s, for every registry", conf)
+		}
+		if helper != clientconfig.AuthFiles {
+			continue // it may have nothing for the registry
+		}
+		for _, path := range w.Places.Search {
+			if f, wins := w.podmanFile(path, host); wins {
+				return f
+			}
+		}
+	}
+	return finding.Warn(finding.CodePodmanWiring, "no file names the helper; looked for %s", strings.Join(w.Places.Search, ", "))
+}
+
+// podmanFile says whether a file settles the matter. In it, a helper goes before
+// what stands in clear; credsStore counts for nothing.
+func (w Files) podmanFile(path string, host registry.Host) (found finding.Finding, wins bool) {
+	r, err := read(path)
+	helper := r.Helpers[host.String()]
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return finding.Finding{}, false
+	case err != nil:
+		return finding.Warn(finding.CodePodmanBroken, "%s: %v", path, err), true
+	case helper == ours:
+		return finding.OK("credHelpers in %s", path), true
+	case helper != "":
+		return finding.Warn(finding.CodePodmanOther, "credHelpers in %s says %q, so that docker-credential-%[2]s is asked", path, helper), true
+	case w.leftover(r, host):
+		return finding.Warn(finding.CodePodmanBefore, "%s has a secret for %s in clear, which wins over helpers in later files", path, host), true
+	}
+	return finding.Finding{}, false
+}
