@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/wiring",
 	},
 	"internal/cli/desk": {
-		"credential-helper", "internal/cli/mistype", "internal/registry", "internal/secret", "internal/wiring",
+		"credential-helper", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/doctor": {
 		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/doctor/finding", "internal/cli/doctor/wired", "internal/cli/hint",
@@ -46,7 +46,8 @@ var rooms = map[string][]string{
 	},
 	"internal/cli/mistype": {},
 	"internal/cli/status": {
-		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/identity", "internal/identity/config", "internal/registry",
+		"internal/failure", "credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/identity",
+		"internal/identity/config", "internal/registry",
 		"internal/vault", "internal/wiring",
 	},
 	"internal/cli/token": {

@@ -55,6 +55,27 @@ func Read(text []byte) (r Reading, err error) {
 	return r, nil
 }
 
+// Named are the registries that a file names us for, as it spells them.
+func (r Reading) Named() (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(r.Helpers)) {
+		if r.Helpers[name] == Helper {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Named are the registries that Docker's or Podman's files name us for, as they spell
+// them. A file that can't be read names none.
+func (p Places) Named() (names []string) {
+	for _, path := range p.Files() {
+		f, _ := ReadFile(path)
+		r, _ := Read(f.Text)
+		names = append(names, r.Named()...)
+	}
+	return names
+}
+
 // tokenUser goes with a token of any registry; nullGUID with one of ACR's.
 const (
 	tokenUser = "<token>"

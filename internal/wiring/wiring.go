@@ -120,6 +120,17 @@ func (r *Rooms) Covers(target string) func(server string) bool {
 	}
 }
 
+// Known are the servers and patterns that logins, kept tokens and config files name. No
+// keyring is asked, and no delegate.
+func (r *Rooms) Known() []string {
+	names, _ := r.Identities.Config.Hosts()
+	stored, _ := r.Vault.List()
+	for _, l := range stored {
+		names = append(names, l.Server)
+	}
+	return names
+}
+
 // Delegate is the helper that other registries' logins are handed to; nil for none,
 // and where it is the one that runs us.
 func (r *Rooms) Delegate() (*delegate.Helper, error) {

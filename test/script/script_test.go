@@ -91,6 +91,7 @@ func TestScripts(t *testing.T) {
 			"waitfor": waitCommand,
 			"ended":   endedCommand,
 			"mask":    maskCommand,
+			"readme":  readmeCommand,
 		},
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
@@ -86,10 +87,9 @@ func (d Desk) Complete(c *cobra.Command, args []string, _ string) ([]string, cob
 	if err != nil || len(args) > 0 && !strings.Contains(c.Use, "…") {
 		return nil, end
 	}
-	names, _ := rooms.Identities.Config.Hosts()
-	stored, _ := rooms.Vault.List()
-	for _, l := range stored {
-		names = append(names, l.Server)
+	names := rooms.Known()
+	if places, err := clientconfig.FindPlaces(d.Getenv); err == nil {
+		names = append(names, places.Named()...)
 	}
 	clouds, _ := rooms.Identities.Config.Clouds()
 	slices.Sort(names)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -192,9 +191,10 @@ func (e *exam) examineRegistries(ctx context.Context) {
 		return
 	}
 	e.examine(ctx, "", estateChecks)
-	known, _ := e.Helper.List() // what is wrong has been said
-	servers := slices.Collect(maps.Keys(known))
-	servers = append(servers, e.clients.Named()...)
+	servers := e.clients.Places.Named()
+	if e.rooms != nil { // else it has been said what is wrong
+		servers = append(servers, e.rooms.Known()...)
+	}
 	var hosts []string
 	for _, server := range servers {
 		if host, err := e.clients.Clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 )
 
 // Command is status.
@@ -19,10 +20,11 @@ func Command(d desk.Desk) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [REGISTRY|PATTERN]",
 		Short: "say who one is to which registry, why, and for how long",
-		Long: `Say for each registry that something is known about (logins, kept tokens,
-entries of the config file), or for the one that is named, who one is, where
-that choice comes from, how long the token lives, when it is renewed, and where
-the key lies that it is sealed with. It needs neither network nor keyring.
+		Long: `Say for each registry that something is known about (logins, kept tokens, the
+config file, and what clients' files name this helper for), or for the one that
+is named, who one is, where that choice comes from, how long the token lives,
+when it is renewed, and where the key lies that it is sealed with. It needs
+neither network nor keyring.
 
 With --check it opens what is stored for the registry: one read of the keyring,
 no network. It ends with 0 if there is a living token or a login that opens, or
@@ -56,7 +58,8 @@ func run(ctx context.Context, d desk.Desk, args []string, asJSON, check bool) er
 	}
 	// Entries for clouds that can't be read are errors of their rows.
 	clouds, _ := rooms.Identities.Config.Clouds()
-	s := survey{rooms: rooms, clouds: clouds, now: d.Now()}
+	places, _ := clientconfig.FindPlaces(d.Getenv) // without a home there are none
+	s := survey{rooms: rooms, clouds: clouds, places: places, now: d.Now()}
 	rows, err := s.rows(args)
 	if err != nil {
 		return err

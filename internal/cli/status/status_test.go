@@ -101,7 +101,7 @@ func TestJSONStaysAsItIs(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	d := desk.Desk{Open: func() (*wiring.Rooms, error) { return rooms, nil }, Stdout: &out, Now: func() time.Time { return now }}
+	d := desk.Desk{Open: func() (*wiring.Rooms, error) { return rooms, nil }, Getenv: func(string) string { return "" }, Stdout: &out, Now: func() time.Time { return now }}
 	if err := run(t.Context(), d, nil, true, false); err != nil || out.String() != golden {
 		t.Errorf("%v\n%s", err, out.String())
 	}

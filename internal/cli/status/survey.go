@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/failure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
@@ -22,6 +23,7 @@ import (
 type survey struct {
 	rooms  *wiring.Rooms
 	clouds registry.Clouds
+	places clientconfig.Places
 	now    time.Time
 }
 
@@ -52,6 +54,11 @@ func (s survey) rows(args []string) ([]Row, error) {
 			continue
 		}
 		known[e.Server] = true
+	}
+	for _, name := range s.places.Named() {
+		if host, err := s.clouds.ParseHost(name); err == nil {
+			known[host.String()] = true
+		}
 	}
 	for _, server := range slices.Sorted(maps.Keys(known)) {
 		rows = append(rows, s.row(server))

@@ -5,7 +5,6 @@ package wired
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -41,7 +40,7 @@ func (w Files) Estate() finding.Finding {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
 		}
-		names := named(r)
+		names := r.Named()
 		for _, name := range names {
 			if host, err := w.Clouds.ParseHost(name); err == nil && host.String() != name || strings.Contains(name, "*") {
 				return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for a registry", path, name)
@@ -61,21 +60,6 @@ func (w Files) Estate() finding.Finding {
 		return finding.Fail(finding.CodeNotWired, "no file of Docker's or Podman's names the helper")
 	}
 	return finding.OK("%s", strings.Join(facts, "; "))
-}
-
-// Named are the registries that any of the files names us for, as they spell them.
-func (w Files) Named() (names []string) {
-	for _, path := range w.Files() {
-		r, _ := read(path)
-		names = append(names, named(r)...)
-	}
-	return names
-}
-
-// named are the registries that a file names us for, as it spells them.
-func named(r clientconfig.Reading) []string {
-	names := slices.Sorted(maps.Keys(r.Helpers))
-	return slices.DeleteFunc(names, func(name string) bool { return r.Helpers[name] != ours })
 }
 
 // read reads a client's file; fs.ErrNotExist for one that isn't there.
@@ -143,7 +127,7 @@ func (w Files) meant(name string, host registry.Host) bool {
 
 // nearly finds a key that means the registry, and that no client takes for it.
 func (w Files) nearly(r clientconfig.Reading, host registry.Host) string {
-	for _, name := range named(r) {
+	for _, name := range r.Named() {
 		if name != host.String() && (w.meant(name, host) || registry.Matches(name, host)) {
 			return name
 		}
