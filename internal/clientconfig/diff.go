@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -38,9 +39,13 @@ func masked(content []byte) []byte {
 	}
 	for i := len(top.Members) - 1; i >= 0; i-- { // from behind, so that offsets stay
 		m := top.Members[i]
-		if value := content[m.Value:m.End]; !namesHelpers(m.Key, value) {
-			content = layout.Splice(content, m.Value, m.End, hidden(string(value)))
+		value := string(content[m.Value:m.End])
+		if namesHelpers(m.Key, []byte(value)) {
+			value = withoutUsers(value)
+		} else {
+			value = hidden(value)
 		}
+		content = layout.Splice(content, m.Value, m.End, value)
 	}
 	return content
 }
@@ -57,16 +62,31 @@ func namesHelpers(key string, value []byte) bool {
 }
 
 // hidden replaces strings, numbers and truths. A string with a colon behind it is a
-// key, which may have a password in it as well: https://user:password@host.
+// key.
 func hidden(value string) string {
-	return regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?|-?[0-9][-+.0-9Ee]*|true|false`).ReplaceAllStringFunc(value, func(s string) string {
-		key, isKey := strings.CutSuffix(s, ":")
-		switch {
-		case isKey && strings.Contains(key, "@"):
-			return `"…":`
-		case isKey:
+	return withoutUsers(regexp.MustCompile(`"(?:[^"\\]|\\.)*"(\s*:)?|-?[0-9][-+.0-9Ee]*|true|false`).ReplaceAllStringFunc(value, func(s string) string {
+		if strings.HasSuffix(s, ":") {
 			return s
 		}
 		return `"…"`
-	})
+	}))
+}
+
+// withoutUsers hides keys that may have a password in them: https://user:password@host.
+func withoutUsers(value string) string {
+	return regexp.MustCompile(`"(?:[^"\\]|\\.)*@(?:[^"\\]|\\.)*"\s*:`).ReplaceAllString(value, `"…":`)
+}
+
+// Shown is a server's name in a file as it may be shown: on one line, and without what
+// stands before the @ of an address, which may be a password.
+func Shown(name string) string {
+	if i := strings.LastIndex(name, "@"); i >= 0 {
+		name = "…" + name[i:]
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name)
 }

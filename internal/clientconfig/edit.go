@@ -22,6 +22,7 @@ const (
 	CodeMalformed   = "client-file-malformed"
 	CodeChanged     = "client-file-changed"
 	CodeForeignFile = "client-file-foreign"
+	CodeDropIn      = "client-drop-in"
 )
 
 // An Error is why a client's file was left as it is. It quotes nothing of the file

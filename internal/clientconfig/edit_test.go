@@ -127,6 +127,7 @@ func TestDiffShowsNoSecret(t *testing.T) {
 		`{"proxies": {"https://me:c4n4ry@proxy": {"x": 1}, "tcp": {}}}`:     `{"proxies": {"…": {"x": "…"}, "tcp": {}}}`,
 		`{"credsStore": {"c": "c4n4ry"}, "credHelpers": {"a": ["c4n4ry"]}}`: `{"credsStore": {"c": "…"}, "credHelpers": {"a": ["…"]}}`,
 		`{"credsStore": "desktop", "credHelpers": {"a": "pass"}}`:           `{"credsStore": "desktop", "credHelpers": {"a": "pass"}}`,
+		`{"credHelpers": {"b": "acr", "https://me:c4n4ry@a" : "acr"}}`:      `{"credHelpers": {"b": "acr", "…": "acr"}}`,
 	} {
 		if got := string(masked([]byte(before))); got != want {
 			t.Errorf("%s, not %s", got, want)

@@ -22,36 +22,74 @@ type File struct {
 	// with secrets, unless one sets another.
 	Mode fs.FileMode
 
-	target  string // behind symlinks
-	foreign bool   // belongs to another user
+	target  string      // behind symlinks
+	foreign bool        // belongs to another user, or lies where another user's would
+	info    fs.FileInfo // nil for a file that isn't there
 }
 
 // ReadFile reads a client's file; one that isn't there is empty. The error leaves it
 // to the caller to name the file.
 func ReadFile(path string) (f File, err error) {
 	defer func() { err = bare(err) }()
-	f = File{Path: path, target: path, Mode: 0o600}
-	target, err := filepath.EvalSymlinks(path)
+	f = File{Path: path, Mode: 0o600}
+	if f.target, err = behind(path); err != nil {
+		return f, err
+	}
+	info, err := os.Stat(f.target)
 	if errors.Is(err, fs.ErrNotExist) {
-		if link, err := os.Readlink(path); err == nil { // which leads to what isn't there yet
-			f.target = link
-			if !filepath.IsAbs(link) {
-				f.target = filepath.Join(filepath.Dir(path), link)
-			}
-		}
+		f.foreign = os.Geteuid() == 0 && !owner.Mine(nearest(f.target)) // as sudo with a home of the user's
 		return f, nil
 	}
 	if err != nil {
 		return f, err
 	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return f, err
-	}
-	f.target, f.Mode, f.Exists, f.foreign = target, info.Mode().Perm(), true, !owner.Mine(info)
-	f.Text, err = owner.ReadRegular(target)
+	f.Mode, f.Exists, f.foreign, f.info = info.Mode().Perm(), true, !owner.Mine(info), info
+	f.Text, err = owner.ReadRegular(f.target)
 	return f, err
 }
+
+// behind follows symlinks, also those that lead to what isn't there yet. A link is
+// relative to the directory in which it really lies.
+func behind(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for range maxLinks {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		link, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // the end, or what Stat will say is wrong
+		}
+		if path = link; !filepath.IsAbs(link) {
+			path = filepath.Join(dir, link)
+		}
+	}
+	return "", errors.New("its symlinks go round in circles")
+}
+
+// maxLinks is Linux's limit.
+const maxLinks = 40
+
+// nearest is the closest directory that is there.
+func nearest(path string) fs.FileInfo {
+	for {
+		path = filepath.Dir(path)
+		if info, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
+			return info
+		}
+	}
+}
+
+// Same says whether two paths lead to the same file.
+func (f File) Same(other File) bool { return f.target == other.target }
 
 // Editable says why the file must stay as it is; nil if it need not.
 func (f File) Editable() error {
@@ -85,6 +123,9 @@ func (f File) Prepare(text []byte) (c *Change, err error) {
 		return nil, err
 	}
 	c.next = next.Name()
+	if f.info != nil {
+		owner.KeepGroup(next, f.info)
+	}
 	_, err = next.Write(text)
 	err = cmp.Or(err, next.Chmod(f.Mode), next.Sync())
 	if err = cmp.Or(err, next.Close(), f.unchanged()); err != nil {

@@ -1,10 +1,13 @@
 package clientconfig
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -133,22 +136,92 @@ func TestForeignFile(t *testing.T) {
 	if err := theirs.Editable(); err == nil || err.Error() != "it belongs to another user" {
 		t.Error(err)
 	}
+	home := t.TempDir()
+	if err := os.Chown(home, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	absent, err := ReadFile(filepath.Join(home, ".docker", "config.json")) // which would be root's, in another user's home
+	if err != nil || absent.Editable() == nil {
+		t.Errorf("%v, %v", err, absent.Editable())
+	}
+}
+
+// TestGroupStays holds that whom a file's group admitted, it admits.
+func TestGroupStays(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	path := write(t, filepath.Join(t.TempDir(), "config.json"), "{}", 0o660)
+	if err := errors.Join(os.Chown(path, 0, 12345), os.Chmod(path, 0o660)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadFile(path)
+	if err == nil {
+		err = replace(f, "{ }")
+	}
+	info, _ := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o660 || !strings.Contains(fmt.Sprintf("%+v", info.Sys()), "Gid:12345") {
+		t.Errorf("%v, %v, %+v", err, info.Mode(), info.Sys())
+	}
 }
 
 func TestCredentialHelpers(t *testing.T) {
 	for _, row := range []struct {
 		text string
 		want []string
-		set  bool
+		err  string
 	}{
-		{DropIn, []string{"acr", "containers-auth.json"}, true},
-		{"# credential-helpers = [\"x\"]\n", nil, false},
-		{"\n  credential-helpers=[\n 'x',\n \"y\"\n]\n[[registry]]\n", []string{"x", "y"}, true},
-		{"credential-helpers = []", nil, true},
+		{DropIn, []string{"acr", "containers-auth.json"}, ""},
+		{"# credential-helpers = [\"x\"]\n", nil, ""},
+		{"\n  'credential-helpers'=[\n 'x',# 'z'\n \"y\"\n]\n[[registry]]\n", []string{"x", "y"}, ""},
+		{"credential-helpers = []", nil, ""},
+		{"[[registry]]\ncredential-helpers = ['acr']", nil, ""},
+		{"credential-helpers = ['acr']\n= 5", nil, "it is not valid TOML (line 2)"},
+		{"credential-helpers = 'acr'", nil, "its credential-helpers are not a list of names"},
 	} {
-		if got, set := CredentialHelpers([]byte(row.text)); !slices.Equal(got, row.want) || set != row.set {
-			t.Errorf("%q: %q, %v", row.text, got, set)
+		got, err := CredentialHelpers([]byte(row.text))
+		if !slices.Equal(got, row.want) || (err == nil) != (row.err == "") || err != nil && err.Error() != row.err {
+			t.Errorf("%q: %q, %v", row.text, got, err)
 		}
+	}
+}
+
+func TestAsksFilesFirst(t *testing.T) {
+	for helpers, want := range map[string]bool{
+		"containers-auth.json": true, "acr containers-auth.json": false, "containers-auth.json acr": true, "acr": false, "pass": false,
+	} {
+		if got := AsksFilesFirst(strings.Fields(helpers)); got != want {
+			t.Errorf("%s: %v", helpers, got)
+		}
+	}
+}
+
+// TestLinks holds that links lead where the system takes them, also to what isn't there.
+func TestLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has other links")
+	}
+	dir := t.TempDir()
+	for path, to := range map[string]string{
+		".docker": "data/dot/docker", "data/dot/docker/config.json": "../files/config.json", // whose .. is that of data/dot/docker
+		"chain": "d1/a", "d1/a": "../d2/b", "loop": "loop",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, filepath.Join(dir, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{".docker/config.json": "data/dot/files/config.json", "chain": "d2/b", "nowhere/there/x": "nowhere/there/x"} {
+		f, err := ReadFile(filepath.Join(dir, path))
+		same := File{target: filepath.Join(dir, want)}
+		if err != nil || !f.Same(same) {
+			t.Errorf("%s leads to %s, %v", path, f.target, err)
+		}
+	}
+	if _, err := ReadFile(filepath.Join(dir, "loop")); err == nil || err.Error() != "its symlinks go round in circles" {
+		t.Error(err)
 	}
 }
 

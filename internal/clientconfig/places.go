@@ -1,6 +1,7 @@
 package clientconfig
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -88,11 +89,13 @@ func (p Places) Files() []string {
 // LeaveHidden passes over the temporary one of Auth if we may not even look for it, as
 // below /run/containers, where only root may enter. It returns its path, or "".
 func (p *Places) LeaveHidden() (path string) {
-	_, err := os.Stat(p.Auth[0])
-	if len(p.Auth) == 1 || !errors.Is(err, fs.ErrPermission) {
+	if len(p.Auth) < 2 {
 		return ""
 	}
-	path, p.Auth = p.Auth[0], p.Auth[1:]
+	if _, err := os.Stat(p.Auth[0]); !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	path, p.Auth, p.Search = p.Auth[0], p.Auth[1:], p.Search[1:]
 	return path
 }
 
@@ -101,7 +104,7 @@ func (p *Places) LeaveHidden() (path string) {
 func (p *Places) findRegistriesConf(getenv func(string) string, home string, root bool) {
 	user := filepath.Join(home, ".config", containers, "registries.conf")
 	p.registriesConf, p.dropInDirs = machineConf, []string{machineConf + ".d", user + ".d"}
-	named := getenv("CONTAINERS_REGISTRIES_CONF")
+	named := cmp.Or(getenv("CONTAINERS_REGISTRIES_CONF"), getenv("REGISTRIES_CONFIG_PATH"))
 	switch {
 	case named != "":
 		p.registriesConf = named

@@ -1,6 +1,7 @@
 package clientconfig
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -21,6 +22,9 @@ type Reading struct {
 	Store string
 	// Logins are the credentials in clear, by server.
 	Logins []Login
+	// Empty says that there is nothing at all, which Docker takes for a file that says
+	// nothing, and Podman for one that is broken.
+	Empty bool
 }
 
 // A Login is a credential in clear.
@@ -34,19 +38,43 @@ type Login struct {
 	// Token says that the secret is one that ends by itself, and that others can be
 	// had in its place.
 	Token bool
+	// Podman says that Podman and its like would read it: they look at auth only, and
+	// pass over what isn't a name and password there.
+	Podman bool
 }
+
+// Bare is the server as Docker asks a helper for it: without scheme and path, but for
+// Docker Hub's. (docker/cli, cli/config/credentials: ConvertToHostname.)
+func (l Login) Bare() string {
+	if strings.HasPrefix(l.Server, hub) {
+		return l.Server
+	}
+	name, _, _ := strings.Cut(withoutScheme(l.Server), "/")
+	return name
+}
+
+// IsFor says whether Podman and its like take it for a registry's: they compare letter
+// by letter, after the scheme.
+func (l Login) IsFor(host string) bool { return l.Podman && withoutScheme(l.Server) == host }
+
+func withoutScheme(server string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(server, "http://"), "https://")
+}
+
+// hub is what Docker calls Docker Hub, and what its tokens' names begin with.
+const hub = "https://index.docker.io/v1/"
 
 // Read reads a file's text; an empty one says nothing. The error quotes none of it.
 func Read(text []byte) (r Reading, err error) {
 	var file struct {
-		Auths       map[string]json.RawMessage
+		Auths       map[string]entry
 		CredHelpers map[string]string
 		CredsStore  string
 	}
 	if json.Unmarshal(orEmpty(text), &file) != nil { // its error quotes
 		return r, malformed("it is not a JSON object of the form that clients know")
 	}
-	r.Helpers, r.Store = file.CredHelpers, file.CredsStore
+	r.Helpers, r.Store, r.Empty = file.CredHelpers, file.CredsStore, len(bytes.TrimSpace(text)) == 0
 	for _, server := range slices.Sorted(maps.Keys(file.Auths)) {
 		if login, ok := readLogin(server, file.Auths[server]); ok {
 			r.Logins = append(r.Logins, login)
@@ -82,16 +110,17 @@ const (
 	nullGUID  = "00000000-0000-0000-0000-000000000000"
 )
 
-// readLogin reads an entry of auths. One with nothing in it is what Docker leaves
-// beside a helper.
-func readLogin(server string, entry json.RawMessage) (login Login, ok bool) {
-	var e struct{ Auth, Username, Password, IdentityToken, RegistryToken string }
-	_ = json.Unmarshal(entry, &e) // what can't be read is no login to its client either
-	if e.IdentityToken+e.RegistryToken != "" {
-		return Login{server, tokenUser, secret.New(e.IdentityToken), true}, true
-	}
+// An entry is one of auths.
+type entry struct{ Auth, Username, Password, IdentityToken, RegistryToken string }
+
+// readLogin reads an entry. One with nothing in it is what Docker leaves beside a
+// helper.
+func readLogin(server string, e entry) (login Login, ok bool) {
 	decoded, _ := base64.StdEncoding.DecodeString(e.Auth)
-	user, password, _ := strings.Cut(string(decoded), ":")
+	user, password, whole := strings.Cut(string(decoded), ":")
+	if e.IdentityToken+e.RegistryToken != "" {
+		return Login{server, tokenUser, secret.New(e.IdentityToken), true, whole}, true
+	}
 	user, password = cmp.Or(user, e.Username), cmp.Or(strings.Trim(password, "\x00"), e.Password)
-	return Login{server, user, secret.New(password), user == nullGUID || user == tokenUser}, e.Auth+e.Password != ""
+	return Login{server, user, secret.New(password), user == nullGUID || user == tokenUser, whole}, e.Auth+e.Password != ""
 }

@@ -21,7 +21,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v, %v", row.text, r, err)
 		}
 	}
-	for _, text := range []string{"[]", `{"credHelpers": []}`, `{"auths": "c4n4ry"}`, `{"a": 1,}`} {
+	for _, text := range []string{"[]", `{"credHelpers": []}`, `{"auths": "c4n4ry"}`, `{"auths": {"a": 5}}`, `{"auths": {"a": {"auth": 5}}}`, `{"a": 1,}`} {
 		if _, err := Read([]byte(text)); err == nil || err.Error() != "it is not a JSON object of the form that clients know" {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -35,7 +35,7 @@ func TestReadLogins(t *testing.T) {
 		token, none         bool
 	}{
 		{entry: `{}`, none: true},
-		{entry: `5`, none: true},
+		{entry: `null`, none: true},
 		{entry: `{"email": "e"}`, none: true},
 		{entry: `{"auth": "` + encoded("x:y:z\x00") + `"}`, user: "x", secret: "y:z"},
 		{entry: `{"username": "x", "password": "y"}`, user: "x", secret: "y"},
@@ -54,6 +54,28 @@ func TestReadLogins(t *testing.T) {
 			if l.Server != "s" || l.User != row.user || l.Secret.Reveal() != row.secret || l.Token != row.token {
 				t.Errorf("%s: %v", row.entry, l)
 			}
+		}
+	}
+}
+
+func TestServers(t *testing.T) {
+	for server, row := range map[string]struct {
+		bare string
+		is   bool
+	}{
+		"contoso.azurecr.io":                       {"contoso.azurecr.io", true},
+		"http://contoso.azurecr.io":                {"contoso.azurecr.io", true},
+		"https://contoso.azurecr.io/v1/":           {"contoso.azurecr.io", false},
+		"Contoso.azurecr.io":                       {"Contoso.azurecr.io", false},
+		"contoso.azurecr.io:443":                   {"contoso.azurecr.io:443", false},
+		"contoso.azurecr.io/app":                   {"contoso.azurecr.io", false},
+		"http://localhost:5000/v2/":                {"localhost:5000", false},
+		"https://index.docker.io/v1/":              {"https://index.docker.io/v1/", false},
+		"https://index.docker.io/v1/refresh-token": {"https://index.docker.io/v1/refresh-token", false},
+	} {
+		l := Login{Server: server, Podman: true}
+		if l.Bare() != row.bare || l.IsFor(host) != row.is {
+			t.Errorf("%s: %s, %v", server, l.Bare(), l.IsFor(host))
 		}
 	}
 }

@@ -1,11 +1,14 @@
 package clientconfig
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
@@ -24,25 +27,27 @@ const AuthFiles = "containers-auth.json"
 const dropInName = "docker-credential-acr.conf"
 
 // CredentialHelpers are the helpers that a registries.conf(5) names for every registry;
-// set says that it has a word about it. Whole TOML is not needed to look for one array
-// of strings, as one would write it by hand.
-func CredentialHelpers(text []byte) (names []string, set bool) {
-	assignment := regexp.MustCompile(`(?m)^[ \t]*"?credential-helpers"?[ \t]*=[ \t]*\[([^\]]*)\]`)
-	element := regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
-	found := assignment.FindSubmatch(text)
-	if found == nil {
-		return nil, false
+// none if it has no word about it, for which an empty list is none either.
+func CredentialHelpers(text []byte) (names []string, err error) {
+	var conf struct {
+		Helpers []string `toml:"credential-helpers"`
 	}
-	for _, m := range element.FindAllSubmatch(found[1], -1) {
-		names = append(names, string(m[1])+string(m[2]))
+	if err := toml.Unmarshal(text, &conf); err != nil {
+		if where := new(toml.ParseError); errors.As(err, where) {
+			return nil, malformed("it is not valid TOML (line %d)", where.Position.Line)
+		}
+		return nil, malformed("its credential-helpers are not a list of names")
 	}
-	return names, true
+	return conf.Helpers, nil
 }
 
 // WantsDropIn says whether our drop-in file has to be written: not if a file names us
 // already. Other helpers are an error, unless forced and read before our file.
 func (p Places) WantsDropIn(force bool) (bool, error) {
-	names, where := p.EveryRegistry()
+	names, where, err := p.EveryRegistry()
+	if err != nil {
+		return false, err
+	}
 	others := slices.ContainsFunc(names, func(n string) bool { return n != AuthFiles })
 	switch {
 	case slices.Contains(names, Helper):
@@ -55,9 +60,10 @@ func (p Places) WantsDropIn(force bool) (bool, error) {
 	return true, nil
 }
 
-// EveryRegistry is who answers every registry, and which file says so; nobody, and
-// "", where no file does. Then AuthFiles alone is asked.
-func (p Places) EveryRegistry() (names []string, where string) {
+// EveryRegistry is who answers every registry, and which file says so: AuthFiles alone,
+// and "", where no file does. A file that can't be read stops its clients.
+func (p Places) EveryRegistry() (names []string, where string, err error) {
+	names = []string{AuthFiles}
 	files := []string{p.registriesConf}
 	for _, dir := range p.dropInDirs {
 		found, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // sorted
@@ -65,11 +71,28 @@ func (p Places) EveryRegistry() (names []string, where string) {
 	}
 	for _, file := range files { // each overwrites what came before
 		text, err := owner.ReadRegular(file)
-		if found, set := CredentialHelpers(text); err == nil && set {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var found []string
+		if err == nil {
+			found, err = CredentialHelpers(text)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", file, bare(err))
+		}
+		if len(found) > 0 {
 			names, where = found, file
 		}
 	}
-	return names, where
+	return names, where, nil
+}
+
+// AsksFilesFirst says whether logins in clear are found before helpers that are asked
+// about every registry.
+func AsksFilesFirst(helpers []string) bool {
+	files, ours := slices.Index(helpers, AuthFiles), slices.Index(helpers, Helper)
+	return files >= 0 && (ours < 0 || files < ours)
 }
 
 // after says whether a file is read after our drop-in file.
@@ -89,4 +112,13 @@ func (p Places) DropIns() (files []string) {
 // IsDropIn says whether a file still is as we wrote it.
 func IsDropIn(text []byte) bool {
 	return strings.TrimSpace(string(text)) == strings.TrimSpace(DropIn)
+}
+
+// SetDropIn makes a file ours. One that somebody else has written is an error, unless
+// forced.
+func SetDropIn(text []byte, force bool) ([]byte, error) {
+	if len(strings.TrimSpace(string(text))) > 0 && !IsDropIn(text) && !force {
+		return nil, &Error{CodeDropIn, "somebody else has written it"}
+	}
+	return []byte(DropIn), nil
 }

@@ -4,6 +4,7 @@ package owner
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -13,4 +14,12 @@ func of(info fs.FileInfo) (uid int, known bool) {
 		return -1, true // a stranger, rather than nobody
 	}
 	return int(stat.Uid), true
+}
+
+// KeepGroup gives a file to the group that another one belongs to, where that is
+// allowed.
+func KeepGroup(f *os.File, of fs.FileInfo) {
+	if stat, ok := of.Sys().(*syscall.Stat_t); ok {
+		_ = f.Chown(-1, int(stat.Gid))
+	}
 }

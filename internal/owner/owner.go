@@ -56,7 +56,7 @@ func ReadRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+		return nil, &fs.PathError{Op: "reading", Path: path, Err: fmt.Errorf("it is not a regular file of at most %d bytes", maxFile)}
 	}
 	return os.ReadFile(path)
 }

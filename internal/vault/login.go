@@ -187,11 +187,27 @@ func (v *Vault) PutLogin(ctx context.Context, l identity.Login, value secret.Str
 	return l, v.putLogin(s, l, []byte(value.Reveal()))
 }
 
-// Ready says in which home the key lies by which a login would be kept, or why none
-// could. It may make the key.
-func (v *Vault) Ready(ctx context.Context) (home string, err error) {
-	s, err := v.sealer(ctx)
-	return s.home, err
+// Ready says why no login could be kept; nil if one could. It may make the key.
+func (v *Vault) Ready(ctx context.Context) error {
+	_, err := v.sealer(ctx)
+	return err
+}
+
+// Home says in which home the key would lie by which a login is kept, or why none could
+// be. It makes nothing.
+func (v *Vault) Home(ctx context.Context) (home string, err error) {
+	if err := v.Usable(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	failed := ErrNoHome
+	for _, home := range v.Keys.Homes() {
+		_, err := v.Keys.Key(ctx, home)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return home, nil
+		}
+		failed = fmt.Errorf("%w: %w", ErrNoHome, err)
+	}
+	return "", failed
 }
 
 // LearnTenant completes a login with its tenant, unless it has changed since.

@@ -4,12 +4,15 @@ package configure
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 )
 
 // Commands are configure and unconfigure.
@@ -20,6 +23,7 @@ func Commands(d desk.Desk) []*cobra.Command {
 // flags are the commands' flags, as they were typed.
 type flags struct {
 	client          string
+	undo            bool // unconfigure
 	every, dryRun   bool
 	force           bool
 	removeLeftovers bool
@@ -57,7 +61,7 @@ is; nothing is written if another helper is in the way.`,
 }
 
 func unconfigureCommand(d desk.Desk) *cobra.Command {
-	var f flags
+	f := flags{undo: true}
 	c := &cobra.Command{
 		Use:   "unconfigure [REGISTRY…]",
 		Short: "take this helper out of the files of Docker and Podman",
@@ -87,7 +91,11 @@ func run(d desk.Desk, f flags, args []string, plan func(*job, string) error) err
 			return err
 		}
 	}
-	return j.finish()
+	changed, err := j.finish()
+	if changed && f.undo {
+		j.sayWhatStays()
+	}
+	return err
 }
 
 // configure plans what names us in a client's files.
@@ -130,7 +138,15 @@ func (j *job) configure(client string) error {
 // nameIn plans to name us in one file for each of the registries.
 func (j *job) nameIn(path string) error {
 	for _, host := range j.hosts {
-		set := func(text []byte) ([]byte, error) { return clientconfig.SetHelper(text, host, j.force) }
+		set := func(text []byte) ([]byte, error) {
+			text, err := clientconfig.SetHelper(text, host, j.force)
+			for _, name := range j.spellings(text, host) {
+				if name != host && err == nil {
+					text, err = clientconfig.UnsetHelper(text, name)
+				}
+			}
+			return text, err
+		}
 		if err := j.edit(path, set); err != nil {
 			return err
 		}
@@ -145,7 +161,8 @@ func (j *job) namesHelper(path string) bool {
 		return true // let the edit say why
 	}
 	for _, host := range j.hosts {
-		if r, err := clientconfig.Read(draft.text); err != nil || r.Helpers[host] != "" {
+		r, err := clientconfig.Read(draft.text)
+		if _, named := r.Helpers[host]; err != nil || named {
 			return true
 		}
 	}
@@ -157,11 +174,14 @@ func (j *job) dropIn() error {
 	if err != nil || !wanted {
 		return desk.About(j.places.DropIn, err)
 	}
+	set := func(text []byte) ([]byte, error) { return clientconfig.SetDropIn(text, j.force) }
+	if err := j.edit(j.places.DropIn, set); err != nil {
+		return err
+	}
 	f, err := j.draft(j.places.DropIn)
 	if err != nil {
 		return err
 	}
-	f.text = []byte(clientconfig.DropIn)
 	if j.places.ForAll() {
 		fmt.Fprintf(j.Stderr, "podman: %s counts for every user of this machine; each must have %s on the PATH\n", f.Path, desk.Program)
 	}
@@ -204,18 +224,40 @@ func (j *job) unconfigure(client string) error {
 func (j *job) undoesEvery() bool { return j.every || len(j.hosts) == 0 }
 
 func (j *job) takeOut(client, path string) error {
-	hosts := j.hosts
-	if len(hosts) == 0 && !j.every {
-		hosts = []string{""} // any
-	}
-	for _, host := range hosts {
-		unset := func(text []byte) ([]byte, error) { return clientconfig.UnsetHelper(text, host) }
-		if err := j.editExisting(path, unset); err != nil {
-			return err
+	unset := func(text []byte) (_ []byte, err error) {
+		if len(j.hosts) == 0 && !j.every {
+			return clientconfig.UnsetHelper(text, "") // any
 		}
+		for _, host := range j.hosts {
+			for _, name := range j.spellings(text, host) {
+				if text, err = clientconfig.UnsetHelper(text, name); err != nil {
+					return text, err
+				}
+			}
+		}
+		return text, nil
+	}
+	if err := j.editExisting(path, unset); err != nil {
+		return err
 	}
 	if client == docker && j.undoesEvery() {
 		return j.editExisting(path, clientconfig.UnsetStore)
 	}
 	return nil
+}
+
+// sayWhatStays names what goes on after unconfigure: Podman asks whom Docker's file
+// names, and the helper keeps what it was given to keep.
+func (j *job) sayWhatStays() {
+	withoutDocker := !slices.ContainsFunc(j.clients, func(c client) bool { return c.name == docker })
+	if f, err := j.draft(j.places.Docker); err == nil && withoutDocker && slices.Contains(j.places.Search, j.places.Docker) {
+		r, _ := clientconfig.Read(f.text)
+		if names := r.Named(); len(names) > 0 {
+			fmt.Fprintf(j.Stderr, "podman: goes on asking this helper about %s, as %s says\n", strings.Join(names, ", "), j.places.Docker)
+		}
+	}
+	logins, _ := j.rooms.Vault.List()
+	if slices.ContainsFunc(logins, identity.Login.Sealed) {
+		fmt.Fprintf(j.Stderr, "this helper keeps the logins that it has (%s status); its clients have to log in anew\n", desk.Program)
+	}
 }

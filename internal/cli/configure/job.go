@@ -52,10 +52,10 @@ func newJob(d desk.Desk, f flags, args []string) (*job, error) {
 		return nil, err
 	}
 	j := &job{Desk: d, flags: f, rooms: rooms}
-	if err := j.readHosts(args); err != nil {
+	if j.places, err = clientconfig.FindPlaces(d.Getenv); err != nil {
 		return nil, err
 	}
-	if j.places, err = clientconfig.FindPlaces(d.Getenv); err != nil {
+	if err := j.readHosts(args); err != nil {
 		return nil, err
 	}
 	return j, j.findClients()
@@ -67,15 +67,29 @@ func (j *job) readHosts(args []string) (err error) {
 	}
 	for _, typed := range args {
 		target, _, err := desk.ReadTarget(j.clouds, typed)
-		if err != nil {
+		switch {
+		case j.undo && slices.Contains(j.places.Named(), typed):
+			target = typed // whatever it is, it can be taken out
+		case err != nil:
 			return err
-		}
-		if strings.Contains(target, "*") {
+		case strings.Contains(target, "*"):
 			return mistype.Errorf("Docker and Podman know no patterns such as %s: name each registry, or use --all-registries", target)
 		}
 		j.hosts = append(j.hosts, target)
 	}
 	return nil
+}
+
+// spellings are the names in a file that mean a registry and name this helper. Clients
+// look up one of them, the bare host.
+func (j *job) spellings(text []byte, host string) (names []string) {
+	r, _ := clientconfig.Read(text)
+	for _, name := range r.Named() {
+		if named, err := j.clouds.ParseHost(name); name == host || err == nil && named.String() == host {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // findClients picks the client that was named, or those that are here.
@@ -90,7 +104,7 @@ func (j *job) findClients() error {
 		return mistype.Errorf("--client %s is neither %s nor %s", j.client, docker, podman)
 	}
 	programs := map[string][]string{docker: {"docker"}, podman: {"podman", "skopeo", "buildah"}}
-	files := map[string][]string{docker: {j.places.Docker}, podman: j.places.Auth}
+	files := map[string][]string{docker: {j.places.Docker}, podman: append(j.places.DropIns(), j.places.Auth...)}
 	for _, name := range []string{docker, podman} {
 		if because := j.here(programs[name], files[name]); because != "" {
 			j.clients = append(j.clients, client{name, because})
@@ -121,14 +135,14 @@ func (j *job) onPath(program string) bool { return j.rooms.Entra.Tools.Find(prog
 
 // draft is what a file is to become so far. One file may be two clients'.
 func (j *job) draft(path string) (*draft, error) {
-	for _, known := range j.drafts {
-		if known.Path == path {
-			return known, nil
-		}
-	}
 	file, err := clientconfig.ReadFile(path)
 	if err != nil {
 		return nil, desk.About(path, err)
+	}
+	for _, known := range j.drafts {
+		if known.Same(file) {
+			return known, nil
+		}
 	}
 	f := &draft{File: file, text: file.Text}
 	j.drafts = append(j.drafts, f)
@@ -160,7 +174,7 @@ func (j *job) editExisting(path string, change func(text []byte) ([]byte, error)
 }
 
 // finish shows what changes, and writes it.
-func (j *job) finish() error {
+func (j *job) finish() (changes bool, err error) {
 	changed := slices.DeleteFunc(slices.Clone(j.drafts), func(f *draft) bool { return !f.changed() })
 	for _, f := range changed {
 		fmt.Fprint(j.Stdout, f.Diff(f.text))
@@ -171,9 +185,9 @@ func (j *job) finish() error {
 	case j.dryRun:
 		fmt.Fprintln(j.Stderr, "nothing was written")
 	default:
-		return j.write(changed)
+		err = j.write(changed)
 	}
-	return nil
+	return len(changed) > 0, err
 }
 
 // write makes every file ready before the first takes its place, so that a directory

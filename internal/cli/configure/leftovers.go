@@ -2,6 +2,7 @@ package configure
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,15 +23,18 @@ import (
 type leftover struct {
 	clientconfig.Login
 	path string
-	// server is what the helper calls the registry.
+	// server is what clients call the registry when they ask this helper.
 	server string
 	// wins says that its client takes it before it asks the helper.
 	wins bool
 	// moves says that it may be all that opens the registry, so that the helper has
 	// to keep it if the file is not to.
 	moves bool
-	// foreign says that the registry is none of Azure's.
-	foreign bool
+	// instead is who one is without it, where that is known.
+	instead string
+	// refused says that the helper keeps nothing under such a name; foreign that the
+	// registry is none of Azure's.
+	refused, foreign bool
 }
 
 // clear finds leftovers, and plans for them to go where they may.
@@ -45,9 +49,9 @@ func (j *job) clear(client string, files ...string) error {
 			return desk.About(path, err)
 		}
 		for _, login := range r.Logins {
-			l, concerned := j.leftover(client, login)
+			l, concerned := j.leftover(client, login, r)
 			l.path = path
-			l.wins = client == podman && i < len(files)-1 && !j.every && r.Helpers[l.server] == "" // in one file a helper comes first
+			l.wins = client == podman && l.Podman && j.isBefore(files[i:], l.server, r)
 			if !concerned || !j.mayGo(l) {
 				continue
 			}
@@ -60,19 +64,35 @@ func (j *job) clear(client string, files ...string) error {
 	return nil
 }
 
+// isBefore says whether Podman looks for logins in the first of these files before it
+// asks this helper about a server.
+func (j *job) isBefore(files []string, server string, r clientconfig.Reading) bool {
+	if j.every {
+		helpers, _, _ := j.places.EveryRegistry()
+		return slices.Contains(helpers, clientconfig.Helper) && clientconfig.AsksFilesFirst(helpers)
+	}
+	return len(files) > 1 && r.Helpers[server] == "" // in one file a helper comes first
+}
+
 // leftover says whether a login is one: of the registries that are configured, and,
-// once Docker has a helper for every registry, of all others.
-func (j *job) leftover(client string, login clientconfig.Login) (l leftover, concerned bool) {
-	l = leftover{Login: login, server: login.Server}
-	host, err := j.clouds.ParseHost(login.Server)
-	switch {
-	case err == nil && j.configures(host):
+// once Docker has a helper for every registry, of all others; but not where that client
+// asks somebody else.
+func (j *job) leftover(client string, login clientconfig.Login, r clientconfig.Reading) (l leftover, concerned bool) {
+	l = leftover{Login: login, server: login.Bare()}
+	host, err := j.clouds.ParseHost(l.server)
+	if err == nil {
 		l.server = host.String()
-		id, err := j.rooms.Identities.For(host)
-		l.moves = !l.Token && (err != nil || id.Nobody() || id.Presumed)
-		return l, true
-	case errors.Is(err, registry.ErrForeign) && client == docker && j.every:
-		l.moves, l.foreign = true, true
+	}
+	if helper, named := r.Helpers[l.server]; client == docker && named && helper != clientconfig.Helper {
+		return l, false
+	}
+	switch {
+	case err == nil:
+		l.moves, l.instead = j.needed(l, host)
+		return l, j.configures(host)
+	case client == docker && j.every:
+		l.foreign, l.refused = true, !errors.Is(err, registry.ErrForeign)
+		l.moves = true
 		return l, true
 	}
 	return l, false
@@ -82,56 +102,117 @@ func (j *job) configures(host registry.Host) bool {
 	return j.every || slices.Contains(j.hosts, host.String())
 }
 
+// needed says whether a login of one of Azure's registries has to be kept: a token ends
+// by itself, and where the helper has somebody else to be it is no more than in the way.
+func (j *job) needed(l leftover, host registry.Host) (moves bool, instead string) {
+	id, err := j.rooms.Identities.For(host)
+	switch {
+	case l.Token:
+		return false, ""
+	case err != nil, id.Nobody(), id.Presumed, id.AsStored():
+		return true, ""
+	}
+	return false, fmt.Sprintf("%s (from %s)", id, id.Source)
+}
+
 // mayGo says what was found. Without --remove-leftovers only a person can allow its
 // removal.
 func (j *job) mayGo(l leftover) bool {
-	why, ask, done := "which is not looked at any more", "remove it", "it goes"
-	if l.wins {
-		why = "which wins over this helper"
-	}
+	found, ask, done := l.String(), "remove it", "it goes"
 	if l.moves {
 		ask, done = "have this helper keep it, sealed", "this helper keeps it"
 	}
-	found := fmt.Sprintf("%s holds a login for %s in clear, %s", l.path, l.Server, why)
 	if asks := j.Terminal && !j.dryRun; !j.removeLeftovers && !asks {
 		fmt.Fprintf(j.Stderr, "%s; to %s, repeat this with --remove-leftovers\n", found, ask)
 		return false
 	}
-	if obstacle := j.obstacle(l); obstacle != "" {
-		fmt.Fprintf(j.Stderr, "%s; it stays, because %s\n", found, obstacle)
-		return false
+	kept := false
+	if l.moves {
+		var obstacle string
+		if kept, obstacle = j.keeps(l); obstacle != "" {
+			fmt.Fprintf(j.Stderr, "%s; it stays, because %s\n", found, obstacle)
+			return false
+		}
 	}
 	if j.removeLeftovers {
 		fmt.Fprintf(j.Stderr, "%s: %s\n", found, done)
 	} else if fmt.Fprintf(j.Stderr, "%s; %s? [y/N] ", found, ask); !j.yes() {
 		return false
 	}
-	if l.moves {
+	if l.moves && !kept {
 		j.moves = append(j.moves, l)
 	}
 	return true
 }
 
-// obstacle is why the helper can't keep for good what it has to; "" if it can.
-func (j *job) obstacle(l leftover) string {
-	if !l.moves {
-		return ""
+// String says what a leftover is, without its secret.
+func (l leftover) String() string {
+	what, why := "a login", "which is not looked at any more"
+	switch {
+	case l.Token:
+		what = "a token"
+	case l.User != "":
+		what = fmt.Sprintf("the password of %q", l.User)
 	}
-	if l.User == "" || l.Secret.IsZero() {
-		return "it can't be read; run docker login again, and this helper keeps that"
+	if l.wins {
+		why = "which wins over this helper"
 	}
-	another := func(m leftover) bool {
-		return m.server == l.server && (m.User != l.User || m.Secret != l.Secret)
+	if l.instead != "" {
+		why += "; without it you are " + l.instead
 	}
-	if slices.ContainsFunc(j.moves, another) {
-		return "this helper keeps another one for " + l.server
-	}
-	if d, err := j.rooms.Delegate(); j.dryRun || l.foreign && err == nil && d != nil {
-		return ""
+	return fmt.Sprintf("%s holds %s for %s in clear, %s", l.path, what, clientconfig.Shown(l.Server), why)
+}
+
+// keeps says whether the helper keeps just this login already, or what stands in the
+// way of its keeping it for good.
+func (j *job) keeps(l leftover) (kept bool, obstacle string) {
+	switch {
+	case l.refused:
+		return false, "this helper keeps nothing under such a name; log in anew under another"
+	case l.User == "" || l.Secret.IsZero():
+		return false, "there is no name with a password that could be kept"
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
 	defer cancel()
-	switch home, err := j.rooms.Vault.Ready(ctx); {
+	if d, err := j.rooms.Delegate(); l.foreign && err == nil && d != nil {
+		if _, err := d.Path(); err != nil {
+			return false, err.Error()
+		}
+		return false, ""
+	}
+	same, err := j.same(ctx, l)
+	switch {
+	case err != nil:
+		return false, err.Error()
+	case same != nil && *same:
+		return true, ""
+	case same != nil:
+		return false, fmt.Sprintf("this helper keeps another login for it, and can't know which one is right (%s logout %s would forget that one)", desk.Program, l.server)
+	}
+	return false, j.unsealable(ctx)
+}
+
+// same compares a login with what the helper keeps, or is to keep, for its server; nil
+// for nothing.
+func (j *job) same(ctx context.Context, l leftover) (*bool, error) {
+	for _, m := range j.moves {
+		if m.server == l.server {
+			same := m.User == l.User && m.Secret == l.Secret
+			return &same, nil
+		}
+	}
+	login, err := j.rooms.Vault.Login(l.server)
+	if err != nil || login == nil {
+		return nil, err
+	}
+	value, err := j.rooms.Vault.Secret(ctx, *login)
+	same := err == nil && login.UserName() == l.User && value == l.Secret
+	return &same, err
+}
+
+// unsealable is why no login can be kept for good; "" if one can.
+func (j *job) unsealable(ctx context.Context) string {
+	switch home, err := j.rooms.Vault.Home(ctx); {
 	case err != nil:
 		return err.Error() + "; see: " + desk.Program + " doctor"
 	case home == "kernel":
@@ -168,8 +249,8 @@ const authVariable = "DOCKER_AUTH_CONFIG"
 func (j *job) warnOfVariable() {
 	r, _ := clientconfig.Read([]byte(j.Getenv(authVariable)))
 	for _, login := range r.Logins {
-		if host, err := j.clouds.ParseHost(login.Server); err == nil && j.configures(host) {
-			fmt.Fprintf(j.Stderr, "the variable %s holds a login for %s, which wins over this helper; take it out of there, or unset the variable\n", authVariable, login.Server)
+		if host, err := j.clouds.ParseHost(login.Bare()); err == nil && j.configures(host) {
+			fmt.Fprintf(j.Stderr, "the variable %s holds a login for %s, which wins over this helper; take it out of there, or unset the variable\n", authVariable, clientconfig.Shown(login.Server))
 		}
 	}
 }
@@ -183,9 +264,10 @@ func (j *job) warnOfOthers() {
 	}
 	r, _ := clientconfig.Read(f.text)
 	for _, server := range slices.Sorted(maps.Keys(r.Helpers)) {
-		if host, err := j.clouds.ParseHost(server); err == nil && r.Helpers[server] != clientconfig.Helper {
-			fmt.Fprintf(j.Stderr, "%s goes on naming %q for %s; to change that, run: %s configure %s --client docker --force\n",
-				j.places.Docker, r.Helpers[server], host, desk.Program, host)
+		host, err := j.clouds.ParseHost(server)
+		if helper := r.Helpers[server]; err == nil && helper != clientconfig.Helper {
+			fmt.Fprintf(j.Stderr, "%s goes on naming %s for %s; to change that, run: %s configure %s --client docker --force\n",
+				j.places.Docker, cmp.Or(helper, "no helper"), host, desk.Program, host)
 		}
 	}
 }

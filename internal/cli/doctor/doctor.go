@@ -115,7 +115,7 @@ var (
 		{"tls", []string{"settings", "proxy", "dns"}, checkTLS},
 		{"clock", []string{"tls"}, checkClock},
 		{"challenge", []string{"tls"}, checkChallenge},
-		{"sign-in", []string{"identity"}, checkSignIn},
+		{"sign-in", []string{"identity", "proxy"}, checkSignIn},
 		{"exchange", []string{"tls", "sign-in"}, checkExchange},
 		{"permissions", []string{"tls"}, checkPermissions},
 	}
@@ -126,6 +126,7 @@ func doctor(ctx context.Context, d desk.Desk, args []string, asJSON bool) error 
 	e.rooms, e.broken = d.Open()
 	e.clients = wired.Files{Getenv: d.Getenv, Find: e.findProgram}
 	e.clients.Places, e.clients.Missing = clientconfig.FindPlaces(d.Getenv)
+	e.clients.LeaveHidden()
 	e.results = finding.Report{Version: d.Version, Checks: []finding.Result{}, Home: e.clients.Home, Out: d.Stdout}
 	if asJSON {
 		e.results.Out = io.Discard

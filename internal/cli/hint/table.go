@@ -236,6 +236,7 @@ var hints = map[string]string{
 	clientconfig.CodeLaterFile:   "add \"acr\" to the credential-helpers there, or take that line out",
 	clientconfig.CodeMalformed:   "mend that file, or move it away",
 	clientconfig.CodeChanged:     "try again",
+	clientconfig.CodeDropIn:      "write credential-helpers = [\"acr\", \"containers-auth.json\"] into it, or replace it by --force",
 	clientconfig.CodeForeignFile: "run the command as that user",
 
 	vault.CodeSealed:    "put the keyring in order; or run: docker-credential-acr logout LOGIN, and log in again",

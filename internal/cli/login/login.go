@@ -155,7 +155,7 @@ func login(ctx context.Context, d desk.Desk, target string, f loginFlags) error 
 	if err != nil {
 		return err
 	}
-	if _, err := a.rooms.Vault.Ready(ctx); err != nil { // before anybody takes the trouble
+	if err := a.rooms.Vault.Ready(ctx); err != nil { // before anybody takes the trouble
 		return err
 	}
 	p, err := how(ctx)

@@ -16,6 +16,7 @@ const (
 	CodeLocked       = "keyring-locked"
 	CodeUnavailable  = "keyring-unavailable"
 	CodeNoKeyring    = "keyring-none"
+	CodeHomeless     = "no-home"
 	CodeNotWired     = "docker-not-wired"
 	CodeKey          = "docker-key"
 	CodeOther        = "docker-other-helper"
@@ -47,15 +48,16 @@ var hints = map[string]string{
 	CodeLocked:       "run: docker-credential-acr unlock; or set DOCKER_CREDENTIAL_ACR_KEYRING=file for good",
 	CodeUnavailable:  "start the keyring, or set DOCKER_CREDENTIAL_ACR_KEYRING=file for good",
 	CodeNoKeyring:    "set DOCKER_CREDENTIAL_ACR_KEYRING=file for good, to keep tokens and logins sealed by a file of mode 0600",
+	CodeHomeless:     "set HOME",
 	CodeNotWired:     "run: docker-credential-acr configure REGISTRY --client docker",
-	CodeKey:          "run: docker-credential-acr configure REGISTRY --client docker; clients compare names letter by letter, so that only the bare host in lower case will do",
+	CodeKey:          "clients compare names letter by letter; run: docker-credential-acr unconfigure 'NAME', and docker-credential-acr configure REGISTRY",
 	CodeOther:        "run: docker-credential-acr configure REGISTRY --client docker (with --force if credHelpers names the other one)",
-	CodeUnreadable:   "mend the file; clients can't read it either",
+	CodeUnreadable:   "mend the file: clients can't use it either",
 	CodeLeftover:     "run: docker-credential-acr configure REGISTRY --client docker --remove-leftovers",
 	CodeAuthConfig:   "unset DOCKER_AUTH_CONFIG, or take the registry out of it: Docker 29 and others read it first",
 	CodePodmanWiring: "run: docker-credential-acr configure REGISTRY --client podman; or, for every registry, docker-credential-acr configure --all-registries --client podman",
 	CodePodmanOther:  "run: docker-credential-acr configure REGISTRY --client podman --force",
-	CodePodmanBroken: "mend the file; clients can't read it either",
+	CodePodmanBroken: "mend the file: clients can't use it either",
 	CodePodmanBefore: "run: docker-credential-acr configure REGISTRY --client podman --remove-leftovers",
 	CodeNobody:       "run: az login, or docker-credential-acr login REGISTRY; for anonymous pull there is nothing to do",
 	CodeClock:        "set the clock of this machine, or let it be set (timedatectl set-ntp true): Entra refuses assertions that are 5 minutes off",

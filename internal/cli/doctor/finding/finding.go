@@ -44,7 +44,10 @@ func Fail(code, format string, args ...any) Finding {
 }
 
 // About fills the registry in.
-func (f Finding) About(host string) Finding {
-	f.Hint = strings.ReplaceAll(f.Hint, "REGISTRY", host)
+func (f Finding) About(host string) Finding { return f.Replace("REGISTRY", host) }
+
+// Replace fills a word of the hint in.
+func (f Finding) Replace(word, by string) Finding {
+	f.Hint = strings.ReplaceAll(f.Hint, word, by)
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -63,7 +64,7 @@ func (r *Report) Add(found Result) {
 // fit keeps a text to its line, and the home directory, which holds a name, out.
 func (r *Report) fit(text string) string {
 	if len(r.Home) > 1 {
-		text = strings.ReplaceAll(text, r.Home, "~")
+		text = strings.ReplaceAll(text, r.Home+string(filepath.Separator), "~"+string(filepath.Separator))
 	}
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {

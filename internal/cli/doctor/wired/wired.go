@@ -32,19 +32,26 @@ type Files struct {
 // Estate says for which registries anybody asks us at all.
 func (w Files) Estate() finding.Finding {
 	if w.Missing != nil {
-		return finding.Fail(finding.CodeNotWired, "%v", w.Missing)
+		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
+	}
+	files := w.Search
+	if !w.hasPodman() {
+		files = []string{w.Places.Docker}
+	} else if !slices.Contains(files, w.Places.Docker) {
+		files = append(slices.Clone(files), w.Places.Docker)
 	}
 	var facts []string
-	for _, path := range w.Places.Files() {
+	for _, path := range files {
 		r, err := read(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
 		}
 		names := r.Named()
-		for _, name := range names {
+		for i, name := range names {
 			if host, err := w.Clouds.ParseHost(name); err == nil && host.String() != name || strings.Contains(name, "*") {
-				return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for a registry", path, name)
+				return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for a registry", path, clientconfig.Shown(name)).Replace("NAME", clientconfig.Shown(name))
 			}
+			names[i] = clientconfig.Shown(name)
 		}
 		if r.Store == ours && path == w.Places.Docker {
 			names = append(names, "every registry (credsStore)")
@@ -53,13 +60,17 @@ func (w Files) Estate() finding.Finding {
 			facts = append(facts, strings.Join(names, ", ")+" in "+path)
 		}
 	}
-	if helpers, conf := w.Places.EveryRegistry(); slices.Contains(helpers, ours) {
+	if helpers, conf, _ := w.EveryRegistry(); w.hasPodman() && slices.Contains(helpers, ours) {
 		facts = append(facts, "every registry (credential-helpers) in "+conf)
 	}
 	if len(facts) == 0 {
 		return finding.Fail(finding.CodeNotWired, "no file of Docker's or Podman's names the helper")
 	}
 	return finding.OK("%s", strings.Join(facts, "; "))
+}
+
+func (w Files) hasPodman() bool {
+	return slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, func(name string) bool { return w.Find(name) != "" })
 }
 
 // read reads a client's file; fs.ErrNotExist for one that isn't there.
@@ -77,7 +88,7 @@ func read(path string) (clientconfig.Reading, error) {
 // Docker looks where Docker, Compose, BuildKit, Helm, crane and others look.
 func (w Files) Docker(host registry.Host) finding.Finding {
 	f := w.docker(host)
-	if f.Status == finding.Failed && f.Code != finding.CodeUnreadable && w.podman(host).Status == finding.Okay {
+	if f.Status == finding.Failed && f.Code != finding.CodeUnreadable && w.Podman(host).Status == finding.Okay {
 		f.Status = finding.Warned // Docker is then perhaps not what is used here
 	}
 	return f.About(host.String())
@@ -85,7 +96,7 @@ func (w Files) Docker(host registry.Host) finding.Finding {
 
 func (w Files) docker(host registry.Host) finding.Finding {
 	if w.Missing != nil {
-		return finding.Fail(finding.CodeNotWired, "%v", w.Missing)
+		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
 	}
 	path := w.Places.Docker
 	r, err := read(path)
@@ -95,8 +106,9 @@ func (w Files) docker(host registry.Host) finding.Finding {
 	case err != nil:
 		return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
 	}
-	helper, by := r.Helpers[host.String()], "credHelpers"
-	if helper == "" {
+	helper, named := r.Helpers[host.String()]
+	by := "credHelpers"
+	if !named {
 		helper, by = r.Store, "credsStore"
 	}
 	switch {
@@ -104,8 +116,10 @@ func (w Files) docker(host registry.Host) finding.Finding {
 		return finding.Warn(finding.CodeLeftover, "%s in %s, and beside it a secret in clear in auths, of no use to Docker", by, path)
 	case helper == ours:
 		return finding.OK("%s in %s", by, path)
+	case named && helper == "":
+		return finding.Fail(finding.CodeOther, "credHelpers in %s names no helper for %s, so that none is asked", path, host)
 	case w.nearly(r, host) != "":
-		return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, w.nearly(r, host), host)
+		return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, clientconfig.Shown(w.nearly(r, host)), host).Replace("NAME", clientconfig.Shown(w.nearly(r, host)))
 	case helper == "" && w.leftover(r, host):
 		return finding.Fail(finding.CodeNotWired, "%s does not name the helper, and has a secret in clear in auths", path)
 	case helper == "":
@@ -121,7 +135,7 @@ func (w Files) leftover(r clientconfig.Reading, host registry.Host) bool {
 
 // meant says whether a name in a file means the registry, however it is spelled.
 func (w Files) meant(name string, host registry.Host) bool {
-	named, err := w.Clouds.ParseHost(name)
+	named, err := w.Clouds.ParseHost(strings.TrimPrefix(name, "http://"))
 	return err == nil && named.String() == host.String()
 }
 
@@ -153,9 +167,11 @@ func (w Files) DockerEnv(host registry.Host) finding.Finding {
 
 // Podman looks where Podman, Skopeo and Buildah look.
 func (w Files) Podman(host registry.Host) finding.Finding {
-	here := func(name string) bool { return w.Find(name) != "" }
-	if !slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, here) {
+	if !w.hasPodman() {
 		return finding.Skip("no podman, skopeo or buildah on the PATH")
+	}
+	if w.Missing != nil {
+		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
 	}
 	return w.podman(host).About(host.String())
 }
@@ -163,9 +179,9 @@ func (w Files) Podman(host registry.Host) finding.Finding {
 // podman goes through the sources of credentials in Podman's order: the first that
 // has something for the registry wins.
 func (w Files) podman(host registry.Host) finding.Finding {
-	helpers, conf := w.Places.EveryRegistry()
-	if conf == "" {
-		helpers = []string{clientconfig.AuthFiles}
+	helpers, conf, err := w.EveryRegistry()
+	if err != nil {
+		return finding.Warn(finding.CodePodmanBroken, "%v", err)
 	}
 	for _, helper := range helpers {
 		if helper == ours {
@@ -187,17 +203,19 @@ func (w Files) podman(host registry.Host) finding.Finding {
 // what stands in clear; credsStore counts for nothing.
 func (w Files) podmanFile(path string, host registry.Host) (found finding.Finding, wins bool) {
 	r, err := read(path)
-	helper := r.Helpers[host.String()]
+	helper, named := r.Helpers[host.String()]
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return finding.Finding{}, false
 	case err != nil:
 		return finding.Warn(finding.CodePodmanBroken, "%s: %v", path, err), true
+	case r.Empty:
+		return finding.Warn(finding.CodePodmanBroken, "%s is empty, which Podman can't read", path), true
 	case helper == ours:
 		return finding.OK("credHelpers in %s", path), true
-	case helper != "":
+	case named:
 		return finding.Warn(finding.CodePodmanOther, "credHelpers in %s says %q, so that docker-credential-%[2]s is asked", path, helper), true
-	case w.leftover(r, host):
+	case slices.ContainsFunc(r.Logins, func(l clientconfig.Login) bool { return l.IsFor(host.String()) }):
 		return finding.Warn(finding.CodePodmanBefore, "%s has a secret for %s in clear, which wins over helpers in later files", path, host), true
 	}
 	return finding.Finding{}, false
