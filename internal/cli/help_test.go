@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -65,5 +67,39 @@ func TestHelpOfWhatThereIsNot(t *testing.T) {
 		if status != 0 || !strings.HasPrefix(stdout, first) || stderr != "" {
 			t.Errorf("%s: %d, %q, %q", args, status, stdout, stderr)
 		}
+	}
+}
+
+// TestDocumentsNameWhatThereIs holds that every command and flag which the documents and
+// hints name exists.
+func TestDocumentsNameWhatThereIs(t *testing.T) {
+	root := Root(desk.Desk{})
+	mentioned := regexp.MustCompile(program + " ([a-z][^`\\n|;&<>)#]*)")
+	found := 0
+	for _, document := range []string{"README.md", "RECIPES.md", "SECURITY.md", "CHANGELOG.md", "internal/cli/hint/table.go", "internal/cli/doctor/finding/codes.go"} {
+		content, err := os.ReadFile("../../" + document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mentioned.FindAllStringSubmatch(string(content), -1) {
+			words := strings.Fields(strings.NewReplacer(",", " ", "\"", " ", "'", " ").Replace(m[1]))
+			if slices.Contains(append(protocol, "version", "build", "into"), words[0]) {
+				continue // what clients run, and a directory and a program of this name
+			}
+			c, _, err := root.Find(words)
+			if err != nil || c == root {
+				t.Errorf("%s: there is no %q", document, m[0])
+				continue
+			}
+			found++
+			for _, word := range words {
+				if name, isFlag := strings.CutPrefix(strings.TrimRight(word, ".:"), "--"); isFlag && c.Flag(name) == nil {
+					t.Errorf("%s: %q has no --%s", document, m[0], name)
+				}
+			}
+		}
+	}
+	if found < 60 {
+		t.Errorf("only %d commands were found", found)
 	}
 }
