@@ -26,7 +26,8 @@ var rooms = map[string][]string{
 		"internal/cli/status", "internal/cli/token", "internal/cli/unlock", "internal/wiring",
 	},
 	"internal/cli/configure": {
-		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/identity", "internal/registry", "internal/wiring",
+		"internal/cli/desk", "internal/cli/mistype", "internal/clientconfig", "internal/delegate", "internal/identity", "internal/registry",
+		"internal/secret", "internal/wiring",
 	},
 	"internal/cli/desk": {
 		"credential-helper", "internal/cli/mistype", "internal/clientconfig", "internal/registry", "internal/secret", "internal/wiring",

@@ -117,7 +117,7 @@ func (j *job) configure(client string) error {
 		return j.clear(client, j.places.Docker)
 	}
 	if j.hidden != "" {
-		fmt.Fprintf(j.Stderr, "podman: %s can't be looked for, neither here nor by Podman: set XDG_RUNTIME_DIR to a directory of yours\n", j.hidden)
+		fmt.Fprintf(j.Stderr, "podman: %s may not be looked at from here, and is passed over; XDG_RUNTIME_DIR says where it lies\n", j.hidden)
 	}
 	kept := len(j.places.Auth) - 1
 	for i, path := range j.places.Auth {

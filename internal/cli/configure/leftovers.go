@@ -15,7 +15,9 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
 // A leftover is a login in clear, as az acr login and podman login leave it, that is
@@ -174,40 +176,51 @@ func (j *job) keeps(l leftover) (kept bool, obstacle string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
 	defer cancel()
-	if d, err := j.rooms.Delegate(); l.foreign && err == nil && d != nil {
-		if _, err := d.Path(); err != nil {
-			return false, err.Error()
-		}
-		return false, ""
-	}
-	same, err := j.same(ctx, l)
+	user, value, found, err := j.stored(ctx, l)
 	switch {
 	case err != nil:
 		return false, err.Error()
-	case same != nil && *same:
+	case found && user == l.User && value == l.Secret:
 		return true, ""
-	case same != nil:
+	case found:
 		return false, fmt.Sprintf("this helper keeps another login for it, and can't know which one is right (%s logout %s would forget that one)", desk.Program, l.server)
+	case j.delegate(l) != nil:
+		return false, ""
 	}
 	return false, j.unsealable(ctx)
 }
 
-// same compares a login with what the helper keeps, or is to keep, for its server; nil
-// for nothing.
-func (j *job) same(ctx context.Context, l leftover) (*bool, error) {
+// stored is what the helper answers for a leftover's server without it, or is to answer
+// from now on.
+func (j *job) stored(ctx context.Context, l leftover) (user string, value secret.String, found bool, err error) {
 	for _, m := range j.moves {
 		if m.server == l.server {
-			same := m.User == l.User && m.Secret == l.Secret
-			return &same, nil
+			return m.User, m.Secret, true, nil
 		}
 	}
 	login, err := j.rooms.Vault.Login(l.server)
-	if err != nil || login == nil {
-		return nil, err
+	if login != nil && err == nil {
+		value, err = j.rooms.Vault.Secret(ctx, *login)
+		return login.UserName(), value, true, err
 	}
-	value, err := j.rooms.Vault.Secret(ctx, *login)
-	same := err == nil && login.UserName() == l.User && value == l.Secret
-	return &same, err
+	d := j.delegate(l)
+	if err != nil || d == nil {
+		return "", value, false, err
+	}
+	user, value, err = d.Get(ctx, l.server)
+	if credentials.IsErrCredentialsNotFound(err) {
+		return "", value, false, nil
+	}
+	return user, value, true, err
+}
+
+// delegate is who keeps a leftover in the helper's stead; nil for nobody.
+func (j *job) delegate(l leftover) *delegate.Helper {
+	d, _ := j.rooms.Delegate()
+	if !l.foreign {
+		return nil
+	}
+	return d
 }
 
 // unsealable is why no login can be kept for good; "" if one can.
@@ -221,8 +234,8 @@ func (j *job) unsealable(ctx context.Context) string {
 	return ""
 }
 
-// keyTimeout is above what the keyring is given.
-const keyTimeout = 10 * time.Second
+// keyTimeout is above what the keyring is given, and a delegate.
+const keyTimeout = 30 * time.Second
 
 // move has the helper keep what docker login would have it keep.
 func (j *job) move() error {
