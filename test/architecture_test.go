@@ -91,7 +91,7 @@ var rooms = map[string][]string{
 	"internal/delegate":            {"internal/secret", "internal/tool"},
 	"internal/tool":                {"internal/secret"},
 	"internal/keyring":             {"internal/owner"},
-	"internal/clientconfig":        {"internal/clientconfig/layout", "internal/owner", "internal/secret"},
+	"internal/clientconfig":        {"internal/clientconfig/layout", "internal/owner", "internal/registry", "internal/secret"},
 	"internal/clientconfig/layout": {},
 	"internal/failure":             {},
 	"internal/firmware":            {},

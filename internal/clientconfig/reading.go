@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
@@ -102,6 +103,17 @@ func (p Places) Named() (names []string) {
 		names = append(names, r.Named()...)
 	}
 	return names
+}
+
+// Registries are the ones of Azure among those that files name us for, by their login
+// servers.
+func (p Places) Registries(clouds registry.Clouds) (hosts []string) {
+	for _, name := range p.Named() {
+		if host, err := clouds.ParseHost(name); err == nil {
+			hosts = append(hosts, host.String())
+		}
+	}
+	return hosts
 }
 
 // tokenUser goes with a token of any registry; nullGUID with one of ACR's.

@@ -87,11 +87,9 @@ func (d Desk) Complete(c *cobra.Command, args []string, _ string) ([]string, cob
 	if err != nil || len(args) > 0 && !strings.Contains(c.Use, "…") {
 		return nil, end
 	}
-	names := rooms.Known()
-	if places, err := clientconfig.FindPlaces(d.Getenv); err == nil {
-		names = append(names, places.Named()...)
-	}
 	clouds, _ := rooms.Identities.Config.Clouds()
+	places, _ := clientconfig.FindPlaces(d.Getenv) // without a home there are none
+	names := append(rooms.Known(), places.Registries(clouds)...)
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
 		return slices.Contains(args, name) || !takes(c.Name(), clouds, name)

@@ -60,7 +60,7 @@ type exam struct {
 	desk.Desk
 	rooms   *wiring.Rooms // nil where one of our variables is wrong
 	broken  error         // what is wrong with it
-	clients wired.Files
+	clients wired.Clients
 	host    registry.Host
 	asked   bool // about the host by name, so that the network may be used
 	// repository is what permissions are asked for; "" for none in particular.
@@ -124,7 +124,7 @@ var (
 func doctor(ctx context.Context, d desk.Desk, args []string, asJSON bool) error {
 	e := &exam{Desk: d, asked: len(args) > 0, stuck: map[string]bool{}}
 	e.rooms, e.broken = d.Open()
-	e.clients = wired.Files{Getenv: d.Getenv, Find: e.findProgram}
+	e.clients = wired.Clients{Getenv: d.Getenv, Find: e.findProgram}
 	e.clients.Places, e.clients.Missing = clientconfig.FindPlaces(d.Getenv)
 	e.clients.LeaveHidden()
 	e.results = finding.Report{Version: d.Version, Checks: []finding.Result{}, Home: e.clients.Home, Out: d.Stdout}
@@ -192,14 +192,12 @@ func (e *exam) examineRegistries(ctx context.Context) {
 		return
 	}
 	e.examine(ctx, "", estateChecks)
-	servers := e.clients.Places.Named()
+	hosts := e.clients.Registries(e.clients.Clouds)
 	if e.rooms != nil { // else it has been said what is wrong
-		servers = append(servers, e.rooms.Known()...)
-	}
-	var hosts []string
-	for _, server := range servers {
-		if host, err := e.clients.Clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
-			hosts = append(hosts, host.String())
+		for _, server := range e.rooms.Known() {
+			if host, err := e.clients.Clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
+				hosts = append(hosts, host.String())
+			}
 		}
 	}
 	slices.Sort(hosts)

@@ -55,10 +55,8 @@ func (s survey) rows(args []string) ([]Row, error) {
 		}
 		known[e.Server] = true
 	}
-	for _, name := range s.places.Named() {
-		if host, err := s.clouds.ParseHost(name); err == nil {
-			known[host.String()] = true
-		}
+	for _, host := range s.places.Registries(s.clouds) {
+		known[host] = true
 	}
 	for _, server := range slices.Sorted(maps.Keys(known)) {
 		rows = append(rows, s.row(server))

@@ -16,8 +16,9 @@ import (
 // ours is what clients call us.
 const ours = clientconfig.Helper
 
-// Files are those of clients, with what one needs to read them as their clients do.
-type Files struct {
+// Clients are Docker, Podman and their like, by what one needs to read their files as
+// they do.
+type Clients struct {
 	clientconfig.Places
 	// Missing says why they can't be looked for; nil if they can.
 	Missing error
@@ -30,37 +31,31 @@ type Files struct {
 }
 
 // Estate says for which registries anybody asks us at all.
-func (w Files) Estate() finding.Finding {
-	if w.Missing != nil {
-		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
-	}
-	files := w.Search
-	if !w.hasPodman() {
-		files = []string{w.Places.Docker}
-	} else if !slices.Contains(files, w.Places.Docker) {
-		files = append(slices.Clone(files), w.Places.Docker)
+func (c Clients) Estate() finding.Finding {
+	if c.Missing != nil {
+		return finding.Fail(finding.CodeHomeless, "%v", c.Missing)
 	}
 	var facts []string
-	for _, path := range files {
+	for _, path := range c.read() {
 		r, err := read(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return finding.Fail(finding.CodeUnreadable, "%s: %v", path, err)
 		}
 		names := r.Named()
 		for i, name := range names {
-			if host, err := w.Clouds.ParseHost(name); err == nil && host.String() != name || strings.Contains(name, "*") {
-				return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for a registry", path, clientconfig.Shown(name)).Replace("NAME", clientconfig.Shown(name))
+			if host, err := c.Clouds.ParseHost(name); err == nil && host.String() != name || strings.Contains(name, "*") {
+				return misnamed(path, name, "a registry")
 			}
 			names[i] = clientconfig.Shown(name)
 		}
-		if r.Store == ours && path == w.Places.Docker {
+		if r.Store == ours && path == c.Places.Docker {
 			names = append(names, "every registry (credsStore)")
 		}
 		if len(names) > 0 {
 			facts = append(facts, strings.Join(names, ", ")+" in "+path)
 		}
 	}
-	if helpers, conf, _ := w.EveryRegistry(); w.hasPodman() && slices.Contains(helpers, ours) {
+	if helpers, conf, _ := c.EveryRegistry(); c.hasPodman() && slices.Contains(helpers, ours) {
 		facts = append(facts, "every registry (credential-helpers) in "+conf)
 	}
 	if len(facts) == 0 {
@@ -69,8 +64,22 @@ func (w Files) Estate() finding.Finding {
 	return finding.OK("%s", strings.Join(facts, "; "))
 }
 
-func (w Files) hasPodman() bool {
-	return slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, func(name string) bool { return w.Find(name) != "" })
+// read are the files that whoever is here reads.
+func (c Clients) read() []string {
+	if c.hasPodman() {
+		return c.Files()
+	}
+	return []string{c.Places.Docker}
+}
+
+// misnamed is about a name that no client looks up.
+func misnamed(path, name, meant string) finding.Finding {
+	name = clientconfig.Shown(name)
+	return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, name, meant).Replace("NAME", name)
+}
+
+func (c Clients) hasPodman() bool {
+	return slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, func(name string) bool { return c.Find(name) != "" })
 }
 
 // read reads a client's file; fs.ErrNotExist for one that isn't there.
@@ -86,19 +95,19 @@ func read(path string) (clientconfig.Reading, error) {
 }
 
 // Docker looks where Docker, Compose, BuildKit, Helm, crane and others look.
-func (w Files) Docker(host registry.Host) finding.Finding {
-	f := w.docker(host)
-	if f.Status == finding.Failed && f.Code != finding.CodeUnreadable && w.Podman(host).Status == finding.Okay {
+func (c Clients) Docker(host registry.Host) finding.Finding {
+	f := c.docker(host)
+	if f.Status == finding.Failed && f.Code != finding.CodeUnreadable && c.Podman(host).Status == finding.Okay {
 		f.Status = finding.Warned // Docker is then perhaps not what is used here
 	}
 	return f.About(host.String())
 }
 
-func (w Files) docker(host registry.Host) finding.Finding {
-	if w.Missing != nil {
-		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
+func (c Clients) docker(host registry.Host) finding.Finding {
+	if c.Missing != nil {
+		return finding.Fail(finding.CodeHomeless, "%v", c.Missing)
 	}
-	path := w.Places.Docker
+	path := c.Places.Docker
 	r, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -112,15 +121,15 @@ func (w Files) docker(host registry.Host) finding.Finding {
 		helper, by = r.Store, "credsStore"
 	}
 	switch {
-	case helper == ours && w.leftover(r, host):
+	case helper == ours && c.leftover(r, host):
 		return finding.Warn(finding.CodeLeftover, "%s in %s, and beside it a secret in clear in auths, of no use to Docker", by, path)
 	case helper == ours:
 		return finding.OK("%s in %s", by, path)
 	case named && helper == "":
 		return finding.Fail(finding.CodeOther, "credHelpers in %s names no helper for %s, so that none is asked", path, host)
-	case w.nearly(r, host) != "":
-		return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, clientconfig.Shown(w.nearly(r, host)), host).Replace("NAME", clientconfig.Shown(w.nearly(r, host)))
-	case helper == "" && w.leftover(r, host):
+	case c.nearly(r, host) != "":
+		return misnamed(path, c.nearly(r, host), host.String())
+	case helper == "" && c.leftover(r, host):
 		return finding.Fail(finding.CodeNotWired, "%s does not name the helper, and has a secret in clear in auths", path)
 	case helper == "":
 		return finding.Fail(finding.CodeNotWired, "%s does not name the helper for %s", path, host)
@@ -129,20 +138,20 @@ func (w Files) docker(host registry.Host) finding.Finding {
 }
 
 // leftover says whether a secret for the registry lies in a file in clear.
-func (w Files) leftover(r clientconfig.Reading, host registry.Host) bool {
-	return slices.ContainsFunc(r.Logins, func(l clientconfig.Login) bool { return w.meant(l.Server, host) })
+func (c Clients) leftover(r clientconfig.Reading, host registry.Host) bool {
+	return slices.ContainsFunc(r.Logins, func(l clientconfig.Login) bool { return c.meant(l.Server, host) })
 }
 
 // meant says whether a name in a file means the registry, however it is spelled.
-func (w Files) meant(name string, host registry.Host) bool {
-	named, err := w.Clouds.ParseHost(strings.TrimPrefix(name, "http://"))
+func (c Clients) meant(name string, host registry.Host) bool {
+	named, err := c.Clouds.ParseHost(strings.TrimPrefix(name, "http://"))
 	return err == nil && named.String() == host.String()
 }
 
 // nearly finds a key that means the registry, and that no client takes for it.
-func (w Files) nearly(r clientconfig.Reading, host registry.Host) string {
+func (c Clients) nearly(r clientconfig.Reading, host registry.Host) string {
 	for _, name := range r.Named() {
-		if name != host.String() && (w.meant(name, host) || registry.Matches(name, host)) {
+		if name != host.String() && (c.meant(name, host) || registry.Matches(name, host)) {
 			return name
 		}
 	}
@@ -150,8 +159,8 @@ func (w Files) nearly(r clientconfig.Reading, host registry.Host) string {
 }
 
 // DockerEnv looks at what goes before every file (docker/cli since 29).
-func (w Files) DockerEnv(host registry.Host) finding.Finding {
-	value := w.Getenv("DOCKER_AUTH_CONFIG")
+func (c Clients) DockerEnv(host registry.Host) finding.Finding {
+	value := c.Getenv("DOCKER_AUTH_CONFIG")
 	if value == "" {
 		return finding.OK("DOCKER_AUTH_CONFIG is not set")
 	}
@@ -159,27 +168,27 @@ func (w Files) DockerEnv(host registry.Host) finding.Finding {
 	switch {
 	case err != nil:
 		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG is set, and %v", err)
-	case w.leftover(r, host):
+	case c.leftover(r, host):
 		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG answers for %s before any helper does", host)
 	}
 	return finding.OK("DOCKER_AUTH_CONFIG is set, and does not name %s", host)
 }
 
 // Podman looks where Podman, Skopeo and Buildah look.
-func (w Files) Podman(host registry.Host) finding.Finding {
-	if !w.hasPodman() {
+func (c Clients) Podman(host registry.Host) finding.Finding {
+	if !c.hasPodman() {
 		return finding.Skip("no podman, skopeo or buildah on the PATH")
 	}
-	if w.Missing != nil {
-		return finding.Fail(finding.CodeHomeless, "%v", w.Missing)
+	if c.Missing != nil {
+		return finding.Fail(finding.CodeHomeless, "%v", c.Missing)
 	}
-	return w.podman(host).About(host.String())
+	return c.podman(host).About(host.String())
 }
 
 // podman goes through the sources of credentials in Podman's order: the first that
 // has something for the registry wins.
-func (w Files) podman(host registry.Host) finding.Finding {
-	helpers, conf, err := w.EveryRegistry()
+func (c Clients) podman(host registry.Host) finding.Finding {
+	helpers, conf, err := c.EveryRegistry()
 	if err != nil {
 		return finding.Warn(finding.CodePodmanBroken, "%v", err)
 	}
@@ -190,18 +199,18 @@ func (w Files) podman(host registry.Host) finding.Finding {
 		if helper != clientconfig.AuthFiles {
 			continue // it may have nothing for the registry
 		}
-		for _, path := range w.Places.Search {
-			if f, wins := w.podmanFile(path, host); wins {
+		for _, path := range c.Places.Search {
+			if f, wins := c.podmanFile(path, host); wins {
 				return f
 			}
 		}
 	}
-	return finding.Warn(finding.CodePodmanWiring, "no file names the helper; looked for %s", strings.Join(w.Places.Search, ", "))
+	return finding.Warn(finding.CodePodmanWiring, "no file names the helper; looked for %s", strings.Join(c.Places.Search, ", "))
 }
 
 // podmanFile says whether a file settles the matter. In it, a helper goes before
 // what stands in clear; credsStore counts for nothing.
-func (w Files) podmanFile(path string, host registry.Host) (found finding.Finding, wins bool) {
+func (c Clients) podmanFile(path string, host registry.Host) (found finding.Finding, wins bool) {
 	r, err := read(path)
 	helper, named := r.Helpers[host.String()]
 	switch {

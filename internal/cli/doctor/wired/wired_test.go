@@ -29,7 +29,7 @@ func TestSecretsInClear(t *testing.T) {
 		`{"auths": null}`: false,
 	} {
 		r, err := clientconfig.Read([]byte(content))
-		if err != nil || (Files{}).leftover(r, host) != want {
+		if err != nil || (Clients{}).leftover(r, host) != want {
 			t.Errorf("%s: %v, %v", content, r, err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestKeysThatNoClientMatches(t *testing.T) {
 		"*.azurecr.io": true, "fabrikam.azurecr.io": false, "*.azurecr.cn": false, "ghcr.io": false,
 	} {
 		r := clientconfig.Reading{Helpers: map[string]string{key: ours}}
-		if got := (Files{}).nearly(r, host) == key; got != want {
+		if got := (Clients{}).nearly(r, host) == key; got != want {
 			t.Errorf("%s: %v", key, got)
 		}
 	}
