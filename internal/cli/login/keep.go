@@ -20,14 +20,11 @@ func (a *attempt) keep(ctx context.Context, p proven) error {
 	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
 	defer cancel()
 	stored, err := a.rooms.Keep(ctx, p.Login, p.sealed)
-	if err != nil {
-		return a.failed(p, fmt.Errorf("keeping the login: %w", err))
-	}
-	if p.Kind == identity.Anonymous { // tokens that were stored before are no wish to be left alone
+	if err == nil && p.Kind == identity.Anonymous { // tokens that were stored before would go on being answered
 		_, err = a.rooms.Vault.Erase(ctx, "", a.rooms.Covers(a.target))
 	}
 	if err != nil {
-		return a.failed(p, err)
+		return a.failed(p, fmt.Errorf("keeping the login: %w", err))
 	}
 	a.warm(ctx, p, stored, token)
 	switch {

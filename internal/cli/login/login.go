@@ -89,11 +89,11 @@ asked.`,
 // set, and --browser=false is no wish for a browser.
 func (f *loginFlags) read(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
-		switch flag.Value.String() {
-		case "":
+		value := flag.Value.String()
+		if value == "" {
 			err = mistype.Errorf("--%s is empty", flag.Name)
-		case "false":
-		default:
+		}
+		if flag.Value.Type() != "bool" || value == "true" {
 			f.typed = append(f.typed, flag.Name)
 		}
 	})
