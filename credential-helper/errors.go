@@ -11,7 +11,8 @@ type Error struct {
 	Registry string
 	// Identity says who was chosen, "" if it did not come to that.
 	Identity string
-	// Source says where the choice came from, "" likewise.
+	// Source says where the choice came from. Where it could not be made, that is the
+	// login or entry of the config file at fault, or "".
 	Source string
 	// Err is what went wrong.
 	Err error

@@ -37,9 +37,9 @@ var rooms = map[string][]string{
 		"internal/cli/mistype", "internal/clientconfig", "internal/entra/machine", "internal/exchange", "internal/guard", "internal/identity", "internal/keyring", "internal/registry", "internal/secret", "internal/wiring",
 	},
 	"internal/cli/doctor/finding": {},
-	"internal/cli/doctor/wired":   {"internal/cli/doctor/finding", "internal/clientconfig", "internal/registry"},
+	"internal/cli/doctor/wired":   {"internal/cli/doctor/finding", "internal/cli/hint", "internal/clientconfig", "internal/registry"},
 	"internal/cli/logout": {
-		"internal/cli/desk", "internal/cli/mistype", "internal/delegate", "internal/identity", "internal/vault",
+		"internal/cli/desk", "internal/cli/mistype", "internal/delegate", "internal/identity", "internal/vault", "internal/wiring",
 	},
 	"internal/cli/login": {
 		"credential-helper", "internal/cli/desk", "internal/cli/hint", "internal/cli/mistype", "internal/entra/assertion", "internal/entra/signin",
@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 		"internal/vault", "internal/wiring",
 	},
 	"internal/cli/token": {
-		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/exchange", "internal/identity", "internal/registry",
+		"credential-helper", "internal/cli/desk", "internal/cli/mistype", "internal/exchange", "internal/identity", "internal/registry", "internal/vault",
 	},
 	"internal/cli/unlock": {"internal/cli/desk"},
 	"internal/cli/hint": {

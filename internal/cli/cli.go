@@ -32,7 +32,8 @@ type World struct {
 	Stdin    io.Reader
 	Terminal bool
 	// Password reads a line from the terminal without showing it; Restore has the
-	// terminal show again what is typed, should Password be cut short.
+	// terminal show again what is typed, should Password be cut short. Restore goes
+	// with Exit.
 	Password func() ([]byte, error)
 	Restore  func()
 	// Stdout is read by the client, Stderr by people.

@@ -43,7 +43,7 @@ func (w World) command(ctx context.Context, args []string) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		fmt.Fprintln(w.Stderr, program+": interrupted; nothing was changed")
+		fmt.Fprintln(w.Stderr, program+": interrupted")
 		return interruptedStatus
 	}
 	fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(hint.Advice(err)))
@@ -59,6 +59,9 @@ func Root(d desk.Desk) *cobra.Command {
 		Use: program, Short: "a Docker credential helper for Azure Container Registry", Long: usage,
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return mistype.Errorf("say which command; see: %s --help", program)
+			}
 			if slices.Contains(protocol, args[0]) {
 				return mistype.Errorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s", args[0], program)
 			}
@@ -109,18 +112,8 @@ func (w World) open() (*wiring.Rooms, error) {
 // desk is the world as commands see it.
 func (w World) desk(ctx context.Context) desk.Desk {
 	return desk.Desk{
-		Open: w.open, Helper: w.helper(ctx).Helper, Getenv: w.getenv,
+		Open: w.open, Helper: w.helper(ctx).Helper, Getenv: wiring.Getenv(w.Environ),
 		Stdin: w.Stdin, Terminal: w.Terminal, Password: w.Password, Stdout: w.Stdout, Stderr: w.Stderr, ToTerminal: w.ToTerminal,
 		Transport: w.Transport, Resolve: w.Resolve, Executable: w.Executable, Version: version(), Now: w.Now,
 	}
-}
-
-// getenv reads the environment; of two equal names the later counts.
-func (w World) getenv(name string) (value string) {
-	for _, entry := range w.Environ {
-		if v, ok := strings.CutPrefix(entry, name+"="); ok {
-			value = v
-		}
-	}
-	return value
 }

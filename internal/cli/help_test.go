@@ -103,3 +103,11 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 		t.Errorf("only %d commands were found", found)
 	}
 }
+
+func TestNoCommandAtAll(t *testing.T) {
+	for _, arg := range []string{"--", "--help=false"} {
+		if status, _, stderr := run(t, strings.NewReader(""), false, arg); status != 2 || stderr != "docker-credential-acr: say which command; see: docker-credential-acr --help\n" {
+			t.Errorf("%s: %d, %q", arg, status, stderr)
+		}
+	}
+}

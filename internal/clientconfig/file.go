@@ -58,7 +58,8 @@ func behind(path string) (string, error) {
 	for range maxLinks {
 		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 		if errors.Is(err, fs.ErrNotExist) {
-			return path, nil
+			dir, err = behind(filepath.Dir(path)) // itself a link to what isn't there yet, perhaps
+			return filepath.Join(dir, filepath.Base(path)), err
 		}
 		if err != nil {
 			return "", err
@@ -99,8 +100,8 @@ func (f File) Editable() error {
 	return nil
 }
 
-// A Change is a file's next text, which lies beside it and is ready to take its place.
-// So of several files either all can be written, or none is.
+// A Change is a file's next text, which lies beside it and is ready to take its place,
+// so that what is in the way of one of several files is seen before the first is written.
 type Change struct {
 	file File
 	next string // a temporary file; "" where the file goes
@@ -123,11 +124,12 @@ func (f File) Prepare(text []byte) (c *Change, err error) {
 		return nil, err
 	}
 	c.next = next.Name()
-	if f.info != nil {
-		owner.KeepGroup(next, f.info)
+	mode := f.Mode
+	if f.info != nil && owner.KeepGroup(next, f.info) != nil {
+		mode &^= 0o070 // another group would read it than did before
 	}
 	_, err = next.Write(text)
-	err = cmp.Or(err, next.Chmod(f.Mode), next.Sync())
+	err = cmp.Or(err, next.Chmod(mode), next.Sync())
 	if err = cmp.Or(err, next.Close(), f.unchanged()); err != nil {
 		c.Discard()
 		return nil, err
@@ -172,7 +174,7 @@ func (f File) unchanged() error {
 	if err != nil {
 		return err
 	}
-	if now.Exists != f.Exists || !bytes.Equal(now.Text, f.Text) {
+	if !now.Same(f) || now.Exists != f.Exists || !bytes.Equal(now.Text, f.Text) {
 		return &Error{CodeChanged, "somebody else has just written it"}
 	}
 	return nil

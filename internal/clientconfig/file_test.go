@@ -204,7 +204,7 @@ func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	for path, to := range map[string]string{
 		".docker": "data/dot/docker", "data/dot/docker/config.json": "../files/config.json", // whose .. is that of data/dot/docker
-		"chain": "d1/a", "d1/a": "../d2/b", "loop": "loop",
+		"chain": "d1/a", "d1/a": "../d2/b", "loop": "loop", "gone": "far/away",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
 			t.Fatal(err)
@@ -213,7 +213,7 @@ func TestLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, want := range map[string]string{".docker/config.json": "data/dot/files/config.json", "chain": "d2/b", "nowhere/there/x": "nowhere/there/x"} {
+	for path, want := range map[string]string{".docker/config.json": "data/dot/files/config.json", "chain": "d2/b", "nowhere/there/x": "nowhere/there/x", "gone/config.json": "far/away/config.json"} {
 		f, err := ReadFile(filepath.Join(dir, path))
 		same := File{target: filepath.Join(dir, want)}
 		if err != nil || !f.Same(same) {

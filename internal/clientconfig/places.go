@@ -80,7 +80,7 @@ func authFilesIn(getenv func(string) string, home string) []string {
 
 // Files are all of Docker's and Podman's, each once.
 func (p Places) Files() []string {
-	if slices.Contains(p.Search, p.Docker) {
+	if p.Docker == "" || slices.Contains(p.Search, p.Docker) {
 		return p.Search
 	}
 	return append(slices.Clone(p.Search), p.Docker)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -50,16 +51,28 @@ func (l Login) Bare() string {
 	if strings.HasPrefix(l.Server, hub) {
 		return l.Server
 	}
-	name, _, _ := strings.Cut(withoutScheme(l.Server), "/")
+	if u, err := url.Parse(l.Server); strings.Contains(l.Server, "://") && err == nil && u.Host != "" {
+		return u.Host
+	}
+	name, _, _ := strings.Cut(l.Server, "/")
 	return name
 }
 
-// IsFor says whether Podman and its like take it for a registry's: they compare letter
-// by letter, after the scheme.
-func (l Login) IsFor(host string) bool { return l.Podman && withoutScheme(l.Server) == host }
+// Scope is what Podman and its like take it for, letter by letter: a registry, or the
+// repositories below a path. (containers/image, pkg/docker/config:
+// normalizeAuthFileKey.)
+func (l Login) Scope() string {
+	name := strings.TrimPrefix(strings.TrimPrefix(l.Server, "http://"), "https://")
+	if name != l.Server {
+		name, _, _ = strings.Cut(name, "/")
+	}
+	return name
+}
 
-func withoutScheme(server string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(server, "http://"), "https://")
+// IsFor says whether Podman and its like take it for a registry's, or for some of its
+// repositories.
+func (l Login) IsFor(host string) bool {
+	return l.Podman && (l.Scope() == host || strings.HasPrefix(l.Scope(), host+"/"))
 }
 
 // hub is what Docker calls Docker Hub, and what its tokens' names begin with.
@@ -116,6 +129,29 @@ func (p Places) Registries(clouds registry.Clouds) (hosts []string) {
 	return hosts
 }
 
+// Variable reads DOCKER_AUTH_CONFIG: the servers that Docker finds a login for there,
+// letter by letter, before it asks any helper. It passes over a value that isn't just of
+// this form. (docker/cli 29, cli/config/configfile: parseEnvConfig.)
+func Variable(value string) (servers []string, err error) {
+	var v struct {
+		Auths map[string]struct {
+			Auth string `json:"auth"`
+		} `json:"auths"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&v) != nil || decoder.More() { // its error quotes
+		return nil, malformed("it is not of the form that Docker knows")
+	}
+	for server, e := range v.Auths {
+		if decoded, err := base64.StdEncoding.DecodeString(e.Auth); err != nil || !bytes.Contains(decoded, []byte(":")) {
+			return nil, malformed("it is not of the form that Docker knows")
+		}
+		servers = append(servers, server)
+	}
+	return servers, nil
+}
+
 // tokenUser goes with a token of any registry; nullGUID with one of ACR's.
 const (
 	tokenUser = "<token>"
@@ -128,9 +164,12 @@ type entry struct{ Auth, Username, Password, IdentityToken, RegistryToken string
 // readLogin reads an entry. One with nothing in it is what Docker leaves beside a
 // helper.
 func readLogin(server string, e entry) (login Login, ok bool) {
-	decoded, _ := base64.StdEncoding.DecodeString(e.Auth)
+	decoded, err := base64.StdEncoding.DecodeString(e.Auth)
+	if err != nil {
+		decoded = nil // which would be a part of a password
+	}
 	user, password, whole := strings.Cut(string(decoded), ":")
-	if e.IdentityToken+e.RegistryToken != "" {
+	if e.IdentityToken != "" || e.RegistryToken != "" && !whole {
 		return Login{server, tokenUser, secret.New(e.IdentityToken), true, whole}, true
 	}
 	user, password = cmp.Or(user, e.Username), cmp.Or(strings.Trim(password, "\x00"), e.Password)

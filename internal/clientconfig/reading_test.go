@@ -3,6 +3,7 @@ package clientconfig
 import (
 	"encoding/base64"
 	"maps"
+	"strings"
 	"testing"
 )
 
@@ -39,7 +40,10 @@ func TestReadLogins(t *testing.T) {
 		{entry: `{"email": "e"}`, none: true},
 		{entry: `{"auth": "` + encoded("x:y:z\x00") + `"}`, user: "x", secret: "y:z"},
 		{entry: `{"username": "x", "password": "y"}`, user: "x", secret: "y"},
-		{entry: `{"auth": "no base64"}`}, // whatever it is, it may be all there is
+		{entry: `{"auth": "no base64"}`},          // whatever it is, it may be all there is
+		{entry: `{"auth": "dXNlcjpwYXNzd29yZA"}`}, // user:password without padding, which no client takes
+		{entry: `{"auth": "dXNlcjpw!!!!"}`},
+		{entry: `{"auth": "eDp5", "registrytoken": "t"}`, user: "x", secret: "y"},
 		{entry: `{"username": "` + nullGUID + `", "password": "y"}`, user: nullGUID, secret: "y", token: true},
 		{entry: `{"auth": "` + encoded(nullGUID+":y") + `"}`, user: nullGUID, secret: "y", token: true},
 		{entry: `{"auth": "` + encoded("<token>:y") + `"}`, user: tokenUser, secret: "y", token: true},
@@ -65,10 +69,14 @@ func TestServers(t *testing.T) {
 	}{
 		"contoso.azurecr.io":                       {"contoso.azurecr.io", true},
 		"http://contoso.azurecr.io":                {"contoso.azurecr.io", true},
-		"https://contoso.azurecr.io/v1/":           {"contoso.azurecr.io", false},
+		"https://contoso.azurecr.io/v1/":           {"contoso.azurecr.io", true},
+		"HTTPS://contoso.azurecr.io/v1/":           {"contoso.azurecr.io", false},
+		"https://me:c4n4ry@contoso.azurecr.io":     {"contoso.azurecr.io", false},
+		"ftp://contoso.azurecr.io/x":               {"contoso.azurecr.io", false},
 		"Contoso.azurecr.io":                       {"Contoso.azurecr.io", false},
 		"contoso.azurecr.io:443":                   {"contoso.azurecr.io:443", false},
-		"contoso.azurecr.io/app":                   {"contoso.azurecr.io", false},
+		"contoso.azurecr.io/app":                   {"contoso.azurecr.io", true},
+		"contoso.azurecr.io.example":               {"contoso.azurecr.io.example", false},
 		"http://localhost:5000/v2/":                {"localhost:5000", false},
 		"https://index.docker.io/v1/":              {"https://index.docker.io/v1/", false},
 		"https://index.docker.io/v1/refresh-token": {"https://index.docker.io/v1/refresh-token", false},
@@ -76,6 +84,23 @@ func TestServers(t *testing.T) {
 		l := Login{Server: server, Podman: true}
 		if l.Bare() != row.bare || l.IsFor(host) != row.is {
 			t.Errorf("%s: %s, %v", server, l.Bare(), l.IsFor(host))
+		}
+	}
+}
+
+func TestVariable(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"auths": {"contoso.azurecr.io": {"auth": "eDp5"}}}`: "contoso.azurecr.io",
+		`{"auths": {}}`: "",
+		`{"auths": {"contoso.azurecr.io": {"identitytoken": "t"}}}`:                "error",
+		`{"auths": {"contoso.azurecr.io": {"auth": "no base64"}}}`:                 "error",
+		`{"auths": {"contoso.azurecr.io": {"auth": "eDp5"}}, "credsStore": "acr"}`: "error",
+		`{"auths": {}} {}`: "error",
+		"c4n4ry":           "error",
+	} {
+		servers, err := Variable(value)
+		if got := strings.Join(servers, " "); err == nil && got != want || err != nil && (want != "error" || strings.Contains(err.Error(), "c4n4ry")) {
+			t.Errorf("%s: %q, %v", value, got, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,8 +67,12 @@ func (p Places) EveryRegistry() (names []string, where string, err error) {
 	names = []string{AuthFiles}
 	files := []string{p.registriesConf}
 	for _, dir := range p.dropInDirs {
-		found, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // sorted
-		files = append(files, found...)
+		found, _ := os.ReadDir(dir) // sorted
+		for _, f := range found {
+			if strings.HasSuffix(f.Name(), ".conf") {
+				files = append(files, filepath.Join(dir, f.Name()))
+			}
+		}
 	}
 	for _, file := range files { // each overwrites what came before
 		text, err := owner.ReadRegular(file)

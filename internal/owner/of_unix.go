@@ -16,10 +16,11 @@ func of(info fs.FileInfo) (uid int, known bool) {
 	return int(stat.Uid), true
 }
 
-// KeepGroup gives a file to the group that another one belongs to, where that is
-// allowed.
-func KeepGroup(f *os.File, of fs.FileInfo) {
-	if stat, ok := of.Sys().(*syscall.Stat_t); ok {
-		_ = f.Chown(-1, int(stat.Gid))
+// KeepGroup gives a file to the group that another one belongs to.
+func KeepGroup(f *os.File, of fs.FileInfo) error {
+	stat, ok := of.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fs.ErrInvalid
 	}
+	return f.Chown(-1, int(stat.Gid))
 }

@@ -57,7 +57,7 @@ type Rooms struct {
 // Open furnishes the rooms. It reads no more than which directories exist. An
 // error means that one of our own variables is wrong.
 func Open(w World) (*Rooms, error) {
-	getenv := lookup(w.Environ)
+	getenv := Getenv(w.Environ)
 	p, err := findPlaces(getenv)
 	if err != nil {
 		return nil, err
@@ -114,9 +114,12 @@ func (r *Rooms) Keep(ctx context.Context, l identity.Login, value secret.String)
 // Covers says of a login for a server or pattern for which servers it counts.
 func (r *Rooms) Covers(target string) func(server string) bool {
 	clouds, err := r.Identities.Config.Clouds()
+	if err != nil {
+		clouds = nil // the built-in ones are known all the same
+	}
 	return func(server string) bool {
-		host, failed := clouds.ParseHost(server)
-		return server == target || err == nil && failed == nil && registry.Matches(target, host)
+		host, err := clouds.ParseHost(server)
+		return server == target || err == nil && registry.Matches(target, host)
 	}
 }
 
@@ -141,9 +144,9 @@ func (r *Rooms) Delegate() (*delegate.Helper, error) {
 	return &delegate.Helper{Name: name, Runner: r.runner, Self: os.Executable}, nil
 }
 
-// lookup turns an environment list into a function like os.Getenv. Of two equal
+// Getenv turns an environment list into a function like os.Getenv. Of two equal
 // names the later counts, as in os/exec.
-func lookup(environ []string) func(string) string {
+func Getenv(environ []string) func(string) string {
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")

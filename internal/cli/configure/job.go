@@ -19,6 +19,9 @@ const (
 	podman = "podman"
 )
 
+// programs are what clients are run as.
+var programs = map[string][]string{docker: {"docker"}, podman: {"podman", "skopeo", "buildah"}}
+
 // A client is one whose files are edited, and why it is taken to be here.
 type client struct{ name, because string }
 
@@ -62,8 +65,8 @@ func newJob(d desk.Desk, f flags, args []string) (*job, error) {
 }
 
 func (j *job) readHosts(args []string) (err error) {
-	if j.clouds, err = j.rooms.Identities.Config.Clouds(); err != nil && len(args) > 0 { // needed to know a name
-		return err
+	if j.clouds, err = j.rooms.Identities.Config.Clouds(); err != nil && (len(args) > 0 || !j.undo) {
+		return err // which names mean what, and who keeps other registries' logins, is not known
 	}
 	for _, typed := range args {
 		target, _, err := desk.ReadTarget(j.clouds, typed)
@@ -103,7 +106,6 @@ func (j *job) findClients() error {
 	default:
 		return mistype.Errorf("--client %s is neither %s nor %s", j.client, docker, podman)
 	}
-	programs := map[string][]string{docker: {"docker"}, podman: {"podman", "skopeo", "buildah"}}
 	files := map[string][]string{docker: {j.places.Docker}, podman: append(j.places.DropIns(), j.places.Auth...)}
 	for _, name := range []string{docker, podman} {
 		if because := j.here(programs[name], files[name]); because != "" {
@@ -190,19 +192,20 @@ func (j *job) finish() (changes bool, err error) {
 	return len(changed) > 0, err
 }
 
-// write makes every file ready before the first takes its place, so that a directory
-// that can't be written to, or a full disk, is in the way of all. A password is in the
-// vault before it leaves a file.
+// write tries to make every file ready before anything is done, so that a directory that
+// can't be written to, or a full disk, is in the way of all. A password is in the vault
+// before it leaves a file; and nothing half-made lies about while that takes its time.
 func (j *job) write(changed []*draft) error {
-	changes := make([]*clientconfig.Change, len(changed))
-	for i, f := range changed {
-		var err error
-		if changes[i], err = f.Prepare(f.text); err != nil {
-			return desk.About(f.Path, err)
-		}
-		defer changes[i].Discard()
+	changes, err := prepare(changed)
+	discard(changes)
+	if err == nil {
+		err = j.move()
 	}
-	if err := j.move(); err != nil {
+	if err == nil {
+		changes, err = prepare(changed)
+		defer discard(changes)
+	}
+	if err != nil {
 		return err
 	}
 	for i, f := range changed {
@@ -212,6 +215,23 @@ func (j *job) write(changed []*draft) error {
 		fmt.Fprintln(j.Stderr, f.done(), f.Path)
 	}
 	return nil
+}
+
+func prepare(drafts []*draft) (changes []*clientconfig.Change, err error) {
+	for _, f := range drafts {
+		c, err := f.Prepare(f.text)
+		if err != nil {
+			return changes, desk.About(f.Path, err)
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func discard(changes []*clientconfig.Change) {
+	for _, c := range changes {
+		c.Discard()
+	}
 }
 
 func (f *draft) done() string {

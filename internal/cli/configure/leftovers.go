@@ -37,6 +37,8 @@ type leftover struct {
 	// refused says that the helper keeps nothing under such a name; foreign that the
 	// registry is none of Azure's.
 	refused, foreign bool
+	// shared says that Podman, too, would find it there, and doesn't ask this helper.
+	shared bool
 }
 
 // clear finds leftovers, and plans for them to go where they may.
@@ -53,7 +55,8 @@ func (j *job) clear(client string, files ...string) error {
 		for _, login := range r.Logins {
 			l, concerned := j.leftover(client, login, r)
 			l.path = path
-			l.wins = client == podman && l.Podman && j.isBefore(files[i:], l.server, r)
+			l.wins = client == podman && l.IsFor(l.server) && j.isBefore(files[i:], l.server, r)
+			l.shared = client == docker && l.IsFor(l.server) && j.podmanReads(path, l.server, r)
 			if !concerned || !j.mayGo(l) {
 				continue
 			}
@@ -66,14 +69,26 @@ func (j *job) clear(client string, files ...string) error {
 	return nil
 }
 
+// podmanReads says whether Podman looks for logins in Docker's file and doesn't ask this
+// helper before: it knows no credsStore.
+func (j *job) podmanReads(path, server string, r clientconfig.Reading) bool {
+	helpers, _, err := j.places.EveryRegistry()
+	asks := r.Helpers[server] == clientconfig.Helper || err == nil && slices.Contains(helpers, clientconfig.Helper) ||
+		j.every && slices.ContainsFunc(j.clients, func(c client) bool { return c.name == podman })
+	return !asks && slices.Contains(j.places.Search, path) && slices.ContainsFunc(programs[podman], j.onPath)
+}
+
 // isBefore says whether Podman looks for logins in the first of these files before it
 // asks this helper about a server.
 func (j *job) isBefore(files []string, server string, r clientconfig.Reading) bool {
+	if r.Helpers[server] == clientconfig.Helper {
+		return false // in one file a helper comes first
+	}
 	if j.every {
 		helpers, _, _ := j.places.EveryRegistry()
 		return slices.Contains(helpers, clientconfig.Helper) && clientconfig.AsksFilesFirst(helpers)
 	}
-	return len(files) > 1 && r.Helpers[server] == "" // in one file a helper comes first
+	return len(files) > 1
 }
 
 // leftover says whether a login is one: of the registries that are configured, and,
@@ -128,13 +143,10 @@ func (j *job) mayGo(l leftover) bool {
 		fmt.Fprintf(j.Stderr, "%s; to %s, repeat this with --remove-leftovers\n", found, ask)
 		return false
 	}
-	kept := false
-	if l.moves {
-		var obstacle string
-		if kept, obstacle = j.keeps(l); obstacle != "" {
-			fmt.Fprintf(j.Stderr, "%s; it stays, because %s\n", found, obstacle)
-			return false
-		}
+	kept, obstacle := j.keeps(l)
+	if obstacle != "" {
+		fmt.Fprintf(j.Stderr, "%s; it stays, because %s\n", found, obstacle)
+		return false
 	}
 	if j.removeLeftovers {
 		fmt.Fprintf(j.Stderr, "%s: %s\n", found, done)
@@ -166,9 +178,15 @@ func (l leftover) String() string {
 }
 
 // keeps says whether the helper keeps just this login already, or what stands in the
-// way of its keeping it for good.
+// way of its leaving the file.
 func (j *job) keeps(l leftover) (kept bool, obstacle string) {
-	switch {
+	switch scope := l.Scope(); {
+	case l.shared:
+		return false, "Podman reads it there, and asks this helper only with --client podman, too"
+	case !l.moves:
+		return false, ""
+	case l.Podman && scope != l.server && strings.HasPrefix(scope, l.server+"/"):
+		return false, "Podman takes it for " + scope + " alone"
 	case l.refused:
 		return false, "this helper keeps nothing under such a name; log in anew under another"
 	case l.User == "" || l.Secret.IsZero():
@@ -260,10 +278,10 @@ func (j *job) yes() bool {
 const authVariable = "DOCKER_AUTH_CONFIG"
 
 func (j *job) warnOfVariable() {
-	r, _ := clientconfig.Read([]byte(j.Getenv(authVariable)))
-	for _, login := range r.Logins {
-		if host, err := j.clouds.ParseHost(login.Bare()); err == nil && j.configures(host) {
-			fmt.Fprintf(j.Stderr, "the variable %s holds a login for %s, which wins over this helper; take it out of there, or unset the variable\n", authVariable, clientconfig.Shown(login.Server))
+	servers, _ := clientconfig.Variable(j.Getenv(authVariable))
+	for _, server := range servers {
+		if host, err := j.clouds.ParseHost(server); err == nil && host.String() == server && j.configures(host) {
+			fmt.Fprintf(j.Stderr, "the variable %s holds a login for %s, which wins over this helper; take it out of there, or unset the variable\n", authVariable, server)
 		}
 	}
 }

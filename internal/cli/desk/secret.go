@@ -34,15 +34,19 @@ func (d Desk) SecretFile(what, path string) (secret.String, error) {
 	return asSecret(what, content, err)
 }
 
-// ReadFile reads no more of a file than is needed to see that it is too long. It may be
-// a pipe, as of a shell's <(command).
+// ReadFile refuses a file that is too long, before it has read all of it. It may be a
+// pipe, as of a shell's <(command).
 func ReadFile(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return atMost(f, most)
+	content, err := atMost(f, most)
+	if err == nil && int64(len(content)) > most+2 {
+		err = fmt.Errorf("%s is longer than %d bytes", path, most)
+	}
+	return content, err
 }
 
 // atMost leaves room for the end of a line and a byte that is too many.

@@ -2,6 +2,7 @@ package login
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,9 +16,10 @@ import (
 // A choice is a way to sign in that this machine has.
 type choice struct {
 	says string
+	// flag names it on the command line.
+	flag string
 	// asks are the flags to be asked for, with what is asked.
 	asks []question
-	do   func(context.Context) (proven, error)
 }
 
 // A question asks for the value of a flag. Enter alone takes the usual one, if
@@ -54,7 +56,8 @@ func (a *attempt) ask() (func(context.Context) (proven, error), error) {
 			*q.into = q.usual
 		}
 	}
-	return chosen.do, a.checkFlags()
+	w := a.way(chosen.flag)
+	return w.do, cmp.Or(a.useful(w), a.checkFlags())
 }
 
 // choose asks until one of the choices is made.
@@ -75,25 +78,25 @@ func (a *attempt) choose(in *bufio.Reader, choices []choice) (choice, error) {
 func (a *attempt) choices() (choices []choice) {
 	f := &a.flags
 	if id, err := a.rooms.Identities.As(a.host, identity.Login{Server: a.target, Kind: identity.AzureCLI}); err == nil {
-		choices = append(choices, choice{says: "as " + id.User + ", who is signed in to Azure CLI", do: a.keyless(identity.AzureCLI)})
+		choices = append(choices, choice{says: "as " + id.User + ", who is signed in to Azure CLI", flag: "azure-cli"})
 	}
 	if a.rooms.Identities.HasManagedIdentity() {
-		choices = append(choices, choice{says: "as the managed identity of this machine", do: a.keyless(identity.ManagedIdentity)})
+		choices = append(choices, choice{says: "as the managed identity of this machine", flag: "managed-identity"})
 	}
 	client := question{"Client id of the application to sign in to (Enter for Azure CLI's own)", identity.AzureCLIWord, &f.clientID}
 	application := []question{{says: "Client id", into: &f.clientID}, {says: "Tenant", into: &f.tenant}}
 	choices = append(choices,
-		choice{"with a browser on this machine", []question{client}, a.browser},
-		choice{"with a browser on any machine, by a code", []question{client}, a.deviceCode},
-		choice{"as an application, with its secret", application, a.servicePrincipal},
-		choice{"as an application, with its certificate", append(application, question{says: "File of the certificate and its key", into: &f.certificate}), a.certificate},
+		choice{"with a browser on this machine", "browser", []question{client}},
+		choice{"with a browser on any machine, by a code", "device-code", []question{client}},
+		choice{"as an application, with its secret", "service-principal", application},
+		choice{"as an application, with its certificate", "certificate", append(application, question{says: "File of the certificate and its key", into: &f.certificate})},
 	)
 	if a.target == a.host.String() {
 		choices = append(choices,
-			choice{"with the name and password of the registry's admin user or a token of its own", []question{{says: "User name", into: &f.username}}, a.registryUser})
+			choice{"with the name and password of the registry's admin user or a token of its own", "username", []question{{says: "User name", into: &f.username}}})
 	}
 	if f.named {
-		choices = append(choices, choice{"not at all: leave it alone, for anonymous pull", nil, a.keyless(identity.Anonymous)})
+		choices = append(choices, choice{"not at all: leave it alone, for anonymous pull", "anonymous", nil})
 	}
 	return choices
 }

@@ -31,6 +31,12 @@ func (a *attempt) ways() []way {
 	}
 }
 
+// way is the one of a flag.
+func (a *attempt) way(flag string) way {
+	ways := a.ways()
+	return ways[slices.IndexFunc(ways, func(w way) bool { return w.flag == flag })]
+}
+
 // method is the way to sign in that was asked for, or else the one that worked
 // last time.
 func (a *attempt) method() (func(context.Context) (proven, error), error) {
@@ -48,7 +54,10 @@ func (a *attempt) method() (func(context.Context) (proven, error), error) {
 		return nil, mistype.Errorf("say only one of %s", ways)
 	case len(asked) == 0 && last != "":
 		a.repeat()
-		asked = slices.DeleteFunc(a.ways(), func(w way) bool { return w.flag != last })
+		if err := a.useful(a.way(last)); err != nil {
+			return nil, mistype.Errorf("%w, which is repeated where no way to sign in is named", err)
+		}
+		return a.way(last).do, nil
 	case len(asked) == 0 && a.Terminal:
 		return a.ask()
 	case len(asked) == 0:
@@ -60,12 +69,8 @@ func (a *attempt) method() (func(context.Context) (proven, error), error) {
 // useful refuses flags that the way to sign in has no use for.
 func (a *attempt) useful(w way) error {
 	for _, typed := range a.flags.typed {
-		switch asked := slices.Contains(a.flags.typed, w.flag); {
-		case typed == w.flag, slices.Contains(w.takes, typed):
-		case asked:
+		if typed != w.flag && !slices.Contains(w.takes, typed) {
 			return mistype.Errorf("--%s is of no use to --%s", typed, w.flag)
-		default:
-			return mistype.Errorf("--%s is of no use to --%s, which is repeated where no way to sign in is named", typed, w.flag)
 		}
 	}
 	if slices.Contains(a.flags.typed, "password-stdin") && a.flags.secretFile != "" {

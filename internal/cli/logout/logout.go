@@ -15,6 +15,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 // Command is logout.
@@ -112,9 +113,7 @@ func logout(ctx context.Context, d desk.Desk, typed string) error {
 	case err != nil:
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
-	defer cancel()
-	erased, err := rooms.Vault.Erase(ctx, target, rooms.Covers(target))
+	erased, err := erase(ctx, rooms, target)
 	if err != nil {
 		return err
 	}
@@ -129,6 +128,12 @@ func logout(ctx context.Context, d desk.Desk, typed string) error {
 		fmt.Fprintf(d.Stdout, "%s: %s still covers it\n", target, id.Source)
 	}
 	return nil
+}
+
+func erase(ctx context.Context, rooms *wiring.Rooms, target string) ([]vault.Erased, error) {
+	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
+	defer cancel()
+	return rooms.Vault.Erase(ctx, target, rooms.Covers(target))
 }
 
 // say names what is no more.

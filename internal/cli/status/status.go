@@ -42,7 +42,10 @@ the registry is to be left alone; else with 1.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			about := strings.Join(append(args, c.Name())[:1], "")
+			about := c.Name()
+			if len(args) > 0 {
+				about = args[0]
+			}
 			return desk.About(about, run(c.Context(), d, args, asJSON, check))
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
 // An Answer is what token --output json prints: what "az acr login --expose-token"
@@ -72,7 +73,7 @@ to a terminal without --force. JSON has the fields of "az acr login
 }
 
 func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) error {
-	host, id, err := target(d, typed)
+	host, renewed, err := target(d, typed)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) err
 	switch {
 	case user != credhelper.NullGUID:
 		return errNoToken
-	case fresh && id.Nobody():
+	case fresh && !renewed:
 		return errors.New("there is no fresher token: the one that is kept came through docker login, and nobody is signed in who could renew it")
 	}
 	return print(d, host, value, output)
@@ -100,29 +101,32 @@ func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) err
 
 var errNoToken = errors.New("there is no token: a user of the registry itself is stored for it, with a password")
 
-// target reads the registry, and refuses early what no token can be had for.
-func target(d desk.Desk, typed string) (host registry.Host, id identity.Identity, err error) {
+// target reads the registry, and refuses early what no token can be had for. A token that
+// is kept for whoever stored it is not renewed.
+func target(d desk.Desk, typed string) (host registry.Host, renewed bool, err error) {
 	rooms, err := d.Open()
 	if err != nil {
-		return host, id, err
+		return host, false, err
 	}
 	clouds, err := rooms.Identities.Config.Clouds()
 	if err != nil {
-		return host, id, err
+		return host, false, err
 	}
 	if host, err = clouds.ParseHost(typed); err != nil {
-		return host, id, mistype.Errorf("%q is no login server, such as contoso.azurecr.io; other clouds and domains stand in the config file", typed)
+		return host, false, mistype.Errorf("%q is no login server, such as contoso.azurecr.io; other clouds and domains stand in the config file", typed)
 	}
-	id, err = rooms.Identities.For(host)
+	id, err := rooms.Identities.For(host)
 	switch {
 	case err != nil:
-		return host, id, &credhelper.Error{Registry: host.String(), Source: id.Source, Err: err}
+		return host, false, &credhelper.Error{Registry: host.String(), Source: id.Source, Err: err}
 	case id.Kind == identity.RegistryUser:
-		return host, id, errNoToken
+		return host, false, errNoToken
 	case id.Kind == identity.ServicePrincipal && id.Tenant == "":
-		return host, id, errors.New("there is no token: the tenant of the stored service principal is not known (AZURE_TENANT_ID can say it)")
+		return host, false, errors.New("there is no token: the tenant of the stored service principal is not known (AZURE_TENANT_ID can say it)")
 	}
-	return host, id, nil
+	kept, stored, _ := rooms.Vault.Peek(host, vault.StoredToken)
+	stored = stored && kept.Life.Alive(d.Now())
+	return host, !id.Nobody() && !(id.Presumed && stored), nil
 }
 
 func print(d desk.Desk, host registry.Host, value, output string) error {

@@ -56,8 +56,10 @@ func (c Chooser) For(host registry.Host) (identity.Identity, error) {
 	switch {
 	case err != nil && login != nil:
 		return identity.Identity{Source: sourceOf(*login)}, err
-	case err != nil:
+	case err != nil && entry.Identity != identity.None:
 		return identity.Identity{Source: entry.Source}, err
+	case err != nil:
+		return identity.Identity{}, err
 	}
 	id.Audience = host.Cloud().AudienceOr(entry.Audience)
 	return id, nil

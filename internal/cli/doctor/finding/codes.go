@@ -50,7 +50,7 @@ var hints = map[string]string{
 	CodeNoKeyring:    "set DOCKER_CREDENTIAL_ACR_KEYRING=file for good, to keep tokens and logins sealed by a file of mode 0600",
 	CodeHomeless:     "set HOME",
 	CodeNotWired:     "run: docker-credential-acr configure REGISTRY --client docker",
-	CodeKey:          "clients compare names letter by letter; run: docker-credential-acr unconfigure 'NAME', and docker-credential-acr configure REGISTRY",
+	CodeKey:          "clients compare names letter by letter; run: docker-credential-acr unconfigure NAME, and docker-credential-acr configure REGISTRY",
 	CodeOther:        "run: docker-credential-acr configure REGISTRY --client docker (with --force if credHelpers names the other one)",
 	CodeUnreadable:   "mend the file: clients can't use it either",
 	CodeLeftover:     "run: docker-credential-acr configure REGISTRY --client docker --remove-leftovers",

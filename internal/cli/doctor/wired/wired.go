@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
@@ -55,7 +56,12 @@ func (c Clients) Estate() finding.Finding {
 			facts = append(facts, strings.Join(names, ", ")+" in "+path)
 		}
 	}
-	if helpers, conf, _ := c.EveryRegistry(); c.hasPodman() && slices.Contains(helpers, ours) {
+	helpers, conf, err := c.EveryRegistry()
+	switch {
+	case !c.hasPodman():
+	case err != nil:
+		return finding.Fail(finding.CodeUnreadable, "%v", err)
+	case slices.Contains(helpers, ours):
 		facts = append(facts, "every registry (credential-helpers) in "+conf)
 	}
 	if len(facts) == 0 {
@@ -75,7 +81,7 @@ func (c Clients) read() []string {
 // misnamed is about a name that no client looks up.
 func misnamed(path, name, meant string) finding.Finding {
 	name = clientconfig.Shown(name)
-	return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, name, meant).Replace("NAME", name)
+	return finding.Fail(finding.CodeKey, "credHelpers in %s names %q, which no client takes for %s", path, name, meant).Replace("NAME", hint.Quoted(name))
 }
 
 func (c Clients) hasPodman() bool {
@@ -164,11 +170,11 @@ func (c Clients) DockerEnv(host registry.Host) finding.Finding {
 	if value == "" {
 		return finding.OK("DOCKER_AUTH_CONFIG is not set")
 	}
-	r, err := clientconfig.Read([]byte(value))
+	servers, err := clientconfig.Variable(value)
 	switch {
 	case err != nil:
-		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG is set, and %v", err)
-	case c.leftover(r, host):
+		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG is set, and Docker passes over it, because %v", err)
+	case slices.Contains(servers, host.String()):
 		return finding.Warn(finding.CodeAuthConfig, "DOCKER_AUTH_CONFIG answers for %s before any helper does", host)
 	}
 	return finding.OK("DOCKER_AUTH_CONFIG is set, and does not name %s", host)
