@@ -10,13 +10,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/layout"
 )
 
 // Diff shows how a file changes, in the unified format; "" if it doesn't. These files
 // hold passwords and tokens, in auths, HttpHeaders, proxies and wherever plugins put
 // them: so only the names of helpers are shown, and every other value is a dot-dot-dot.
-func (f File) Diff(after []byte) string {
+func Diff(f atomicfile.File, after []byte) string {
 	old, next := f.Path, f.Path
 	if !f.Exists {
 		old = os.DevNull

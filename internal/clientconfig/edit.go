@@ -20,8 +20,6 @@ const (
 	CodeOtherHelper = "client-other-helper"
 	CodeLaterFile   = "client-later-file"
 	CodeMalformed   = "client-file-malformed"
-	CodeChanged     = "client-file-changed"
-	CodeForeignFile = "client-file-foreign"
 	CodeDropIn      = "client-drop-in"
 )
 

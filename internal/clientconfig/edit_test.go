@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 )
 
 const host = "contoso.azurecr.io"
@@ -101,7 +103,7 @@ func TestRemoveLogin(t *testing.T) {
 }
 
 func TestDiffShowsNoSecret(t *testing.T) {
-	f := File{Path: "/c", Exists: true, Text: []byte("{\n\"auths\": {\"a\": {\"auth\": \"c4n4ry\"}},\n\"HttpHeaders\": {\"X\": \"c4n4\\\"ry:\"},\n\"list\": [\"c4n4ry\"],\n\"psFormat\": \"c4n4ry\"\n}\n")}
+	f := atomicfile.File{Path: "/c", Exists: true, Text: []byte("{\n\"auths\": {\"a\": {\"auth\": \"c4n4ry\"}},\n\"HttpHeaders\": {\"X\": \"c4n4\\\"ry:\"},\n\"list\": [\"c4n4ry\"],\n\"psFormat\": \"c4n4ry\"\n}\n")}
 	after, err := SetHelper(f.Text, host, false)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +121,7 @@ func TestDiffShowsNoSecret(t *testing.T) {
 +}
  }
 `
-	if got := f.Diff(after); got != want {
+	if got := Diff(f, after); got != want {
 		t.Error(got)
 	}
 	for before, want := range map[string]string{
@@ -188,7 +190,7 @@ func FuzzEdit(f *testing.F) {
 			if got := decoded(t, undone); !reflect.DeepEqual(got, was) {
 				t.Fatalf("undone: %v, not %v", got, was)
 			}
-			File{Path: "/c", Text: text, Exists: true}.Diff(once)
+			Diff(atomicfile.File{Path: "/c", Text: text, Exists: true}, once)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
@@ -111,7 +112,7 @@ func (r Reading) Named() (names []string) {
 // them. A file that can't be read names none.
 func (p Places) Named() (names []string) {
 	for _, path := range p.Files() {
-		f, _ := ReadFile(path)
+		f, _ := atomicfile.Read(path)
 		r, _ := Read(f.Text)
 		names = append(names, r.Named()...)
 	}

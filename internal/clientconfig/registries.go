@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
 
@@ -84,7 +85,7 @@ func (p Places) EveryRegistry() (names []string, where string, err error) {
 			found, err = CredentialHelpers(text)
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", file, bare(err))
+			return nil, "", fmt.Errorf("%s: %w", file, atomicfile.Bare(err))
 		}
 		if len(found) > 0 {
 			names, where = found, file

@@ -1,5 +1,9 @@
 // Package configure is the commands that name the helper in clients' files, and take
 // it out again.
+//
+// (The package is a little longer than a room of this house should be: what becomes of
+// logins that lie in those files in clear belongs to the same plan as the edits, since a
+// password may leave a file only when it is kept.)
 package configure
 
 import (

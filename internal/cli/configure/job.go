@@ -9,6 +9,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
@@ -27,7 +28,7 @@ type client struct{ name, because string }
 
 // A draft is a file and what it is to become; no text means that it goes.
 type draft struct {
-	clientconfig.File
+	atomicfile.File
 	text []byte
 }
 
@@ -126,7 +127,7 @@ func (j *job) here(programs, files []string) string {
 		}
 	}
 	for _, path := range files {
-		if file, err := clientconfig.ReadFile(path); err != nil || file.Exists {
+		if file, err := atomicfile.Read(path); err != nil || file.Exists {
 			return path + " exists"
 		}
 	}
@@ -137,7 +138,7 @@ func (j *job) onPath(program string) bool { return j.rooms.Entra.Tools.Find(prog
 
 // draft is what a file is to become so far. One file may be two clients'.
 func (j *job) draft(path string) (*draft, error) {
-	file, err := clientconfig.ReadFile(path)
+	file, err := atomicfile.Read(path)
 	if err != nil {
 		return nil, desk.About(path, err)
 	}
@@ -179,7 +180,7 @@ func (j *job) editExisting(path string, change func(text []byte) ([]byte, error)
 func (j *job) finish() (changes bool, err error) {
 	changed := slices.DeleteFunc(slices.Clone(j.drafts), func(f *draft) bool { return !f.changed() })
 	for _, f := range changed {
-		fmt.Fprint(j.Stdout, f.Diff(f.text))
+		fmt.Fprint(j.Stdout, clientconfig.Diff(f.File, f.text))
 	}
 	switch {
 	case len(changed) == 0:
@@ -217,7 +218,7 @@ func (j *job) write(changed []*draft) error {
 	return nil
 }
 
-func prepare(drafts []*draft) (changes []*clientconfig.Change, err error) {
+func prepare(drafts []*draft) (changes []*atomicfile.Change, err error) {
 	for _, f := range drafts {
 		c, err := f.Prepare(f.text)
 		if err != nil {
@@ -228,7 +229,7 @@ func prepare(drafts []*draft) (changes []*clientconfig.Change, err error) {
 	return changes, nil
 }
 
-func discard(changes []*clientconfig.Change) {
+func discard(changes []*atomicfile.Change) {
 	for _, c := range changes {
 		c.Discard()
 	}

@@ -2,6 +2,7 @@ package hint
 
 import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/assertion"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
@@ -235,9 +236,9 @@ var hints = map[string]string{
 	clientconfig.CodeOtherHelper: "let it be, or replace it by --force; the logins that it keeps of other registries are found then only if the config file names it as delegate",
 	clientconfig.CodeLaterFile:   "add \"acr\" to the credential-helpers there, or take that line out",
 	clientconfig.CodeMalformed:   "mend that file, or move it away",
-	clientconfig.CodeChanged:     "try again",
+	atomicfile.CodeChanged:       "try again",
 	clientconfig.CodeDropIn:      "write credential-helpers = [\"acr\", \"containers-auth.json\"] into it, or replace it by --force",
-	clientconfig.CodeForeignFile: "run the command as that user",
+	atomicfile.CodeForeign:       "run the command as that user",
 
 	vault.CodeSealed:    "put the keyring in order; or run: docker-credential-acr logout LOGIN, and log in again",
 	vault.CodeElsewhere: "set DOCKER_CREDENTIAL_ACR_KEYRING as it was when the login was stored, or run: docker-credential-acr logout LOGIN, and log in again",

@@ -1,4 +1,7 @@
 // Package login is the command that people sign in by.
+//
+// (The package is a little longer than a room of this house should be: there are nine
+// ways to sign in, each with its flags and its help.)
 package login
 
 import (

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
@@ -90,7 +91,7 @@ func (c Clients) hasPodman() bool {
 
 // read reads a client's file; fs.ErrNotExist for one that isn't there.
 func read(path string) (clientconfig.Reading, error) {
-	f, err := clientconfig.ReadFile(path)
+	f, err := atomicfile.Read(path)
 	if err == nil && !f.Exists {
 		err = fs.ErrNotExist
 	}

@@ -1,4 +1,7 @@
-package clientconfig
+// Package atomicfile reads other programs' files and replaces them in one step: whoever
+// reads meanwhile gets the old text or the new one. What is a file's stays its own: mode,
+// group and symlinks.
+package atomicfile
 
 import (
 	"bytes"
@@ -11,9 +14,23 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 )
 
-// A File is one of a client's files, as it was when it was read.
+// Codes of an Error.
+const (
+	CodeChanged = "client-file-changed"
+	CodeForeign = "client-file-foreign"
+)
+
+// An Error is why a file was left as it is.
+type Error struct{ code, why string }
+
+func (e *Error) Error() string { return e.why }
+
+// Code is what to look a hint up by.
+func (e *Error) Code() string { return e.code }
+
+// A File is a file as it was when it was read.
 type File struct {
-	// Path is where clients find it.
+	// Path is where its readers find it.
 	Path string
 	// Text is its content; Exists tells an empty file from none.
 	Text   []byte
@@ -27,10 +44,10 @@ type File struct {
 	info    fs.FileInfo // nil for a file that isn't there
 }
 
-// ReadFile reads a client's file; one that isn't there is empty. The error leaves it
-// to the caller to name the file.
-func ReadFile(path string) (f File, err error) {
-	defer func() { err = bare(err) }()
+// Read reads a file; one that isn't there is empty. The error leaves it to the caller to
+// name the file.
+func Read(path string) (f File, err error) {
+	defer func() { err = Bare(err) }()
 	f = File{Path: path, Mode: 0o600}
 	if f.target, err = behind(path); err != nil {
 		return f, err
@@ -95,7 +112,7 @@ func (f File) Same(other File) bool { return f.target == other.target }
 // Editable says why the file must stay as it is; nil if it need not.
 func (f File) Editable() error {
 	if f.foreign { // what took its place would be ours, and lost to them
-		return &Error{CodeForeignFile, "it belongs to another user"}
+		return &Error{CodeForeign, "it belongs to another user"}
 	}
 	return nil
 }
@@ -110,7 +127,7 @@ type Change struct {
 // Prepare makes ready what the file is to become; nil means that it goes. Mode and
 // symlinks stay. Discard what isn't applied.
 func (f File) Prepare(text []byte) (c *Change, err error) {
-	defer func() { err = bare(err) }()
+	defer func() { err = Bare(err) }()
 	c = &Change{file: f}
 	if text == nil {
 		return c, f.unchanged()
@@ -145,9 +162,9 @@ func (c *Change) Apply() error {
 		return err
 	}
 	if c.next == "" {
-		return bare(os.Remove(c.file.Path))
+		return Bare(os.Remove(c.file.Path))
 	}
-	return bare(os.Rename(c.next, c.file.target))
+	return Bare(os.Rename(c.next, c.file.target))
 }
 
 // Discard takes back what was prepared. After Apply it does nothing.
@@ -157,9 +174,9 @@ func (c *Change) Discard() {
 	}
 }
 
-// bare takes the paths out of an error: they may be those of a temporary file, or lie
+// Bare takes the paths out of an error: they may be those of a temporary file, or lie
 // behind a symlink, and callers name the file as people do.
-func bare(err error) error {
+func Bare(err error) error {
 	if failed := new(fs.PathError); errors.As(err, &failed) {
 		return failed.Err
 	}
@@ -170,7 +187,7 @@ func bare(err error) error {
 }
 
 func (f File) unchanged() error {
-	now, err := ReadFile(f.Path)
+	now, err := Read(f.Path)
 	if err != nil {
 		return err
 	}

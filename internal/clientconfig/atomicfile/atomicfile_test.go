@@ -1,4 +1,4 @@
-package clientconfig
+package atomicfile
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -43,7 +42,7 @@ func TestReplaceKeepsModeAndLinks(t *testing.T) {
 		}
 	}
 	for path, behind := range map[string]string{link: target, dangling: filepath.Join(dir, "later", "auth.json")} {
-		f, err := ReadFile(path)
+		f, err := Read(path)
 		if err == nil {
 			err = replace(f, "{ }")
 		}
@@ -78,12 +77,12 @@ func TestWhoeverMayReadMayEnter(t *testing.T) {
 		t.Skip("Windows has no modes")
 	}
 	dir := filepath.Join(t.TempDir(), "registries.conf.d")
-	f, err := ReadFile(filepath.Join(dir, dropInName))
+	f, err := Read(filepath.Join(dir, "x.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Mode = 0o644
-	if err := replace(f, DropIn); err != nil {
+	if err := replace(f, "x"); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]os.FileMode{dir: 0o755, f.Path: 0o644} {
@@ -95,7 +94,7 @@ func TestWhoeverMayReadMayEnter(t *testing.T) {
 
 func TestReplaceSeesOtherWriters(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "config.json"), "{}", 0o600)
-	f, err := ReadFile(path)
+	f, err := Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +118,7 @@ func TestReplaceSeesOtherWriters(t *testing.T) {
 // TestForeignFile holds that what belongs to somebody else is read and never replaced.
 func TestForeignFile(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "config.json"), "{}", 0o644)
-	mine, err := ReadFile(path)
+	mine, err := Read(path)
 	if err != nil || mine.Editable() != nil {
 		t.Fatal(err, mine.Editable())
 	}
@@ -129,7 +128,7 @@ func TestForeignFile(t *testing.T) {
 	if err := os.Chown(path, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := ReadFile(path)
+	theirs, err := Read(path)
 	if err != nil || string(theirs.Text) != "{}" {
 		t.Fatal(err)
 	}
@@ -140,7 +139,7 @@ func TestForeignFile(t *testing.T) {
 	if err := os.Chown(home, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	absent, err := ReadFile(filepath.Join(home, ".docker", "config.json")) // which would be root's, in another user's home
+	absent, err := Read(filepath.Join(home, ".docker", "config.json")) // which would be root's, in another user's home
 	if err != nil || absent.Editable() == nil {
 		t.Errorf("%v, %v", err, absent.Editable())
 	}
@@ -155,44 +154,13 @@ func TestGroupStays(t *testing.T) {
 	if err := errors.Join(os.Chown(path, 0, 12345), os.Chmod(path, 0o660)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := ReadFile(path)
+	f, err := Read(path)
 	if err == nil {
 		err = replace(f, "{ }")
 	}
 	info, _ := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o660 || !strings.Contains(fmt.Sprintf("%+v", info.Sys()), "Gid:12345") {
 		t.Errorf("%v, %v, %+v", err, info.Mode(), info.Sys())
-	}
-}
-
-func TestCredentialHelpers(t *testing.T) {
-	for _, row := range []struct {
-		text string
-		want []string
-		err  string
-	}{
-		{DropIn, []string{"acr", "containers-auth.json"}, ""},
-		{"# credential-helpers = [\"x\"]\n", nil, ""},
-		{"\n  'credential-helpers'=[\n 'x',# 'z'\n \"y\"\n]\n[[registry]]\n", []string{"x", "y"}, ""},
-		{"credential-helpers = []", nil, ""},
-		{"[[registry]]\ncredential-helpers = ['acr']", nil, ""},
-		{"credential-helpers = ['acr']\n= 5", nil, "it is not valid TOML (line 2)"},
-		{"credential-helpers = 'acr'", nil, "its credential-helpers are not a list of names"},
-	} {
-		got, err := CredentialHelpers([]byte(row.text))
-		if !slices.Equal(got, row.want) || (err == nil) != (row.err == "") || err != nil && err.Error() != row.err {
-			t.Errorf("%q: %q, %v", row.text, got, err)
-		}
-	}
-}
-
-func TestAsksFilesFirst(t *testing.T) {
-	for helpers, want := range map[string]bool{
-		"containers-auth.json": true, "acr containers-auth.json": false, "containers-auth.json acr": true, "acr": false, "pass": false,
-	} {
-		if got := AsksFilesFirst(strings.Fields(helpers)); got != want {
-			t.Errorf("%s: %v", helpers, got)
-		}
 	}
 }
 
@@ -214,88 +182,13 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{".docker/config.json": "data/dot/files/config.json", "chain": "d2/b", "nowhere/there/x": "nowhere/there/x", "gone/config.json": "far/away/config.json"} {
-		f, err := ReadFile(filepath.Join(dir, path))
+		f, err := Read(filepath.Join(dir, path))
 		same := File{target: filepath.Join(dir, want)}
 		if err != nil || !f.Same(same) {
 			t.Errorf("%s leads to %s, %v", path, f.target, err)
 		}
 	}
-	if _, err := ReadFile(filepath.Join(dir, "loop")); err == nil || err.Error() != "its symlinks go round in circles" {
+	if _, err := Read(filepath.Join(dir, "loop")); err == nil || err.Error() != "its symlinks go round in circles" {
 		t.Error(err)
-	}
-}
-
-// TestDropIn holds the order of containers-registries.conf.d(5).
-func TestDropIn(t *testing.T) {
-	const other, ours = `credential-helpers = ["pass"]`, `credential-helpers = ["acr"]`
-	for _, row := range []struct {
-		name  string
-		files map[string]string
-		force bool
-		want  bool
-		code  string
-	}{
-		{"nothing", nil, false, true, ""},
-		{"the default, said", map[string]string{"main": `credential-helpers = ["containers-auth.json"]`}, false, true, ""},
-		{"ours already", map[string]string{"main": ours}, false, false, ""},
-		{"another's", map[string]string{"main": other}, false, false, CodeOtherHelper},
-		{"another's, forced", map[string]string{"main": other}, true, true, ""},
-		{"another's before ours", map[string]string{"main": other, "a/1.conf": ours}, false, false, ""},
-		{"a later file", map[string]string{"a/z.conf": other}, true, false, CodeLaterFile},
-		{"a later directory", map[string]string{"b/1.conf": other}, true, false, CodeLaterFile},
-		{"our own file", map[string]string{"a/" + dropInName: DropIn}, false, false, ""},
-		{"our own file, changed", map[string]string{"a/" + dropInName: other}, false, false, CodeOtherHelper},
-		{"our own file, overwritten", map[string]string{"a/" + dropInName: DropIn, "a/z.conf": other}, false, false, CodeLaterFile},
-	} {
-		dir := t.TempDir()
-		p := Places{
-			DropIn: filepath.Join(dir, "a", dropInName), registriesConf: filepath.Join(dir, "main"),
-			dropInDirs: []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")},
-		}
-		for name, text := range row.files {
-			write(t, filepath.Join(dir, name), text, 0o600)
-		}
-		got, err := p.WantsDropIn(row.force)
-		code := ""
-		if refused, ok := err.(*Error); ok {
-			code = refused.Code()
-		}
-		if got != row.want || code != row.code {
-			t.Errorf("%s: %v, %v", row.name, got, err)
-		}
-	}
-}
-
-func TestPlaces(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("paths are Linux's")
-	}
-	home := t.TempDir()
-	env := map[string]string{"HOME": home, "XDG_RUNTIME_DIR": "/run/user/1"}
-	getenv := func(name string) string { return env[name] }
-	p, err := FindPlaces(getenv)
-	want := []string{"/run/user/1/containers/auth.json", home + "/.config/containers/auth.json"}
-	if err != nil || p.Docker != home+"/.docker/config.json" || !slices.Equal(p.Auth, want) {
-		t.Errorf("%+v, %v", p, err)
-	}
-	for _, row := range []struct {
-		root bool
-		own  string
-		want string
-	}{
-		{true, "", "/etc/containers/registries.conf.d/"},
-		{false, "", home + "/.config/containers/registries.conf.d/"},
-		{true, "registries.conf", home + "/.config/containers/registries.conf.d/"},
-	} {
-		if row.own != "" {
-			write(t, filepath.Join(home, ".config/containers", row.own), "", 0o600)
-		}
-		if p.findRegistriesConf(getenv, home, row.root); p.DropIn != row.want+dropInName {
-			t.Errorf("%+v: %s", row, p.DropIn)
-		}
-	}
-	env["REGISTRY_AUTH_FILE"], env["DOCKER_CONFIG"] = "/a.json", "/d"
-	if p, _ := FindPlaces(getenv); p.Docker != "/d/config.json" || !slices.Equal(p.Auth, []string{"/a.json"}) {
-		t.Errorf("%+v", p)
 	}
 }
