@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/docker/docker-credential-helpers/credentials"
 	"github.com/spf13/cobra"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
@@ -65,6 +67,9 @@ func addHelp(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "say how a command is used", Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 && slices.Contains(append(protocol, credentials.ActionVersion), args[0]) {
+				return root.Help()
+			}
 			about, rest, err := root.Find(args)
 			if err != nil || about == root && len(rest) > 0 {
 				return mistype.Errorf("there is no command %q; see: %s --help", strings.Join(args, " "), program)

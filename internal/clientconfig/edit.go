@@ -183,7 +183,7 @@ func (d document) setString(o layout.Object, depth int, key string, same func(a,
 	switch other := d.name(o.Members[i]); {
 	case other == Helper:
 		return d.text, nil
-	case other != "" && !force:
+	case other != "" && other != "docker-credential-"+Helper && !force: // which is a slip of the pen
 		return nil, &Error{CodeOtherHelper, fmt.Sprintf("%s is already answered by the helper %q", subject(key), other)}
 	}
 	return layout.Splice(d.text, o.Members[i].Value, o.Members[i].End, value), nil

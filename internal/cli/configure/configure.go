@@ -96,8 +96,14 @@ func run(d desk.Desk, f flags, args []string, plan func(*job, string) error) err
 		}
 	}
 	changed, err := j.finish()
-	if changed && f.undo {
+	for _, note := range j.notes { // last, where they are read
+		fmt.Fprintln(j.Stderr, note)
+	}
+	switch {
+	case changed && f.undo:
 		j.sayWhatStays()
+	case changed:
+		j.sayHowToSignIn()
 	}
 	return err
 }
@@ -248,6 +254,14 @@ func (j *job) takeOut(client, path string) error {
 		return j.editExisting(path, clientconfig.UnsetStore)
 	}
 	return nil
+}
+
+// sayHowToSignIn warns of podman login, which stores by the first of its files, whomever
+// the others name, unless every registry has a helper.
+func (j *job) sayHowToSignIn() {
+	if !j.every && len(j.places.Auth) > 1 && slices.ContainsFunc(j.clients, func(c client) bool { return c.name == podman }) {
+		fmt.Fprintf(j.Stderr, "podman: sign in by %s login; podman login would keep a password in clear, in %s\n", desk.Program, j.places.Auth[0])
+	}
 }
 
 // sayWhatStays names what goes on after unconfigure: Podman asks whom Docker's file

@@ -48,6 +48,7 @@ type job struct {
 	clients []client
 	drafts  []*draft
 	moves   []leftover
+	notes   []string // to be said when all is done
 }
 
 func newJob(d desk.Desk, f flags, args []string) (*job, error) {
@@ -74,6 +75,8 @@ func (j *job) readHosts(args []string) (err error) {
 		switch {
 		case j.undo && slices.Contains(j.places.Named(), typed):
 			target = typed // whatever it is, it can be taken out
+		case err != nil && !j.undo:
+			return mistype.Errorf("%w; --all-registries is for all of them", err)
 		case err != nil:
 			return err
 		case strings.Contains(target, "*"):

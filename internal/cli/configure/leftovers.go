@@ -134,12 +134,12 @@ func (j *job) mayGo(l leftover) bool {
 		ask, done = "have this helper keep it, sealed", "this helper keeps it"
 	}
 	if asks := j.Terminal && !j.dryRun; !j.removeLeftovers && !asks {
-		fmt.Fprintf(j.Stderr, "%s; to %s, repeat this with --remove-leftovers\n", found, ask)
+		j.notes = append(j.notes, found+"; to "+ask+", repeat this with --remove-leftovers")
 		return false
 	}
 	kept, obstacle := j.keeps(l)
 	if obstacle != "" {
-		fmt.Fprintf(j.Stderr, "%s; it stays, because %s\n", found, obstacle)
+		j.notes = append(j.notes, found+"; it stays, because "+obstacle)
 		return false
 	}
 	if j.removeLeftovers {

@@ -128,6 +128,9 @@ func ReadServer(rooms *wiring.Rooms, clouds registry.Clouds, typed string) (targ
 	if target, host, err = ReadTarget(clouds, typed); err == nil {
 		return target, host, false, nil
 	}
+	if typed == "docker.io" || typed == "index.docker.io" {
+		typed = "https://index.docker.io/v1/" // as Docker calls it when it asks for a login
+	}
 	if login, broken := rooms.Vault.Login(typed); broken != nil || login != nil {
 		return typed, host, true, nil
 	}

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -168,8 +169,11 @@ func (e *exam) read(args []string) (err error) {
 	if e.host, err = e.clients.Clouds.ParseHost(image); err != nil && broken != nil {
 		return broken
 	}
+	if refused := new(registry.RefusedError); errors.As(err, &refused) {
+		return mistype.Errorf("%q is no Azure container registry: %w", typed, err)
+	}
 	if err != nil {
-		return mistype.Errorf("%q is not an Azure container registry such as contoso.azurecr.io (%w)", typed, err)
+		return mistype.Errorf("%q is no Azure container registry, such as contoso.azurecr.io", typed)
 	}
 	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(image), "https://"), "/")
 	path, _, _ = strings.Cut(strings.Trim(path, "/"), ":") // the tag, of which permissions know nothing

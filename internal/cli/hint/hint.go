@@ -30,7 +30,7 @@ func Advice(err error) string {
 		case missing.Registry == "":
 			return missing.Why
 		}
-		return fmt.Sprintf("%s: %s; hint: run: az login, or see: docker-credential-acr login --help; for anonymous pull there is nothing to do",
+		return fmt.Sprintf("%s: %s; hint: run: docker-credential-acr login %[1]s, or az login; for anonymous pull there is nothing to do",
 			missing.Registry, missing.Why)
 	}
 	var failed *credhelper.Error

@@ -1,6 +1,8 @@
 package hint
 
 import (
+	"cmp"
+
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
@@ -48,7 +50,7 @@ var renewals = []string{
 // others besides.
 func signingIn(how string, others map[string]string) map[string]string {
 	for _, code := range renewals {
-		others[code] = how
+		others[code] = cmp.Or(others[code], how)
 	}
 	return others
 }
@@ -86,8 +88,9 @@ var (
 	powerShellHints = signingIn(connect, map[string]string{})
 )
 
-// loginHints are for what was typed to the login command.
-var loginHints = map[string]string{
+// loginHints are for what was typed to the login command. Who has just signed in isn't
+// told to sign in.
+var loginHints = signingIn("try again; if it stays, "+policy, map[string]string{
 	"AADSTS7000215": "check the secret that you gave: it must be the secret's value, not its id",
 	"AADSTS7000222": "make a new secret with: az ad app credential reset --id CLIENT-ID --append, and log in with that",
 	"AADSTS700016":  "check --client-id and --tenant: the application must belong to the tenant",
@@ -98,7 +101,8 @@ var loginHints = map[string]string{
 	identity.CodeNoSubscription: "run: az account list --all --output table, and give one of those to --subscription",
 	identity.CodeBadVariable:    "check the file",
 	assertion.CodePassword:      "give the password on standard input, or by --secret-file",
-}
+	"AADSTS65001":               "ask the tenant's administrator to consent to the application, for user_impersonation on Azure Container Registry",
+})
 
 // hints maps a failure's code to what its user can do. Every command in it
 // exists.

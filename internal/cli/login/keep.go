@@ -33,7 +33,7 @@ func (a *attempt) keep(ctx context.Context, p proven) error {
 	case p.Kind == identity.RegistryUser:
 		fmt.Fprintf(a.Stdout, "%s: signed in as %s\n", a.target, p.Who())
 	case !token.Expires.IsZero():
-		fmt.Fprintf(a.Stdout, "%s: signed in as %s until %s, and renewed by itself\n", a.target, p.Who(), token.Expires.Local().Format("15:04"))
+		fmt.Fprintf(a.Stdout, "%s: signed in as %s; its token lives until %s, and is renewed by itself\n", a.target, p.Who(), token.Expires.Local().Format("15:04"))
 	default:
 		fmt.Fprintf(a.Stdout, "%s: signed in as %s; each registry is asked when it is needed\n", a.target, p.Who())
 	}

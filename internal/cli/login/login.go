@@ -84,6 +84,10 @@ asked.`,
 	flags.StringVar(&f.subscription, "subscription", "", "the name or id of the subscription whose account Azure CLI shall use")
 	flags.StringVar(&f.as, "login-hint", "", "the account to offer in the browser")
 	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this file")
+	_ = c.RegisterFlagCompletionFunc("client-id", cobra.FixedCompletions([]string{identity.AzureCLIWord}, cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"username", "tenant", "object-id", "resource-id", "subscription", "login-hint"} {
+		_ = c.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
 	flags.BoolVar(&f.sendChain, "send-certificate-chain", false, "send the chain, for applications that trust a subject name and issuer")
 	return c
 }

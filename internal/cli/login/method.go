@@ -60,6 +60,8 @@ func (a *attempt) method() (func(context.Context) (proven, error), error) {
 		return a.way(last).do, nil
 	case len(asked) == 0 && a.Terminal:
 		return a.ask()
+	case len(asked) == 0 && a.before != nil && a.before.Method == identity.MethodCertificate:
+		return nil, mistype.Errorf("the last sign-in was by a certificate, which must be named again: --certificate FILE")
 	case len(asked) == 0:
 		return nil, mistype.Errorf("say how to sign in, by one of %s", ways)
 	}

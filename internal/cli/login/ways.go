@@ -27,7 +27,7 @@ func (a *attempt) browser(ctx context.Context) (proven, error) {
 	request.Show = func(address string) {
 		fmt.Fprintf(a.Stderr, "waiting for you to sign in with a browser; if none opens, open this address on this machine:\n%s\n", address)
 	}
-	result, err := a.rooms.Entra.Person().Browser(ctx, request)
+	result, err := a.signIn(request, func(r signin.Request) (signin.Result, error) { return a.rooms.Entra.Person().Browser(ctx, r) })
 	return a.person(request, result, identity.MethodBrowser), err
 }
 
@@ -37,14 +37,28 @@ func (a *attempt) deviceCode(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	over := a.Waiting("asking Microsoft Entra for a code")
-	defer over()
-	result, err := a.rooms.Entra.Person().DeviceCode(ctx, request, func(d signin.DeviceCode) {
-		over()
-		fmt.Fprintf(a.Stderr, "to sign in, open %s in any browser and enter the code %s (waiting until %s)\n",
-			d.URL, d.UserCode, d.Expires.Local().Format("15:04"))
+	result, err := a.signIn(request, func(r signin.Request) (signin.Result, error) {
+		over := a.Waiting("asking Microsoft Entra for a code")
+		defer over()
+		return a.rooms.Entra.Person().DeviceCode(ctx, r, func(d signin.DeviceCode) {
+			over()
+			fmt.Fprintf(a.Stderr, "to sign in, open %s in any browser and enter the code %s (waiting until %s)\n",
+				d.URL, d.UserCode, d.Expires.Local().Format("15:04"))
+		})
 	})
 	return a.person(request, result, identity.MethodDeviceCode), err
+}
+
+// signIn does it once more where Entra asks the first time for more than it was shown,
+// as for a second factor.
+func (a *attempt) signIn(r signin.Request, once func(signin.Request) (signin.Result, error)) (signin.Result, error) {
+	result, err := once(r)
+	if asked := signin.Asked(err); asked != "" && asked != r.Claims {
+		fmt.Fprintf(a.Stderr, "%v: once more, please\n", err)
+		r.Claims = asked
+		result, err = once(r)
+	}
+	return result, err
 }
 
 // request is what a person is asked to sign in to. The challenge of the last
@@ -91,7 +105,7 @@ func (a *attempt) servicePrincipal(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	value, err := a.readSecret("the application's client secret")
+	value, err := a.readSecret("the client secret of " + l.ClientID)
 	if err != nil {
 		return proven{}, err
 	}
@@ -143,8 +157,13 @@ func (a *attempt) applicationLogin(l identity.Login) (identity.Login, error) {
 	if a.flags.clientID == identity.AzureCLIWord {
 		return l, mistype.Errorf("--client-id %s is for people: say the application's own id", identity.AzureCLIWord)
 	}
-	if !identity.IsGUID(l.ClientID) || l.Tenant == "" {
+	switch {
+	case l.ClientID == "" && l.Tenant == "":
 		return l, mistype.Errorf("say which application: --client-id and --tenant")
+	case !identity.IsGUID(l.ClientID):
+		return l, mistype.Errorf("say which application: --client-id")
+	case l.Tenant == "":
+		return l, mistype.Errorf("say which tenant the application is signed in to: --tenant")
 	}
 	return l, nil
 }

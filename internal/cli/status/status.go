@@ -73,7 +73,7 @@ func run(ctx context.Context, d desk.Desk, args []string, asJSON, check bool) er
 		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(Report{rows})
 	} else {
-		err = printTable(d.Stdout, rows, s.now)
+		err = s.print(d.Stdout, rows)
 	}
 	if err != nil || !check {
 		return err

@@ -12,16 +12,16 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 )
 
-// printTable prints a line for each row: registry, who, why, what is kept, where
-// its key lies.
-func printTable(out io.Writer, rows []Row, now time.Time) error {
+// print prints a line for each row: registry, who, why, what is kept, where its key
+// lies.
+func (s survey) print(out io.Writer, rows []Row) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintf(out, "nothing is known about any registry; see: %s login --help\n", desk.Program)
+		_, err := fmt.Fprintln(out, s.nothing())
 		return err
 	}
 	table, widths := make([][]string, len(rows)), make([]int, 5)
 	for i, r := range rows {
-		table[i] = r.cells(now)
+		table[i] = r.cells(s.now)
 		for j, cell := range table[i] {
 			if r.Error == "" || j == 0 { // a sentence would push the other rows apart
 				widths[j] = max(widths[j], utf8.RuneCountInString(cell))
@@ -38,6 +38,17 @@ func printTable(out io.Writer, rows []Row, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// nothing says who one would be, where no registry is known yet.
+func (s survey) nothing() string {
+	_, host, err := desk.ReadTarget(s.clouds, "*.azurecr.io")
+	if err == nil {
+		if id, err := s.rooms.Identities.For(host); err == nil && !id.Nobody() {
+			return fmt.Sprintf("no registry is known yet; to one of azurecr.io you would be %s (from %s)", id, id.Source)
+		}
+	}
+	return fmt.Sprintf("nothing is known about any registry; see: %s login --help", desk.Program)
 }
 
 func (r Row) cells(now time.Time) []string {

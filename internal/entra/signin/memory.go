@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,14 @@ type memory struct {
 	Cache json.RawMessage `json:"cache"`
 	// Claims is what the next sign-in must satisfy.
 	Claims string `json:"claims,omitempty"`
+}
+
+// Asked is what a refusal asks of the next sign-in, for Request; "" for nothing.
+func Asked(err error) string {
+	if refused := new(authority.Error); errors.As(err, &refused) {
+		return refused.Claims
+	}
+	return ""
 }
 
 // Claims is what the last refusal asked of the next sign-in, for Request; ""
@@ -53,10 +62,7 @@ func (m *memory) encode(before secret.String) secret.String {
 // refused keeps the challenge of a refusal. An older one stays: it is still the
 // last that was asked for.
 func (m *memory) refused(err error) {
-	var refused *authority.Error
-	if errors.As(err, &refused) && refused.Claims != "" {
-		m.Claims = refused.Claims
-	}
+	m.Claims = cmp.Or(Asked(err), m.Claims)
 }
 
 // Replace hands MSAL its cache.

@@ -41,6 +41,9 @@ func (c Chooser) fromAzureCLI(host registry.Host, e config.Entry) (id identity.I
 		}
 		return id, ""
 	}
+	if id.Source == "" && !c.HasAzureCLI() {
+		missing = identity.CodeAzureCLIMissing
+	}
 	return id, missing
 }
 

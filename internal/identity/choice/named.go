@@ -30,8 +30,12 @@ func (c Chooser) fromEntry(host registry.Host, e config.Entry) (identity.Identit
 			return c.fromSubscription(host, e)
 		}
 		id, missing := c.fromAzureCLI(host, e)
+		why := "Azure CLI is not signed in"
+		if missing == identity.CodeAzureCLIMissing {
+			why = "az is not on the PATH"
+		}
 		if missing != "" {
-			return id, &identity.Error{Why: e.Source + " says azure-cli, but " + cmp.Or(id.Source, "Azure CLI is not signed in"), Hint: missing}
+			return id, &identity.Error{Why: e.Source + " says azure-cli, but " + cmp.Or(id.Source, why), Hint: missing}
 		}
 		id.Source = e.Source
 		return id, nil

@@ -66,7 +66,7 @@ func (c Clients) Estate() finding.Finding {
 		facts = append(facts, "every registry (credential-helpers) in "+conf)
 	}
 	if len(facts) == 0 {
-		return finding.Fail(finding.CodeNotWired, "no file of Docker's or Podman's names the helper")
+		return finding.Fail(finding.CodeNotWired, "no file of Docker's or Podman's names the helper").Replace(" --client docker", "")
 	}
 	return finding.OK("%s", strings.Join(facts, "; "))
 }
@@ -117,6 +117,8 @@ func (c Clients) docker(host registry.Host) finding.Finding {
 	path := c.Places.Docker
 	r, err := read(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.Find("docker") == "" && c.hasPodman():
+		return finding.Skip("no docker on the PATH, and no %s", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return finding.Fail(finding.CodeNotWired, "%s does not exist", path)
 	case err != nil:
