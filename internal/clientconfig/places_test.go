@@ -31,8 +31,8 @@ func TestCredentialHelpers(t *testing.T) {
 		{"\n  'credential-helpers'=[\n 'x',# 'z'\n \"y\"\n]\n[[registry]]\n", []string{"x", "y"}, ""},
 		{"credential-helpers = []", nil, ""},
 		{"[[registry]]\ncredential-helpers = ['acr']", nil, ""},
-		{"credential-helpers = ['acr']\n= 5", nil, "it is not valid TOML (line 2)"},
-		{"credential-helpers = 'acr'", nil, "its credential-helpers are not a list of names"},
+		{"credential-helpers = ['acr']\n= 5", nil, "it is not valid TOML, or its credential-helpers are no list of names (line 2)"},
+		{"credential-helpers = 'acr'", nil, "it is not valid TOML, or its credential-helpers are no list of names (line 1)"},
 	} {
 		got, err := CredentialHelpers([]byte(row.text))
 		if !slices.Equal(got, row.want) || (err == nil) != (row.err == "") || err != nil && err.Error() != row.err {

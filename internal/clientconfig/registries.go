@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig/atomicfile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
@@ -35,10 +35,11 @@ func CredentialHelpers(text []byte) (names []string, err error) {
 		Helpers []string `toml:"credential-helpers"`
 	}
 	if err := toml.Unmarshal(text, &conf); err != nil {
-		if where := new(toml.ParseError); errors.As(err, where) {
-			return nil, malformed("it is not valid TOML (line %d)", where.Position.Line)
+		line := 0
+		if where := new(toml.DecodeError); errors.As(err, &where) {
+			line, _ = where.Position()
 		}
-		return nil, malformed("its credential-helpers are not a list of names")
+		return nil, malformed("it is not valid TOML, or its credential-helpers are no list of names (line %d)", line)
 	}
 	return conf.Helpers, nil
 }
