@@ -131,6 +131,9 @@ func (w World) interrupted() {
 	if w.Exit != nil {
 		time.Sleep(100 * time.Millisecond)
 		w.Restore()
+		if w.Terminal {
+			fmt.Fprintln(w.Stderr) // behind the question that nobody answers any more
+		}
 		w.Exit(interruptedStatus)
 	}
 }

@@ -49,7 +49,7 @@ type Login struct {
 // Bare is the server as Docker asks a helper for it: without scheme and path, but for
 // Docker Hub's. (docker/cli, cli/config/credentials: ConvertToHostname.)
 func (l Login) Bare() string {
-	if strings.HasPrefix(l.Server, hub) {
+	if l.IsHub() {
 		return l.Server
 	}
 	if u, err := url.Parse(l.Server); strings.Contains(l.Server, "://") && err == nil && u.Host != "" {
@@ -58,6 +58,9 @@ func (l Login) Bare() string {
 	name, _, _ := strings.Cut(l.Server, "/")
 	return name
 }
+
+// IsHub says whether it is one of Docker Hub's by the name that Docker gives it.
+func (l Login) IsHub() bool { return strings.HasPrefix(l.Server, hub) }
 
 // Scope is what Podman and its like take it for, letter by letter: a registry, or the
 // repositories below a path. (containers/image, pkg/docker/config:

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/base64"
+	"path/filepath"
 	"testing"
 
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
@@ -112,4 +114,25 @@ func TestConfigureLeftovers(t *testing.T) {
 		s.pull(c, app)
 		s.exchanges(1)
 	})
+}
+
+// What a login in Docker's file opened for Docker and for Podman it goes on opening for
+// both, whichever of them is configured for every registry first.
+func TestConfigureTakesFromNobody(t *testing.T) {
+	need(t, "docker", "skopeo")
+	s := newStage(t)
+	s.registry.SetAdmin("contoso", adminPassword)
+	login := base64.StdEncoding.EncodeToString([]byte("contoso:" + adminPassword))
+	s.write(filepath.Join(s.home, ".docker/config.json"), `{"auths": {"`+host+`": {"auth": "`+login+`"}}}`)
+	both := func() {
+		t.Helper()
+		s.pull(clientNamed("docker"), app)
+		s.pull(clientNamed("skopeo"), app)
+	}
+	both()
+	s.own("configure", "--all-registries", "--client", "docker", "--remove-leftovers")
+	both()
+	s.own("configure", "--all-registries", "--remove-leftovers")
+	both()
+	s.knows("contoso")
 }

@@ -108,7 +108,7 @@ func (j *job) findClients() error {
 		return nil
 	case "":
 	default:
-		return mistype.Errorf("--client %s is neither %s nor %s", j.client, docker, podman)
+		return mistype.Errorf("--client is neither %s nor %s", docker, podman)
 	}
 	files := map[string][]string{docker: {j.places.Docker}, podman: append(j.places.DropIns(), j.places.Auth...)}
 	for _, name := range []string{docker, podman} {
@@ -186,7 +186,7 @@ func (j *job) finish() (changes bool, err error) {
 		fmt.Fprint(j.Stdout, clientconfig.Diff(f.File, f.text))
 	}
 	switch {
-	case len(changed) == 0:
+	case len(changed)+len(j.moves) == 0:
 		fmt.Fprintln(j.Stderr, "there is nothing to change")
 	case j.dryRun:
 		fmt.Fprintln(j.Stderr, "nothing was written")

@@ -14,44 +14,47 @@ import (
 )
 
 // keeps says whether the helper keeps just this login already, or what stands in the
-// way of its leaving the file.
-func (j *job) keeps(l leftover) (kept bool, obstacle string) {
+// way of its leaving the file. An error is in the way of everything.
+func (j *job) keeps(l leftover) (kept bool, obstacle string, err error) {
 	switch scope := l.Scope(); {
-	case l.shared:
-		return false, "Podman reads it there, and asks this helper only with --client podman, too"
+	case !l.moves && l.shared:
+		return false, "Podman reads it there, and asks this helper only with --client podman, too", nil
 	case !l.moves:
-		return false, ""
-	case l.Podman && scope != l.server && strings.HasPrefix(scope, l.server+"/"):
-		return false, "Podman takes it for " + scope + " alone"
+		return false, "", nil
+	case l.client == podman && l.Podman && strings.HasPrefix(scope, l.server+"/"):
+		return false, "Podman takes it for " + scope + " alone", nil
 	case l.refused:
-		return false, "this helper keeps nothing under such a name; log in anew under another"
+		return false, "this helper keeps nothing under such a name; log in anew under another", nil
 	case l.User == "" || l.Secret.IsZero():
-		return false, "there is no name with a password that could be kept"
+		return false, "there is no name with a password that could be kept", nil
+	}
+	for _, m := range j.moves {
+		switch {
+		case m.server != l.server:
+		case m.User == l.User && m.Secret == l.Secret:
+			return true, "", nil
+		default:
+			return false, "", fmt.Errorf("%s and %s hold different logins for it: take the wrong one out, and repeat this", m.path, l.path)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), keyTimeout)
 	defer cancel()
 	user, value, found, err := j.stored(ctx, l)
 	switch {
 	case err != nil:
-		return false, err.Error()
+		return false, err.Error(), nil
 	case found && user == l.User && value == l.Secret:
-		return true, ""
+		return true, "", nil
 	case found:
-		return false, fmt.Sprintf("this helper keeps another login for it, and can't know which one is right (%s logout %s would forget that one)", desk.Program, l.server)
+		return false, fmt.Sprintf("this helper keeps another login for it, and can't know which one is right (%s logout %s would forget that one)", desk.Program, l.server), nil
 	case j.delegate(l) != nil:
-		return false, ""
+		return false, "", nil
 	}
-	return false, j.unsealable(ctx)
+	return false, j.unsealable(ctx), nil
 }
 
-// stored is what the helper answers for a leftover's server without it, or is to answer
-// from now on.
+// stored is what the helper answers for a leftover's server without it.
 func (j *job) stored(ctx context.Context, l leftover) (user string, value secret.String, found bool, err error) {
-	for _, m := range j.moves {
-		if m.server == l.server {
-			return m.User, m.Secret, true, nil
-		}
-	}
 	login, err := j.rooms.Vault.Login(l.server)
 	if login != nil && err == nil {
 		value, err = j.rooms.Vault.Secret(ctx, *login)

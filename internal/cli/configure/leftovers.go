@@ -18,7 +18,7 @@ import (
 // of no more use or in the way.
 type leftover struct {
 	clientconfig.Login
-	path string
+	path, client string
 	// server is what clients call the registry when they ask this helper.
 	server string
 	// wins says that its client takes it before it asks the helper.
@@ -31,7 +31,8 @@ type leftover struct {
 	// refused says that the helper keeps nothing under such a name; foreign that the
 	// registry is none of Azure's.
 	refused, foreign bool
-	// shared says that Podman, too, would find it there, and doesn't ask this helper.
+	// shared says that it stays for Podman, which reads Docker's file, too, and gets no
+	// answer from this helper.
 	shared bool
 }
 
@@ -48,10 +49,17 @@ func (j *job) clear(client string, files ...string) error {
 		}
 		for _, login := range r.Logins {
 			l, concerned := j.leftover(client, login, r)
-			l.path = path
+			l.path, l.client = path, client
 			l.wins = client == podman && l.IsFor(l.server) && j.isBefore(files[i:], l.server, r)
-			l.shared = client == docker && l.IsFor(l.server) && j.podmanReads(path, l.server, r)
-			if !concerned || !j.mayGo(l) {
+			l.shared = client == docker && l.Podman && j.podmanReads(l, r)
+			if !concerned {
+				continue
+			}
+			goes, err := j.mayGo(l)
+			if err != nil {
+				return err
+			}
+			if !goes || l.shared {
 				continue
 			}
 			remove := func(text []byte) ([]byte, error) { return clientconfig.RemoveLogin(text, l.Server) }
@@ -63,13 +71,13 @@ func (j *job) clear(client string, files ...string) error {
 	return nil
 }
 
-// podmanReads says whether Podman looks for logins in Docker's file and doesn't ask this
-// helper before: it knows no credsStore.
-func (j *job) podmanReads(path, server string, r clientconfig.Reading) bool {
+// podmanReads says whether Podman finds a login in Docker's file that this helper doesn't
+// answer it: it knows no credsStore, and calls Docker Hub by another name.
+func (j *job) podmanReads(l leftover, r clientconfig.Reading) bool {
 	helpers, _, err := j.places.EveryRegistry()
-	asks := r.Helpers[server] == clientconfig.Helper || err == nil && slices.Contains(helpers, clientconfig.Helper) ||
+	asks := r.Helpers[l.server] == clientconfig.Helper || err == nil && slices.Contains(helpers, clientconfig.Helper) ||
 		j.every && slices.ContainsFunc(j.clients, func(c client) bool { return c.name == podman })
-	return !asks && slices.Contains(j.places.Search, path) && slices.ContainsFunc(programs[podman], j.onPath)
+	return (!asks || l.IsHub()) && slices.Contains(j.places.Search, l.path) && slices.ContainsFunc(programs[podman], j.onPath)
 }
 
 // isBefore says whether Podman looks for logins in the first of these files before it
@@ -118,6 +126,8 @@ func (j *job) configures(host registry.Host) bool {
 func (j *job) needed(l leftover, host registry.Host) (moves bool, instead string) {
 	id, err := j.rooms.Identities.For(host)
 	switch {
+	case l.Token && err == nil && id.Nobody():
+		return false, "nobody"
 	case l.Token:
 		return false, ""
 	case err != nil, id.Nobody(), id.Presumed, id.AsStored():
@@ -128,29 +138,35 @@ func (j *job) needed(l leftover, host registry.Host) (moves bool, instead string
 
 // mayGo says what was found. Without --remove-leftovers only a person can allow its
 // removal.
-func (j *job) mayGo(l leftover) bool {
+func (j *job) mayGo(l leftover) (goes bool, err error) {
 	found, ask, done := l.String(), "remove it", "it goes"
-	if l.moves {
+	switch {
+	case l.moves && l.shared:
+		ask, done = "have this helper keep it, too", "this helper keeps it, too; it stays for Podman"
+	case l.moves:
 		ask, done = "have this helper keep it, sealed", "this helper keeps it"
 	}
 	if asks := j.Terminal && !j.dryRun; !j.removeLeftovers && !asks {
 		j.notes = append(j.notes, found+"; to "+ask+", repeat this with --remove-leftovers")
-		return false
+		return false, nil
 	}
-	kept, obstacle := j.keeps(l)
+	kept, obstacle, err := j.keeps(l)
+	if err != nil {
+		return false, desk.About(l.server, err)
+	}
 	if obstacle != "" {
 		j.notes = append(j.notes, found+"; it stays, because "+obstacle)
-		return false
+		return false, nil
 	}
 	if j.removeLeftovers {
 		fmt.Fprintf(j.Stderr, "%s: %s\n", found, done)
 	} else if fmt.Fprintf(j.Stderr, "%s; %s? [y/N] ", found, ask); !j.yes() {
-		return false
+		return false, nil
 	}
 	if l.moves && !kept {
 		j.moves = append(j.moves, l)
 	}
-	return true
+	return true, nil
 }
 
 // String says what a leftover is, without its secret.

@@ -121,6 +121,9 @@ func ReadTarget(clouds registry.Clouds, typed string) (target string, host regis
 	return pattern, host, nil
 }
 
+// hubs are what people call Docker Hub, by what Docker calls it when it asks for a login.
+var hubs = map[string]string{"docker.io": "https://index.docker.io/v1/", "index.docker.io": "https://index.docker.io/v1/"}
+
 // ReadServer reads a registry or pattern, or the name of another registry, which stands
 // as its client spells it: one that a login is stored for, or any if a delegate may have
 // something for it.
@@ -128,11 +131,10 @@ func ReadServer(rooms *wiring.Rooms, clouds registry.Clouds, typed string) (targ
 	if target, host, err = ReadTarget(clouds, typed); err == nil {
 		return target, host, false, nil
 	}
-	if typed == "docker.io" || typed == "index.docker.io" {
-		typed = "https://index.docker.io/v1/" // as Docker calls it when it asks for a login
-	}
-	if login, broken := rooms.Vault.Login(typed); broken != nil || login != nil {
-		return typed, host, true, nil
+	for _, name := range []string{typed, hubs[typed]} {
+		if login, broken := rooms.Vault.Login(name); name != "" && (broken != nil || login != nil) {
+			return name, host, true, nil
+		}
 	}
 	_, why := clouds.ParseHost(typed)
 	if d, _ := rooms.Delegate(); d != nil && errors.Is(why, registry.ErrForeign) {

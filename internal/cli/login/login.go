@@ -198,13 +198,13 @@ func newAttempt(d desk.Desk, target string, f loginFlags) (*attempt, error) {
 func (a *attempt) checkFlags() error {
 	f := a.flags
 	if f.clientID != "" && !identity.IsGUID(f.clientID) && f.clientID != identity.AzureCLIWord {
-		return mistype.Errorf("--client-id %s is neither a GUID nor %s", f.clientID, identity.AzureCLIWord)
+		return mistype.Errorf("--client-id is neither a GUID nor %s", identity.AzureCLIWord)
 	}
 	if slices.Contains(f.typed, "anonymous") && a.target == everyRegistry && !f.named {
 		return mistype.Errorf("say which registry, or pattern, is to be left alone")
 	}
 	if f.tenant != "" && !identity.IsTenant(f.tenant) {
-		return mistype.Errorf("--tenant %s is neither a GUID nor a domain", f.tenant)
+		return mistype.Errorf("--tenant is neither a GUID nor a domain")
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ to a terminal without --force. JSON has the fields of "az acr login
 		Args: desk.Exactly(1, "a REGISTRY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
-				return mistype.Errorf("--output %s is neither text nor json", output)
+				return mistype.Errorf("--output is neither text nor json")
 			}
 			if d.ToTerminal && !force {
 				return desk.About(args[0], errors.New("a token is not printed to a terminal: pipe it to where it is needed, or say --force"))
