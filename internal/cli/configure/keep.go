@@ -16,17 +16,8 @@ import (
 // keeps says whether the helper keeps just this login already, or what stands in the
 // way of its leaving the file. An error is in the way of everything.
 func (j *job) keeps(l leftover) (kept bool, obstacle string, err error) {
-	switch scope := l.Scope(); {
-	case !l.moves && l.shared:
-		return false, "Podman reads it there, and asks this helper only with --client podman, too", nil
-	case !l.moves:
-		return false, "", nil
-	case l.client == podman && l.Podman && strings.HasPrefix(scope, l.server+"/"):
-		return false, "Podman takes it for " + scope + " alone", nil
-	case l.refused:
-		return false, "this helper keeps nothing under such a name; log in anew under another", nil
-	case l.User == "" || l.Secret.IsZero():
-		return false, "there is no name with a password that could be kept", nil
+	if obstacle := l.obstacle(); obstacle != "" || !l.moves {
+		return false, obstacle, nil
 	}
 	for _, m := range j.moves {
 		switch {
@@ -51,6 +42,23 @@ func (j *job) keeps(l leftover) (kept bool, obstacle string, err error) {
 		return false, "", nil
 	}
 	return false, j.unsealable(ctx), nil
+}
+
+// obstacle is what stands in the way whatever the helper keeps; "" for nothing.
+func (l leftover) obstacle() string {
+	switch scope := l.Scope(); {
+	case !l.moves && l.shared:
+		return "Podman reads it there, and asks this helper only with --client podman, too"
+	case !l.moves:
+		return ""
+	case l.client == podman && l.Podman && strings.HasPrefix(scope, l.server+"/"):
+		return "Podman takes it for " + scope + " alone"
+	case l.refused:
+		return "this helper keeps nothing under such a name; log in anew under another"
+	case l.User == "" || l.Secret.IsZero():
+		return "there is no name with a password that could be kept"
+	}
+	return ""
 }
 
 // stored is what the helper answers for a leftover's server without it.
