@@ -137,7 +137,7 @@ func (a *attempt) certificate(ctx context.Context) (proven, error) {
 		opened, err = assertion.LoadCertificate(file)
 	}
 	if err != nil {
-		return proven{}, err
+		return proven{}, fmt.Errorf("%s: %w", a.flags.certificate, err)
 	}
 	pem, err := opened.PEM()
 	if err != nil {

@@ -79,7 +79,7 @@ func (e Environment) certificate(content []byte, password, source string) identi
 // read reads a file that a variable or a config file names.
 func read(what, path, source string) ([]byte, error) {
 	if !filepath.IsAbs(path) {
-		return nil, &identity.Error{Why: fmt.Sprintf("%s: the path %s is not absolute", source, identity.Printable(path)), Hint: identity.CodeBadVariable}
+		return nil, &identity.Error{Why: fmt.Sprintf("%s names %s, which is not an absolute path", source, identity.Printable(path)), Hint: identity.CodeBadVariable}
 	}
 	content, err := owner.ReadRegular(path)
 	if err != nil {
@@ -97,7 +97,7 @@ func (e Environment) File(kind identity.Kind, path, source string) (identity.Ide
 	}
 	speaksOf, err := subject(strings.TrimSpace(string(content)))
 	if err != nil {
-		return identity.Identity{}, &identity.Error{Why: fmt.Sprintf("%s: %s holds %v", source, identity.Printable(path), err), Hint: identity.CodeBadVariable}
+		return identity.Identity{}, &identity.Error{Why: fmt.Sprintf("%s names %s, which holds %v", source, identity.Printable(path), err), Hint: identity.CodeBadVariable}
 	}
 	f := identity.Federation{File: path}
 	if kind == identity.WorkloadIdentity {
