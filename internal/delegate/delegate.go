@@ -190,11 +190,11 @@ func (h *Helper) isSelf(path string) bool {
 // JSON object may be an answer, with a secret in it.
 func sentence(said string, handed secret.String) string {
 	const most = 200
-	if secret := handed.Reveal(); secret != "" && len(secret) < 4 {
-		return "" // what is left out would tell it
-	}
-	if !handed.IsZero() {
+	switch n := len(handed.Reveal()); {
+	case n >= 4:
 		said = strings.ReplaceAll(said, handed.Reveal(), handed.String())
+	case n > 0:
+		return "" // what is left out of a text would tell so short a one
 	}
 	if strings.Contains(said, "{") {
 		return ""

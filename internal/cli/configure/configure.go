@@ -100,9 +100,10 @@ func run(d desk.Desk, f flags, args []string, plan func(*job, string) error) err
 		fmt.Fprintln(j.Stderr, note)
 	}
 	switch {
-	case changed && f.undo:
+	case err != nil, !changed:
+	case f.undo:
 		j.sayWhatStays()
-	case changed:
+	default:
 		j.sayHowToSignIn()
 	}
 	return err
@@ -170,13 +171,11 @@ func (j *job) namesHelper(path string) bool {
 	if err != nil {
 		return true // let the edit say why
 	}
-	for _, host := range j.hosts {
-		r, err := clientconfig.Read(draft.text)
-		if _, named := r.Helpers[host]; err != nil || named {
-			return true
-		}
-	}
-	return false
+	r, err := clientconfig.Read(draft.text)
+	return err != nil || slices.ContainsFunc(j.hosts, func(host string) bool {
+		_, named := r.Helpers[host]
+		return named
+	})
 }
 
 func (j *job) dropIn() error {
@@ -259,7 +258,7 @@ func (j *job) takeOut(client, path string) error {
 // sayHowToSignIn warns of podman login, which stores by the first of its files, whomever
 // the others name, unless every registry has a helper.
 func (j *job) sayHowToSignIn() {
-	if !j.every && len(j.places.Auth) > 1 && slices.ContainsFunc(j.clients, func(c client) bool { return c.name == podman }) {
+	if !j.every && len(j.places.Auth) > 1 && j.concerns(podman) {
 		fmt.Fprintf(j.Stderr, "podman: sign in by %s login; podman login would keep a password in clear, in %s\n", desk.Program, j.places.Auth[0])
 	}
 }
@@ -267,10 +266,13 @@ func (j *job) sayHowToSignIn() {
 // sayWhatStays names what goes on after unconfigure: Podman asks whom Docker's file
 // names, and the helper keeps what it was given to keep.
 func (j *job) sayWhatStays() {
-	withoutDocker := !slices.ContainsFunc(j.clients, func(c client) bool { return c.name == docker })
-	if f, err := j.draft(j.places.Docker); err == nil && withoutDocker && slices.Contains(j.places.Search, j.places.Docker) {
+	if f, err := j.draft(j.places.Docker); err == nil && !j.concerns(docker) && slices.Contains(j.places.Search, j.places.Docker) {
 		r, _ := clientconfig.Read(f.text)
-		if names := r.Named(); len(names) > 0 {
+		names := r.Named()
+		for i, name := range names {
+			names[i] = clientconfig.Shown(name)
+		}
+		if len(names) > 0 {
 			fmt.Fprintf(j.Stderr, "podman: goes on asking this helper about %s, as %s says\n", strings.Join(names, ", "), j.places.Docker)
 		}
 	}

@@ -122,6 +122,11 @@ func (j *job) findClients() error {
 	return nil
 }
 
+// concerns says whether the run is about a client.
+func (j *job) concerns(name string) bool {
+	return slices.ContainsFunc(j.clients, func(c client) bool { return c.name == name })
+}
+
 // here is why a client is taken to be here; "" if it isn't.
 func (j *job) here(programs, files []string) string {
 	for _, name := range programs {

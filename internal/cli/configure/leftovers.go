@@ -76,7 +76,7 @@ func (j *job) clear(client string, files ...string) error {
 func (j *job) podmanReads(l leftover, r clientconfig.Reading) bool {
 	helpers, _, err := j.places.EveryRegistry()
 	asks := r.Helpers[l.server] == clientconfig.Helper || err == nil && slices.Contains(helpers, clientconfig.Helper) ||
-		j.every && slices.ContainsFunc(j.clients, func(c client) bool { return c.name == podman })
+		j.every && j.concerns(podman)
 	return (!asks || l.IsHub()) && slices.Contains(j.places.Search, l.path) && slices.ContainsFunc(programs[podman], j.onPath)
 }
 

@@ -68,10 +68,13 @@ func (s survey) usable(ctx context.Context, host registry.Host, id identity.Iden
 		}
 	}
 	_, err := v.Get(ctx, host, id, nil)
-	if _, _, failed := v.Peek(host, id); err != nil && failed != nil {
+	if err == nil {
+		return nil
+	}
+	if _, _, failed := v.Peek(host, id); failed != nil {
 		return failed // which clients are told, too, as long as it is shared
 	}
-	if err != nil && id.Login != nil {
+	if id.Login != nil {
 		_, err = v.Secret(ctx, *id.Login)
 		return err
 	}
