@@ -1,14 +1,17 @@
 BIN     := bin/docker-credential-acr
 MAIN    := ./credential-helper/docker-credential-acr
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS := -s -w -X github.com/docker/docker-credential-helpers/credentials.Version=$(VERSION)
+# A release sets VERSION. In a checkout the go command finds the version, in a source archive .version has it.
+VERSION ?= $(firstword $(shell grep -v Format: .version))
+LDFLAGS := -s -w $(VERSION:%=-X github.com/docker-credential-acr/docker-credential-acr/internal/cli.version=%)
+# The program needs no C library; -buildvcs may be off in GOFLAGS.
+GOBUILD := -trimpath -buildvcs=true -ldflags '$(LDFLAGS)'
 
-.PHONY: build install demo test check cross race fuzz bench man
+.PHONY: build install demo test test-short check cross race fuzz bench man figures
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) $(MAIN)
+	CGO_ENABLED=0 go build $(GOBUILD) -o $(BIN) $(MAIN)
 
 install:
-	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' $(MAIN)
+	CGO_ENABLED=0 go install $(GOBUILD) $(MAIN)
 
 test: export NOT_TESTED = $(CURDIR)/bin/not-tested
 test: check cross
@@ -16,6 +19,10 @@ test: check cross
 	go test -count=1 ./...
 	cd test/e2e && go vet ./... && go test -count=1 ./...
 	@if [ -e $(NOT_TESTED) ]; then echo "not tested, for want of:"; sort -u $(NOT_TESTED); fi
+
+# Without what takes long: sleeps, many processes, other programs.
+test-short:
+	go test -short ./...
 
 check:
 	go vet ./...
@@ -30,8 +37,8 @@ race:
 	go test -race ./...
 
 fuzz:
-	for target in ParseHost:registry Parse:vault/sealed Edit:clientconfig ChassisTag:firmware; do \
+	for target in ParseHost:registry Parse:vault/keyspace SetHelper:dockerconfig/edit ChassisTag:azurevm; do \
 		go test -fuzz Fuzz$${target%:*} -fuzztime 30s ./internal/$${target#*:} || exit 1; done
 
-demo bench man:
+demo bench man figures:
 	go run ./test/$@

@@ -2,6 +2,8 @@ module github.com/docker-credential-acr/docker-credential-acr
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/AzureAD/microsoft-authentication-library-for-go v1.10.1
 	github.com/docker/docker-credential-helpers v0.9.12

@@ -3,168 +3,142 @@ package credhelper
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/machine"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
 // NullGUID is the user name that goes with an ACR token.
-const NullGUID = "00000000-0000-0000-0000-000000000000"
+const NullGUID = registry.NullGUID
 
-// identityTokenUser is the user name by which Docker marks a secret as a token.
-const identityTokenUser = "<token>"
-
-// getTimeout keeps the promise that a Get ends within 30 seconds, with some
-// time left for what can't be interrupted.
-const getTimeout = 28 * time.Second
-
-// Helper answers for Azure container registries. It is safe for many goroutines.
+// A Helper returns credentials for Azure container registries. It is safe for many
+// goroutines.
 type Helper struct {
-	world wiring.World
-	rooms func() (*rooms, error)
+	env  app.Env
+	open func() (*app.App, error)
 }
-
-// rooms are the parts that a Get leads through.
-type rooms struct{ *wiring.Rooms }
 
 var _ credentials.Helper = (*Helper)(nil)
 
-// Get answers with a user name and secret for a server; see GetContext.
-func (h *Helper) Get(server string) (user, pass string, err error) {
-	return h.GetContext(context.Background(), server)
+// Get returns the user name and secret for a server; see GetContext.
+func (h *Helper) Get(server string) (user, secret string, err error) {
+	return h.get(context.Background(), server, false)
 }
 
-// GetContext answers with a user name and secret for a server, in any spelling
-// that clients send. The error is a NotFoundError where the client should go on
-// anonymously, and an Error where something is wrong. It ends within 30 seconds
-// even if ctx has no deadline.
-func (h *Helper) GetContext(ctx context.Context, server string) (user, pass string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, getTimeout)
-	defer cancel()
-	r, err := h.rooms()
+// GetContext returns the user name and secret for a server, in any spelling that clients
+// send. The error is a *NotFoundError where the client should go on anonymously, and an
+// *Error where something is wrong. It ends within 30 seconds even if ctx has no deadline.
+func (h *Helper) GetContext(ctx context.Context, server string) (user, secret string, err error) {
+	return h.get(ctx, server, false)
+}
+
+// GetFreshContext is like GetContext but ignores the cached token and any recently cached
+// failure, and signs in again; use it after a role assignment changed. The new token
+// replaces the cached one. Credentials that can't be renewed (admin user,
+// repository-scoped token, an ACR token stored through Add) are returned unchanged.
+func (h *Helper) GetFreshContext(ctx context.Context, server string) (user, secret string, err error) {
+	return h.get(ctx, server, true)
+}
+
+func (h *Helper) get(ctx context.Context, server string, refresh bool) (user, secret string, err error) {
+	a, err := h.open()
 	if err != nil {
-		return h.refuse(server, err)
+		return "", "", public(app.Misconfigured(server, err))
 	}
-	host, err := r.parseHost(server)
+	c, err := a.Get(ctx, server, refresh)
+	return c.User, c.Secret.Reveal(), public(err)
+}
+
+// Add stores what docker login sends; the user name tells what it is:
+//
+//   - The null GUID or <token>, with an ACR token: docker login stores what Get returned,
+//     or az acr login its own token. It is ignored where an identity is selected for the
+//     registry, which obtains its own tokens, and otherwise kept until it ends.
+//   - A GUID, with a client secret: a service principal, which is exchanged from now on.
+//     Its tenant comes from the config file, from AZURE_TENANT_ID or from an ACR token
+//     seen for the registry; until one is known, Get returns the secret as it was stored,
+//     which registries accept too.
+//   - Anything else: the registry's admin user or a repository-scoped token.
+//
+// Logins for other registries are stored verbatim, or handed to the delegate.
+func (h *Helper) Add(c *credentials.Credentials) error {
+	a, err := h.open()
 	if err != nil {
-		return r.getForeign(ctx, server, err)
+		return &Error{Registry: c.ServerURL, Err: err}
 	}
-	return settle(func() (string, string, error) { return h.get(ctx, r, host) })
+	return public(a.Store(context.Background(), c.ServerURL, c.Username, secret.New(c.Secret)))
 }
 
-// GetFreshContext is GetContext, but that it earns a new token although one is kept
-// that would do, and although it failed a moment ago: somebody may just have been
-// granted a role. The new token is kept. What doesn't renew (a registry's own user, a
-// token that came in through Add) is answered as ever.
-func (h *Helper) GetFreshContext(ctx context.Context, server string) (user, pass string, err error) {
-	return h.GetContext(vault.Anew(ctx), server)
-}
-
-// refuse answers where one of our own variables is wrong. Other registries don't
-// care.
-func (h *Helper) refuse(server string, broken error) (user, pass string, err error) {
-	host, err := registry.ParseHost(server)
+// Delete deletes what was stored and cached for a server. A server that doesn't exist, or
+// can't, is no error.
+func (h *Helper) Delete(server string) error {
+	a, err := h.open()
 	if err != nil {
-		return "", "", &NotFoundError{Why: broken.Error()}
+		return err
 	}
-	return "", "", &Error{Registry: host.String(), Err: broken}
+	return public(a.Erase(context.Background(), server))
 }
 
-// settle asks again while the login that was chosen is being stored anew or
-// erased.
-func settle(get func() (user, pass string, err error)) (user, pass string, err error) {
-	const tries = 10 // each waits for nothing; somebody must be storing in a loop
-	for range tries {
-		if user, pass, err = get(); !errors.Is(err, vault.ErrChanged) {
-			break
-		}
-	}
+// List returns the registries that Get may return a credential for (stored logins, valid
+// tokens, hosts of the config file), with their user names. It needs neither network nor
+// keyring, unless the delegate does, whose servers are added.
+func (h *Helper) List() (map[string]string, error) {
+	a, err := h.open()
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	return user, pass, nil
+	return a.List(context.Background())
 }
 
-// get chooses an identity and answers for it.
-func (h *Helper) get(ctx context.Context, r *rooms, host registry.Host) (user, pass string, err error) {
-	id, err := r.Identities.For(host)
-	if err != nil {
-		return "", "", &Error{Registry: host.String(), Source: id.Source, Err: err}
-	}
-	h.world.Log.Debug("identity chosen", "registry", host, "identity", id, "source", id.Source)
-	user, pass, err = r.answer(ctx, host, id)
-	if err != nil && !credentials.IsErrCredentialsNotFound(err) {
-		err = &Error{Registry: host.String(), Identity: id.String(), Source: id.Source, Err: err}
-	}
-	return user, pass, err
+// An Error is a failure that a user can do something about: it names the registry and the
+// identity.
+type Error struct {
+	// Registry is the login server.
+	Registry string
+	// Identity names the selected identity; "" if none was selected.
+	Identity string
+	// Source says where the choice came from. Where no identity could be selected, it is
+	// the login or config entry that is wrong, or "".
+	Source string
+	// Err is what went wrong.
+	Err error
 }
 
-// answer finds what the identity gets to see as user name and secret.
-func (r *rooms) answer(ctx context.Context, host registry.Host, id identity.Identity) (user, pass string, err error) {
-	if id.Kind == identity.Anonymous || id.Presumed { // whoever stored a token meant it
-		if user, pass, err = r.storedToken(ctx, host, ""); err == nil {
-			return user, pass, nil
-		}
-	}
-	switch {
-	case id.Kind == identity.Anonymous:
-		return "", "", &NotFoundError{Registry: host.String()}
-	case id.Kind == identity.None:
-		return r.storedToken(ctx, host, id.Source)
-	case id.AsStored():
-		s, err := r.Vault.Secret(ctx, *id.Login)
-		return id.Login.UserName(), s.Reveal(), err
-	}
-	token, err := r.Vault.Get(ctx, host, id, func(ctx context.Context) (secret.Token, error) {
-		return r.fetch(ctx, host, id)
-	})
-	if id.Presumed && machine.Nobody(err) {
-		return r.storedToken(ctx, host, "this machine has no managed identity of its own, or several")
-	}
-	return NullGUID, token.Value.Reveal(), err
+func (e *Error) Error() string { return e.Registry + ": " + e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *Error) Unwrap() error { return e.Err }
+
+// A NotFoundError says that there is no credential for a server, so that the client goes
+// on to its next source of credentials, or anonymously. Clients recognize it by its exact
+// text; so does credentials.IsErrCredentialsNotFound.
+type NotFoundError struct {
+	// Registry is set for an Azure container registry.
+	Registry string
+	// Why is worth telling the user; "" where nothing is wrong.
+	Why string
 }
 
-// fetch signs in and exchanges: the slow path, which the vault runs once for
-// however many processes wait.
-func (r *rooms) fetch(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
-	access, err := r.SignIn(ctx, host, id)
-	if closed := new(vault.LoginError); errors.As(err, &closed) {
-		return secret.Token{}, err
-	}
-	if err != nil {
-		return secret.Token{}, fmt.Errorf("signing in as %s: %w", id, err)
-	}
-	token, err := r.Exchange.RefreshToken(ctx, host, access)
-	if err != nil {
-		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
-	}
-	if now, err := r.Identities.For(host); err != nil || !now.Same(id) || id.Uncached {
-		// Somebody logged out, or in to Azure CLI as another user, meanwhile: the
-		// token may not be the identity's under whose name it would be kept.
-		token.Expires = time.Time{}
-	}
-	return token, nil
-}
+func (e *NotFoundError) Error() string { return e.Unwrap().Error() }
 
-// storedToken answers with an ACR token that came in through Add. The reason is
-// why nobody was chosen, if there is one.
-func (r *rooms) storedToken(ctx context.Context, host registry.Host, reason string) (user, pass string, err error) {
-	token, err := r.Vault.Get(ctx, host, vault.StoredToken, nil)
-	switch {
-	case errors.Is(err, vault.ErrSealed):
-		return "", "", &NotFoundError{Registry: host.String(), Why: "a token was stored for this registry, but its keyring can't be opened now"}
-	case err != nil && reason != "":
-		return "", "", &NotFoundError{Registry: host.String(), Why: "nobody is signed in for this registry (" + reason + ")"}
-	case err != nil:
-		return "", "", &NotFoundError{Registry: host.String(), Why: "nobody is signed in for this registry"}
+// Unwrap returns the error of docker-credential-helpers.
+func (e *NotFoundError) Unwrap() error { return credentials.NewErrCredentialsNotFound() }
+
+// public returns an error of this package for one of the program's.
+func public(err error) error {
+	if missing, ok := errors.AsType[*app.NotFoundError](err); ok {
+		return &NotFoundError{Registry: missing.Registry, Why: missing.Reason}
 	}
-	return NullGUID, token.Value.Reveal(), nil
+	failed, ok := errors.AsType[*app.Error](err)
+	if !ok {
+		return err
+	}
+	e := &Error{Registry: failed.Registry, Source: failed.Identity.Source.String(), Err: failed.Err}
+	if !failed.Identity.IsAnonymous() {
+		e.Identity = failed.Identity.String()
+	}
+	return e
 }

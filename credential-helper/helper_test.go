@@ -17,8 +17,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// newHelper is a helper in a world of its own: a cloud, a scratch home, a
-// service principal in the environment.
+// newHelper returns a helper with its own fake Azure, an empty home and a service principal in the environment.
 func newHelper(t *testing.T, options ...credhelper.Option) (*credhelper.Helper, *azuretest.Cloud) {
 	t.Helper()
 	cloud := azuretest.Start(t)
@@ -35,7 +34,7 @@ func newHelper(t *testing.T, options ...credhelper.Option) (*credhelper.Helper, 
 	return credhelper.New(options...), cloud
 }
 
-func TestManyGoroutinesShareAHelper(t *testing.T) {
+func TestHelper_Get_in_many_goroutines(t *testing.T) {
 	h, cloud := newHelper(t)
 	var all sync.WaitGroup
 	for i := range 100 {
@@ -59,8 +58,8 @@ func TestManyGoroutinesShareAHelper(t *testing.T) {
 	}
 }
 
-// TestNewTouchesNothing is why importers may call New in a package variable.
-func TestNewTouchesNothing(t *testing.T) {
+// TestNew_touches_nothing is why importers may call New in a package variable.
+func TestNew_touches_nothing(t *testing.T) {
 	touched := func() time.Time { t.Error("the clock was read"); return time.Time{} }
 	var log bytes.Buffer
 	credhelper.New(
@@ -75,7 +74,7 @@ func TestNewTouchesNothing(t *testing.T) {
 	var _ credentials.Helper = credhelper.NewACRCredentialsHelper()
 }
 
-func TestErrorsSayRegistryAndIdentity(t *testing.T) {
+func TestHelper_Get_errors(t *testing.T) {
 	h, cloud := newHelper(t)
 	cloud.Fault("contoso1.azurecr.io", "*", azuretest.Fault{Status: http.StatusUnauthorized, Body: "{}"})
 	_, _, err := h.Get("contoso1.azurecr.io")
@@ -90,15 +89,14 @@ func TestErrorsSayRegistryAndIdentity(t *testing.T) {
 	}
 }
 
-// TestGetsBesideStores has logins come and go while they are asked for: every
-// answer is one whole login, and none is an error.
-func TestGetsBesideStores(t *testing.T) {
+// TestHelper_Get_while_logins_are_stored proves that every answer is one whole login, and none is an error.
+func TestHelper_Get_while_logins_are_stored(t *testing.T) {
 	h, _ := newHelper(t)
 	var all sync.WaitGroup
 	done := make(chan struct{})
 	all.Go(func() {
 		defer close(done)
-		for i := range 300 {
+		for i := range 30 {
 			user := fmt.Sprintf("user%d", i)
 			for _, server := range []string{"contoso1.azurecr.io", "ghcr.io"} {
 				if err := h.Add(&credentials.Credentials{ServerURL: server, Username: user, Secret: "of " + user}); err != nil {
@@ -125,7 +123,7 @@ func TestGetsBesideStores(t *testing.T) {
 	all.Wait()
 }
 
-func TestAGetEndsWithItsContext(t *testing.T) {
+func TestHelper_GetContext_ends_with_its_context(t *testing.T) {
 	h, cloud := newHelper(t)
 	cloud.Fault("", "*", azuretest.Fault{Hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

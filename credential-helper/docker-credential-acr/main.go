@@ -2,24 +2,19 @@
 package main
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/azurevm"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/firmware"
 )
 
 func main() {
-	ctx, stop := cli.Interruptible(context.Background())
-	defer stop()
-	terminal, password, restore := cli.Terminal(os.Stdin)
-	toTerminal, _, _ := cli.Terminal(os.Stdout)
-	os.Exit(cli.Run(ctx, cli.World{
-		Stdin: os.Stdin, Terminal: terminal, Password: password, Restore: restore, Stdout: os.Stdout, Stderr: os.Stderr, ToTerminal: toTerminal,
-		Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: firmware.AzureVM, Now: time.Now, Exit: os.Exit,
-		Resolve: net.DefaultResolver.LookupHost, Executable: os.Executable,
-	}, os.Args[1:]))
+	os.Exit(cli.Main(app.Env{
+		Stderr: os.Stderr, Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: azurevm.Detect,
+		LookupHost: net.DefaultResolver.LookupHost, Executable: os.Executable, Now: time.Now, Exit: os.Exit,
+	}, os.Stdin, os.Stdout, os.Args[1:]))
 }

@@ -1,193 +1,182 @@
-// Package cli is what Docker runs and people type.
+// Package cli is the program: what clients run, and the commands that users type.
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 	"golang.org/x/term"
 
-	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-const program = desk.Program
+// Names that the program prints about itself.
+const (
+	program = cmdutil.Program
+	module  = "github.com/docker-credential-acr/docker-credential-acr"
+)
 
-// A World is everything that the program touches outside itself.
-type World struct {
-	// Stdin is the client's request; Terminal says that a person types it.
-	Stdin    io.Reader
-	Terminal bool
-	// Password reads a line from the terminal without showing it; Restore has the
-	// terminal show again what is typed, should Password be cut short. Restore goes
-	// with Exit.
-	Password func() ([]byte, error)
-	Restore  func()
-	// Stdout is read by the client, Stderr by people.
-	Stdout, Stderr io.Writer
-	// ToTerminal says that a person sees Stdout.
-	ToTerminal bool
-	// Environ holds the variables, as os.Environ does.
-	Environ []string
-	// Transport carries requests to Microsoft Entra and to registries.
-	Transport http.RoundTripper
-	// OnAzureVM says whether this machine is one of Azure's; nil means that it isn't.
-	OnAzureVM func() bool
-	// Resolve asks DNS for the addresses of a host; nil where there is none to ask.
-	Resolve func(ctx context.Context, host string) ([]string, error)
-	// Executable is the path of this program; nil for not known.
-	Executable func() (string, error)
-	// Now is the clock.
-	Now func() time.Time
-	// Exit ends the program; nil where Run's caller sees to it.
-	Exit func(status int)
-}
+// Exit statuses, beside 0.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 and the number of SIGINT, as shells do
+)
 
-// Run does what the arguments say and returns the exit status: 0, 1 for a failure,
-// or 2 for what can't be meant as it was typed. (What clients run keeps to the
-// contract of docker-credential-helpers, credentials.Serve, down to usage on
-// standard output.)
-func Run(ctx context.Context, w World, args []string) int {
-	defer context.AfterFunc(ctx, w.interrupted)()
-	if len(args) == 0 {
-		fmt.Fprint(w.Stdout, usage)
-		return 1
-	}
-	action := args[0]
-	switch {
-	case slices.Contains(protocol, action) && len(args) == 1:
-		return w.serve(ctx, action)
-	case action == "--help", action == "-h":
-		fmt.Fprint(w.Stdout, usage)
-		return 0
-	case action == "--version", action == "-v", action == credentials.ActionVersion && len(args) == 1:
-		fmt.Fprintf(w.Stdout, "%s (%s) %s\n", program, "github.com/docker-credential-acr/docker-credential-acr", version())
-		return 0
-	}
-	return w.command(ctx, args)
-}
-
-// protocol lists what clients run, which must start fast.
+// protocol lists what clients run. That must start fast, because a build asks several
+// times; so no tree of commands is made for it.
 var protocol = []string{credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList}
 
-// serve answers a client.
-func (w World) serve(ctx context.Context, action string) int {
-	in, err := w.request(action)
-	if err != nil {
-		return w.fail(err)
-	}
-	var out bytes.Buffer
-	err = credentials.HandleCommand(w.helper(ctx), action, in, &out)
-	switch {
-	case ctx.Err() != nil:
-		return interruptedStatus // whoever interrupted it knows why
-	case err != nil:
-		return w.fail(err)
-	}
-	if _, err := w.Stdout.Write(out.Bytes()); err != nil {
-		return w.fail(fmt.Errorf("writing the answer: %w", err))
-	}
-	return 0
-}
-
-// Interruptible returns a context that ends with a signal which asks the program
-// to end. What its parent has it ignore (nohup does SIGHUP) stays ignored.
-func Interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+// Main is Run for a process, with its terminal, until a signal asks it to end. What its
+// parent has it ignore (nohup does SIGHUP) stays ignored. The state that RestoreTerminal
+// restores is that of the start: when it is called, the terminal may already hide what is
+// typed. Env's Stdout is used if it is set.
+func Main(env app.Env, stdin, stdout *os.File, args []string) int {
 	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
-	return signal.NotifyContext(ctx, append(wanted, syscall.SIGTERM)...)
-}
-
-// Terminal says whether a person types what f reads, how to read a line from there
-// that isn't shown, and how to leave the terminal as it is now.
-func Terminal(f *os.File) (terminal bool, password func() ([]byte, error), restore func()) {
-	fd := int(f.Fd())
-	restore = func() {}
-	if before, err := term.GetState(fd); err == nil {
-		restore = func() { _ = term.Restore(fd, before) }
+	ctx, stop := signal.NotifyContext(context.Background(), append(wanted, syscall.SIGTERM)...)
+	defer stop()
+	in := int(stdin.Fd())
+	env.Stdin, env.StdinIsTerminal, env.StdoutIsTerminal = stdin, term.IsTerminal(in), term.IsTerminal(int(stdout.Fd()))
+	if env.Stdout == nil {
+		env.Stdout = stdout
 	}
-	return term.IsTerminal(fd), func() ([]byte, error) { return term.ReadPassword(fd) }, restore
+	env.ReadPassword = func() ([]byte, error) { return term.ReadPassword(in) }
+	env.RestoreTerminal = func() {}
+	if before, err := term.GetState(in); err == nil {
+		env.RestoreTerminal = func() { _ = term.Restore(in, before) }
+	}
+	return Run(ctx, env, args)
 }
 
-// interruptedStatus is 128 and the number of SIGINT, by custom of shells.
-const interruptedStatus = 130
+// Run does what the arguments say and returns the exit status: 0, 1 for a failure, or 2
+// for a usage error. (What clients run keeps to the contract of
+// docker-credential-helpers, credentials.Serve, down to the usage text on standard
+// output.)
+func Run(ctx context.Context, env app.Env, args []string) int {
+	// A read from a terminal doesn't end with the context, so this ends the program.
+	defer context.AfterFunc(ctx, func() { exitAfterInterrupt(env) })()
+	level := slog.LevelWarn // what users should know; with the variable, every step
+	if value := env.Getenv()("DOCKER_CREDENTIAL_ACR_TRACE"); value != "" && value != "0" {
+		level = slog.LevelDebug
+	}
+	env.Log = slog.New(&lineHandler{out: env.Stderr, level: level, now: env.Now, start: env.Now()})
+	if len(args) == 0 {
+		fmt.Fprint(env.Stdout, usage)
+		return exitFailed
+	}
+	switch action := args[0]; {
+	case slices.Contains(protocol, action) && len(args) == 1: // with more arguments, a user has typed it
+		return serve(ctx, env, action)
+	case action == "--help", action == "-h":
+		fmt.Fprint(env.Stdout, usage)
+		return 0
+	case action == "--version", action == "-v", action == credentials.ActionVersion && len(args) == 1:
+		fmt.Fprintf(env.Stdout, "%s (%s) %s\n", program, module, currentVersion())
+		return 0
+	}
+	open := sync.OnceValues(func() (*app.App, error) { return app.Open(env) })
+	return runCommand(ctx, cmdutil.Env{Env: env, Open: open, Version: currentVersion()}, args)
+}
 
-// interrupted ends the program although it may be waiting for its input. A
-// running az gets a moment to end first: it is no longer of the terminal's
-// process group, and would go on by itself.
-func (w World) interrupted() {
-	if w.Exit != nil {
-		time.Sleep(100 * time.Millisecond)
-		w.Restore()
-		if w.Terminal {
-			fmt.Fprintln(w.Stderr) // behind the question that nobody answers any more
+// runCommand runs one of the commands that users type. Their results go to standard
+// output, everything else to standard error.
+func runCommand(ctx context.Context, env cmdutil.Env, args []string) int {
+	root := Root(env)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(env.Stderr, program+": interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintf(env.Stderr, "%s: %s\n", program, text.Line(app.Message(err)))
+	if cmdutil.IsUsage(err) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// exitAfterInterrupt ends the program although it may be waiting for its input.
+func exitAfterInterrupt(env app.Env) {
+	if env.Exit == nil {
+		return
+	}
+	time.Sleep(100 * time.Millisecond) // for az to end, which is in another process group
+	env.RestoreTerminal()
+	if env.StdinIsTerminal {
+		fmt.Fprintln(env.Stderr) // after the question that is not answered any more
+	}
+	env.Exit(exitInterrupted)
+}
+
+// A lineHandler is a slog.Handler that writes one plain line a record; steps have the
+// milliseconds since the start.
+type lineHandler struct {
+	out   io.Writer
+	level slog.Level
+	now   func() time.Time
+	start time.Time
+}
+
+// Enabled implements slog.Handler.
+func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+// Handle implements slog.Handler.
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var line strings.Builder
+	line.WriteString(program + ": ")
+	if r.Level < slog.LevelWarn {
+		fmt.Fprintf(&line, "trace: %d ms: ", h.now().Sub(h.start).Milliseconds())
+	}
+	line.WriteString(text.Line(r.Message))
+	r.Attrs(func(a slog.Attr) bool {
+		if value := a.Value.Resolve().String(); value != "" {
+			fmt.Fprintf(&line, " %s=%q", a.Key, value)
 		}
-		w.Exit(interruptedStatus)
+		return true
+	})
+	_, err := fmt.Fprintln(h.out, line.String())
+	return err
+}
+
+// WithAttrs and WithGroup complete the interface; the program doesn't use them.
+func (h *lineHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup implements slog.Handler.
+func (h *lineHandler) WithGroup(string) slog.Handler { return h }
+
+// version is set when a release is linked; otherwise it is the module's or the commit's.
+var version string
+
+// currentVersion returns the program's version: without one that was linked, what the go
+// command records, which is the module's for go install MODULE@VERSION, and the commit's
+// pseudo-version for a build in a checkout. (docker-credential-helpers has a variable for
+// it, which is never empty, so it would hide that of the module.)
+func currentVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	switch {
+	case version != "":
+		return version
+	case !ok, info.Main.Version == "", info.Main.Version == "(devel)":
+		return "devel"
 	}
-}
-
-// version is set at link time, or that of the module.
-func version() string {
-	if credentials.Version != "" {
-		return credentials.Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
-func (w World) helper(ctx context.Context) cancelable {
-	h := credhelper.New(
-		credhelper.WithEnvironment(w.Environ),
-		credhelper.WithTransport(w.Transport),
-		credhelper.WithClock(w.Now),
-		credhelper.WithLogger(w.logger()),
-		credhelper.WithFirmware(w.OnAzureVM),
-	)
-	return cancelable{h, ctx}
-}
-
-// cancelable hands a context to Get, which docker-credential-helpers can't.
-type cancelable struct {
-	*credhelper.Helper
-	ctx context.Context
-}
-
-func (c cancelable) Get(server string) (user, pass string, err error) {
-	return c.GetContext(c.ctx, server)
-}
-
-// fail tells an error twice, because no client shows both: the sentence on
-// standard output for Docker 29, Compose, Podman and crane; the sentence with
-// its hint on standard error for older Docker and for docker login. Not found
-// is no failure to the client, so its sentence stands alone and exact.
-func (w World) fail(err error) int {
-	fmt.Fprintln(w.Stdout, oneLine(err.Error()))
-	if line := hint.Advice(err); line != "" {
-		fmt.Fprintf(w.Stderr, "%s: %s\n", program, oneLine(line))
-	}
-	return 1
-}
-
-// oneLine keeps a message to its line, whatever a path or name in it holds.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
+	return info.Main.Version
 }

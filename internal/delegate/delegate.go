@@ -1,5 +1,5 @@
-// Package delegate hands other registries' logins to another credential helper,
-// which its user had before this one.
+// Package delegate hands other registries' logins to another credential helper, which the
+// user had before this one.
 package delegate
 
 import (
@@ -8,75 +8,53 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/tool"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// Marker is the variable that tells a delegate's children, us among them, that
-// somebody delegates already: a helper that runs us must not be run by us again.
-const Marker = "DOCKER_CREDENTIAL_ACR_DELEGATED"
+// LoopGuard is the variable that tells a delegate's children, this program among them,
+// that a delegate is running: a delegate that runs this program must not be run by it
+// again.
+const LoopGuard = "DOCKER_CREDENTIAL_ACR_DELEGATED"
 
-// Prefix is what the program's name begins with. (docker/docker-credential-helpers,
-// README: the suffix of the program is what clients are configured with.)
-const Prefix = "docker-credential-"
+// prefix begins a credential helper's name. (docker/docker-credential-helpers, README:
+// clients are configured with the rest.)
+const prefix = "docker-credential-"
 
-// Patience is how long a delegate may take: pass and gpg may ask a person for a
+// defaultTimeout is how long a delegate may take: pass and gpg may ask the user for a
 // passphrase meanwhile, and a whole get has 28 seconds.
-const Patience = 25 * time.Second
-
-// Codes of an Error.
-const (
-	CodeMissing = "delegate-missing"
-	CodeItself  = "delegate-itself"
-	CodeLate    = "delegate-late"
-	CodeFailed  = "delegate-failed"
-)
-
-// An Error says what is wrong with the delegate, which it names.
-type Error struct {
-	// Program is the delegate's name on the PATH.
-	Program string
-	// Why continues it.
-	Why string
-	// Hint is one of the codes of this package.
-	Hint string
-}
-
-func (e *Error) Error() string { return e.Program + " " + e.Why }
-
-// Code is what a hint is looked up by.
-func (e *Error) Code() string { return e.Hint }
+const defaultTimeout = 25 * time.Second
 
 // A Helper is the delegate.
 type Helper struct {
-	// Name is what stands in the config file, without Prefix.
+	// Name is the name in the config file, without docker-credential-.
 	Name string
 	// Runner runs it.
-	Runner tool.Runner
-	// Self is our own program's file, which is no delegate.
-	Self func() (string, error)
-	// Timeout is Patience, but for tests.
-	Timeout time.Duration
+	Runner subprocess.Runner
+	// Executable returns the path of this program, which can't be its own delegate; nil
+	// for unknown.
+	Executable func() (string, error)
+
+	timeout time.Duration // how long it may take; 0 for defaultTimeout
 }
 
 // Get asks for what the delegate has stored. Its not-found is that of
-// docker-credential-helpers; docker-credential-pass says the same by an empty
-// answer.
-func (h *Helper) Get(ctx context.Context, server string) (user string, pass secret.String, err error) {
+// docker-credential-helpers; docker-credential-pass says the same with an empty answer.
+func (h *Helper) Get(ctx context.Context, server string) (user string, password secret.String, err error) {
 	out, err := h.run(ctx, credentials.ActionGet, secret.New(server), secret.String{})
 	if err != nil {
 		return "", secret.String{}, err
 	}
 	var answer *credentials.Credentials
-	if h.decode(out, &answer) != nil || answer == nil {
-		return "", secret.String{}, h.garbled()
+	if decode(out, &answer) != nil || answer == nil {
+		return "", secret.String{}, h.malformed()
 	}
 	if answer.Username == "" && answer.Secret == "" {
 		return "", secret.String{}, credentials.NewErrCredentialsNotFound()
@@ -84,19 +62,15 @@ func (h *Helper) Get(ctx context.Context, server string) (user string, pass secr
 	return answer.Username, secret.New(answer.Secret), nil
 }
 
-// Store hands a login on, through the delegate's standard input.
-func (h *Helper) Store(ctx context.Context, server, user string, pass secret.String) error {
-	var request bytes.Buffer
-	login := credentials.Credentials{ServerURL: server, Username: user, Secret: pass.Reveal()}
-	if err := json.NewEncoder(&request).Encode(login); err != nil {
-		return err
-	}
-	_, err := h.run(ctx, credentials.ActionStore, secret.New(request.String()), pass)
+// Store hands over a login, on the delegate's standard input.
+func (h *Helper) Store(ctx context.Context, server, user string, password secret.String) error {
+	request, _ := json.Marshal(credentials.Credentials{ServerURL: server, Username: user, Secret: password.Reveal()})
+	_, err := h.run(ctx, credentials.ActionStore, secret.New(string(request)+"\n"), password)
 	return err
 }
 
-// Erase has the delegate forget a login. What isn't there is forgotten already:
-// many helpers fail then, each in words of its own, so they are asked.
+// Erase deletes a login. If it doesn't exist, many helpers fail, each with an error of
+// its own, so they are asked for it.
 func (h *Helper) Erase(ctx context.Context, server string) error {
 	_, err := h.run(ctx, credentials.ActionErase, secret.New(server), secret.String{})
 	if err == nil || credentials.IsErrCredentialsNotFound(err) {
@@ -108,106 +82,102 @@ func (h *Helper) Erase(ctx context.Context, server string) error {
 	return err
 }
 
-// List lists the servers that the delegate has a login for, with their user names.
+// List returns the servers that the delegate has a login for, with their user names.
 func (h *Helper) List(ctx context.Context) (map[string]string, error) {
 	out, err := h.run(ctx, credentials.ActionList, secret.String{}, secret.String{})
 	if err != nil {
 		return nil, err
 	}
 	var users map[string]string
-	if h.decode(out, &users) != nil {
-		return nil, h.garbled()
+	if decode(out, &users) != nil {
+		return nil, h.malformed()
 	}
 	return users, nil
 }
 
-// decode reads an answer as docker-credential-helpers' client does. Its errors may
-// quote the answer.
-func (h *Helper) decode(out []byte, answer any) error {
+// decode parses an answer as docker-credential-helpers' client does. Its errors may quote
+// the answer.
+func decode(out []byte, answer any) error {
 	return json.NewDecoder(bytes.NewReader(out)).Decode(answer)
 }
 
-// Program is the delegate's name on the PATH.
-func (h *Helper) Program() string { return Prefix + h.Name }
+// Program returns the delegate's name on the PATH.
+func (h *Helper) Program() string { return prefix + h.Name }
 
-func (h *Helper) garbled() error {
-	return &Error{h.Program(), "answered something that is not understood", CodeFailed}
+func (h *Helper) fail(code fault.Code, reason string) error {
+	return &fault.Error{Code: code, Subject: h.Program(), Reason: reason}
 }
 
-// run runs one action of the delegate. What it says of a failure is told without the
-// secret that it was handed.
+func (h *Helper) malformed() error { return h.fail(fault.DelegateFailed, "gave a malformed answer") }
+
+// run runs one action of the delegate. Its failure is reported without the secret that it
+// got.
 func (h *Helper) run(ctx context.Context, action string, stdin, handed secret.String) ([]byte, error) {
 	path, err := h.Path()
 	if err != nil {
 		return nil, err
 	}
-	out, err := h.Runner.Run(ctx, tool.Command{
-		Path: path, Args: []string{action}, Stdin: stdin, Environ: []string{Marker + "=1"}, Timeout: cmp.Or(h.Timeout, Patience),
+	out, err := h.Runner.Run(ctx, subprocess.Command{
+		Path: path, Args: []string{action}, Stdin: stdin, Environ: []string{LoopGuard + "=1"},
+		Timeout: cmp.Or(h.timeout, defaultTimeout),
 	})
-	var exit *tool.ExitError
-	var stopped *tool.Error
+	exit, exited := errors.AsType[*subprocess.ExitError](err)
+	stopped, _ := errors.AsType[*subprocess.Error](err)
 	switch {
 	case err == nil:
 		return out, nil
-	case errors.As(err, &stopped) && stopped.Late:
-		return nil, &Error{h.Program(), stopped.Why, CodeLate}
-	case errors.As(err, &exit) && credentials.IsErrCredentialsNotFoundMessage(string(out)):
+	case exited && credentials.IsErrCredentialsNotFoundMessage(string(out)):
 		return nil, credentials.NewErrCredentialsNotFound()
-	case errors.As(err, &exit):
-		return nil, &Error{h.Program(), "failed: " + cmp.Or(sentence(string(out), handed), sentence(exit.Stderr, handed), exit.Error()), CodeFailed}
+	case exited:
+		said := cmp.Or(firstLine(string(out), handed), firstLine(exit.Stderr, handed), exit.Error())
+		return nil, h.fail(fault.DelegateFailed, "failed: "+said)
+	case stopped != nil && stopped.TimedOut:
+		return nil, h.fail(fault.DelegateTimeout, stopped.Reason)
 	}
-	return nil, &Error{h.Program(), err.Error(), CodeFailed}
+	return nil, h.fail(fault.DelegateFailed, err.Error())
 }
 
-// Path is where the delegate's program lies. In the Windows Subsystem for Linux the
+// Path returns where the delegate's program is. In the Windows Subsystem for Linux the
 // helper of Docker Desktop is a Windows program.
 func (h *Helper) Path() (string, error) {
 	path := cmp.Or(h.Runner.Find(h.Program()), h.Runner.Find(h.Program()+".exe"))
 	if path == "" {
-		return "", &Error{h.Program(), "is not on PATH", CodeMissing}
+		return "", h.fail(fault.DelegateMissing, "is not on the PATH")
 	}
-	if h.isSelf(path) {
-		return "", &Error{h.Program(), "is this very program", CodeItself}
+	if h.isItself(path) {
+		return "", h.fail(fault.DelegateItself, "is this program itself")
 	}
 	return path, nil
 }
 
-// isSelf knows our own program under another name.
-func (h *Helper) isSelf(path string) bool {
-	own, err := h.Self()
-	if err != nil {
-		return false // the marker ends the loop
-	}
-	ours, err := os.Stat(own)
-	if err != nil {
+// isItself recognizes this program under another name. Where that is impossible, the loop
+// guard ends the loop.
+func (h *Helper) isItself(path string) bool {
+	if h.Executable == nil {
 		return false
 	}
-	theirs, err := os.Stat(path)
-	return err == nil && os.SameFile(ours, theirs)
+	own, err := h.Executable()
+	return err == nil && subprocess.SameFile(own, path)
 }
 
-// sentence makes one line of what a helper said of its failure, and no long one. A
-// JSON object may be an answer, with a secret in it.
-func sentence(said string, handed secret.String) string {
-	const most = 200
+// maxQuote is how much of a helper's words is shown.
+const maxQuote = 200
+
+// firstLine makes one short line of what a helper printed about its failure, without the
+// secret that it got. A JSON object may be an answer with a secret.
+func firstLine(said string, handed secret.String) string {
 	switch n := len(handed.Reveal()); {
 	case n >= 4:
 		said = strings.ReplaceAll(said, handed.Reveal(), handed.String())
 	case n > 0:
-		return "" // what is left out of a text would tell so short a one
+		return "" // in so short a text the gap would tell the secret
 	}
 	if strings.Contains(said, "{") {
 		return ""
 	}
-	text := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(said, "?"))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
+	line := text.Line(strings.Join(strings.Fields(said), " "))
+	if runes := []rune(line); len(runes) > maxQuote {
+		return string(runes[:maxQuote]) + "…"
 	}
-	return text
+	return line
 }

@@ -1,28 +1,30 @@
-// Package exchange swaps a Microsoft Entra access token for an ACR refresh
-// token. It is the only package that calls a registry, and a get calls one address
-// only: https://<validated host>/oauth2/exchange. (Azure/acr, docs/AAD-OAuth.md,
-// "Calling POST /oauth2/exchange". The challenge that the document begins with
-// isn't needed: host, service and path are known, and to believe a realm is how
-// other clients came to send tokens to strangers.) What login and doctor ask besides,
-// of the same host, is in probe.go.
+// Package exchange exchanges a Microsoft Entra access token for an ACR refresh token. It
+// is the only package that calls a registry, and a get calls one address only:
+// https://<validated host>/oauth2/exchange. (Azure/acr, docs/AAD-OAuth.md, "Calling POST
+// /oauth2/exchange". The challenge that the document begins with isn't needed: host,
+// service and path are known, and other clients sent tokens to the wrong host because
+// they believed a realm.) What login and doctor ask of the same host is in probe.go.
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// maxAnswer bounds what is read of an answer; honest ones have 1 to 4 KB.
+// maxAnswer limits what is read of an answer; real ones have 1 to 4 KB.
 const maxAnswer = 64 << 10
 
 // A Client is safe for many goroutines.
@@ -35,71 +37,115 @@ type Client struct {
 	Log *slog.Logger
 }
 
-// RefreshToken swaps an access token for the registry's refresh token, at the
-// cost of one request. A token without an end is one that must not be kept:
-// its claims could not be read, or can't be believed.
+// RefreshToken exchanges an access token for the registry's refresh token, at the cost of
+// one request. A token without an end must not be cached: its claims can't be read, or
+// are not plausible.
 func (c Client) RefreshToken(ctx context.Context, host registry.Host, access secret.Token) (secret.Token, error) {
-	form := url.Values{
-		"grant_type":   {"access_token"},
-		"service":      {host.String()},
-		"access_token": {access.Value.Reveal()},
-	}
-	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/oauth2/exchange"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.String(), strings.NewReader(form.Encode()))
+	resp, body, err := c.send(host, newRequest(ctx, host, http.MethodPost, "/oauth2/exchange", url.Values{
+		"grant_type": {"access_token"}, "service": {host.String()}, "access_token": {access.Value.Reveal()},
+	}))
 	if err != nil {
 		return secret.Token{}, err
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, body, err := c.send(host, req)
-	if err != nil {
-		return secret.Token{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return secret.Token{}, newError(resp, body)
-	}
-	return c.parseAnswer(host, resp.Header, body)
-}
-
-// send sends a request to a registry, and reads the answer.
-func (c Client) send(host registry.Host, req *http.Request) (*http.Response, []byte, error) {
-	req.Header.Set("Accept", "application/json")
-	resp, err := guard.New(c.Transport, host.String(), maxAnswer, c.Log).Do(req)
-	if err != nil {
-		return nil, nil, guard.Explain(host.String(), err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, nil, guard.Explain(host.String(), err)
-	}
-	return resp, body, nil
-}
-
-func (c Client) parseAnswer(host registry.Host, header http.Header, body []byte) (secret.Token, error) {
 	var answer struct {
 		RefreshToken string `json:"refresh_token"`
 	}
-	if json.Unmarshal(body, &answer) != nil || !wellFormed(answer.RefreshToken) {
-		return secret.Token{}, &guard.Error{Host: host.String(), Why: "answered without a usable refresh_token", Hint: guard.CodeNotJSON}
+	err = json.Unmarshal(body, &answer)
+	if err != nil || len(answer.RefreshToken) > maxToken || !text.IsVisible(answer.RefreshToken) {
+		return secret.Token{}, unexpected(host, fault.NotJSON, "answered without a usable refresh_token")
 	}
 	now := c.Now()
 	token := secret.Token{Value: secret.New(answer.RefreshToken), Issued: now}
 	claims, err := Parse(answer.RefreshToken)
 	if err != nil || !claims.For(host) {
-		c.Log.Debug("the token is used once and not kept", "why", "its claims can't be read or name another registry")
+		c.Log.Debug("the token is used once and not cached", "why", "its claims can't be read or name another registry")
 		return token, nil
 	}
-	date, err := http.ParseTime(header.Get("Date"))
+	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
 		date = now
 	}
 	switch life := claims.life(date); {
 	case life <= 0:
-		return secret.Token{}, &guard.Error{Host: host.String(), Why: "answered with a token that has already expired", Hint: CodeExpired}
+		return secret.Token{}, unexpected(host, fault.RegistryExpired, "answered with a token that has already expired")
 	case life > maxLife:
-		c.Log.Debug("the token is used once and not kept", "why", "its life can't be believed", "life", life)
+		c.Log.Debug("the token is used once and not cached", "why", "its life is not plausible", "life", life)
 	default:
 		token.Expires = now.Add(life)
 	}
 	return token, nil
+}
+
+func unexpected(host registry.Host, code fault.Code, reason string) error {
+	return &fault.Error{Code: code, Subject: host.String(), Reason: reason}
+}
+
+// newRequest makes a request with a form; nil for none. It can't fail, because a Host
+// fits into a URL.
+func newRequest(ctx context.Context, host registry.Host, method, path string, form url.Values) *http.Request {
+	u := url.URL{Scheme: "https", Host: host.String(), Path: path}
+	req, _ := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(form.Encode()))
+	req.Header.Set("Accept", "application/json")
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req
+}
+
+// send sends a request to a registry, and reads the answer. A status other than 200 is an
+// error, beside which the answer is returned, too.
+func (c Client) send(host registry.Host, req *http.Request) (*http.Response, []byte, error) {
+	resp, body, err := httpguard.New(c.Transport, host.String(), maxAnswer, c.Log).Send(req)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = refusal(resp, body)
+	}
+	return resp, body, err
+}
+
+// codes has the codes of refusals. A missing role and a refused audience look alike.
+var codes = map[int]fault.Code{
+	http.StatusUnauthorized:          fault.RegistryUnauthorized,
+	http.StatusForbidden:             fault.RegistryDenied,
+	http.StatusNotFound:              fault.RegistryNotFound,
+	http.StatusRequestEntityTooLarge: fault.RegistryTooLarge,
+	http.StatusTooManyRequests:       fault.RegistryThrottled,
+}
+
+// refusal is the error for a registry's refusal: status and code, never the body, of
+// which only parts of a known form are used, because a message may quote what was sent.
+// (The catalogue of answers: Azure/acr docs, "Troubleshoot registry login", and the
+// issues that record real ones.)
+func refusal(resp *http.Response, body []byte) *fault.Error {
+	e := &fault.Error{
+		Code: cmp.Or(codes[resp.StatusCode], fault.RegistryOther), Status: resp.StatusCode,
+		RetryAfter: httpguard.RetryAfter(resp), CorrelationID: httpguard.CorrelationID(resp.Header),
+	}
+	if e.Status >= http.StatusInternalServerError {
+		e.Code = fault.RegistryUnavailable
+	}
+	var envelope struct {
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(body, &envelope) != nil || len(envelope.Errors) == 0 {
+		return e
+	}
+	message := envelope.Errors[0].Message
+	e.CorrelationID = cmp.Or(find(`CorrelationId: ([0-9A-Fa-f-]{8,36})`, message), e.CorrelationID)
+	client := find(`client with IP ['"]([0-9A-Fa-f.:]{3,45})['"]`, message)
+	if client != "" && e.Code == fault.RegistryDenied {
+		e.Code, e.Reason = fault.RegistryFirewall, "the registry's firewall blocks the address "+client
+	}
+	return e
+}
+
+// find returns what a pattern's group matches. Refusals are rare, so the pattern is
+// compiled here and not at every start of the program.
+func find(pattern, text string) string {
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if found == nil {
+		return ""
+	}
+	return found[1]
 }

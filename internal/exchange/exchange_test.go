@@ -1,10 +1,10 @@
 package exchange_test
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -12,10 +12,14 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
+
+// firewalled is the address that the registry's firewall sees.
+const firewalled = "203.0.113.7"
 
 func parseHost(t *testing.T, name string) registry.Host {
 	t.Helper()
@@ -26,143 +30,196 @@ func parseHost(t *testing.T, name string) registry.Host {
 	return host
 }
 
-// world is a registry with somebody who may pull, and a client for it.
-func world(t *testing.T) (*azuretest.Cloud, *azuretest.Registry, *azuretest.ServicePrincipal, exchange.Client) {
+// A fixture is the registry contoso.azurecr.io, an application that may pull from it, and a client.
+type fixture struct {
+	cloud    *azuretest.Cloud
+	registry *azuretest.Registry
+	app      *azuretest.ServicePrincipal
+	host     registry.Host
+	client   exchange.Client
+}
+
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	cloud := azuretest.Start(t)
-	tenant := cloud.AddTenant("")
-	app := tenant.AddServicePrincipal("", "s3cret-value")
-	acr := cloud.AddRegistry("contoso.azurecr.io", tenant)
-	acr.Grant(app, azuretest.AcrPull)
-	return cloud, acr, app, exchange.Client{Transport: cloud.Transport(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	f := fixture{cloud: azuretest.Start(t), host: parseHost(t, "contoso.azurecr.io")}
+	tenant := f.cloud.AddTenant("")
+	f.app = tenant.AddServicePrincipal("", "s3cret-value")
+	f.registry = f.cloud.AddRegistry(f.host.String(), tenant)
+	f.registry.Grant(f.app, azuretest.AcrPull)
+	f.client = exchange.Client{Transport: f.cloud.Transport(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	return f
 }
 
-func access(p azuretest.Principal, audience string, ttl time.Duration) secret.Token {
-	return secret.Token{Value: secret.New(p.AccessToken(audience, ttl))}
+func token(p azuretest.Principal, audience string, life time.Duration) secret.Token {
+	return secret.Token{Value: secret.New(p.AccessToken(audience, life))}
 }
 
-func TestTheExchangeSendsOnePlainForm(t *testing.T) {
-	cloud, _, app, client := world(t)
-	token := access(app, registry.Audience, 0)
-	got, err := client.RefreshToken(t.Context(), parseHost(t, "contoso.azurecr.io"), token)
+// access is the application's Entra token for registries.
+func (f fixture) access() secret.Token { return token(f.app, registry.Audience, 0) }
+
+// check checks that err has the code, and that it quotes no secret.
+func (f fixture) check(t *testing.T, err error, code fault.Code) *fault.Error {
+	t.Helper()
+	refused, ok := errors.AsType[*fault.Error](err)
+	if !ok || refused.Code != code {
+		t.Fatalf("got %v, want the code %s", err, code)
+	}
+	if canary := f.cloud.FindCanary(err.Error()); canary != "" {
+		t.Errorf("the error quotes %q", canary)
+	}
+	return refused
+}
+
+func TestClient_RefreshToken(t *testing.T) {
+	f := newFixture(t)
+	access := f.access()
+	got, err := f.client.RefreshToken(t.Context(), f.host, access)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if life := got.Expires.Sub(got.Issued); life < 3*time.Hour-time.Minute || life > 3*time.Hour {
 		t.Errorf("a life of %v", life)
 	}
-	requests := cloud.Requests()
+	requests := f.cloud.Requests()
 	if len(requests) != 1 {
 		t.Fatalf("%d requests", len(requests))
 	}
-	want := url.Values{"grant_type": {"access_token"}, "service": {"contoso.azurecr.io"}, "access_token": {token.Value.Reveal()}}
-	if r := requests[0]; r.Method != "POST" || r.Path != "/oauth2/exchange" || len(r.Query) != 0 || !reflect.DeepEqual(r.Form, want) {
+	r, want := requests[0], url.Values{
+		"grant_type": {"access_token"}, "service": {"contoso.azurecr.io"}, "access_token": {access.Value.Reveal()},
+	}
+	if r.Method != "POST" || r.Path != "/oauth2/exchange" || len(r.Query) != 0 || !reflect.DeepEqual(r.Form, want) {
 		t.Errorf("%s %s?%s with the fields %v", r.Method, r.Path, r.Query.Encode(), r.Form)
 	}
 }
 
-func TestRefusals(t *testing.T) {
+// A regional endpoint's token names the whole registry.
+func TestClient_RefreshToken_from_regional_endpoint(t *testing.T) {
+	f := newFixture(t)
+	region := parseHost(t, "contoso.westeurope.geo.azurecr.io")
+	f.registry.AddRegion(region.String())
+	if got, err := f.client.RefreshToken(t.Context(), region, f.access()); err != nil || got.Expires.IsZero() {
+		t.Errorf("%v, %v", got.Expires, err)
+	}
+}
+
+func TestClient_RefreshToken_answers(t *testing.T) {
 	for _, row := range []struct {
-		what string
-		do   func(*azuretest.Cloud, *azuretest.Registry, *azuretest.ServicePrincipal) secret.Token
-		code string
+		what    string
+		prepare func(fixture)
+		code    fault.Code // "" for a token that is used once and not cached
 	}{
-		{"no role", func(_ *azuretest.Cloud, r *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			r.Revoke(p)
-			return access(p, registry.Audience, 0)
-		}, exchange.CodeUnauthorized},
-		{"wrong audience", func(_ *azuretest.Cloud, _ *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			return access(p, "https://graph.microsoft.com", 0)
-		}, exchange.CodeUnauthorized},
-		{"expired", func(_ *azuretest.Cloud, _ *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			return access(p, registry.Audience, -time.Hour)
-		}, exchange.CodeUnauthorized},
-		{"another tenant", func(c *azuretest.Cloud, r *azuretest.Registry, _ *azuretest.ServicePrincipal) secret.Token {
-			return access(c.AddTenant("").AddServicePrincipal("", "x"), registry.Audience, 0)
-		}, exchange.CodeUnauthorized},
-		{"firewall", func(_ *azuretest.Cloud, r *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			r.Firewall("203.0.113.7")
-			return access(p, registry.Audience, 0)
-		}, exchange.CodeFirewall},
-		{"throttling", func(_ *azuretest.Cloud, r *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			r.Throttle(100, "60")
-			return access(p, registry.Audience, 0)
-		}, exchange.CodeThrottled},
-		{"trouble", func(c *azuretest.Cloud, _ *azuretest.Registry, p *azuretest.ServicePrincipal) secret.Token {
-			c.Fault("contoso.azurecr.io", "", azuretest.Fault{Status: 500, Body: "<html>500</html>", ContentType: "text/html"})
-			return access(p, registry.Audience, 0)
-		}, exchange.CodeTrouble},
-		{"a huge token", func(c *azuretest.Cloud, _ *azuretest.Registry, _ *azuretest.ServicePrincipal) secret.Token {
-			return secret.Token{Value: secret.New(strings.Repeat("x", 100_000))}
-		}, exchange.CodeTooLarge},
+		{"unreadable", func(f fixture) { f.registry.ShapeRefreshTokens(azuretest.TokenShape{Opaque: true}) }, ""},
+		{"for another registry", func(f fixture) {
+			f.registry.ShapeRefreshTokens(azuretest.TokenShape{Audience: "fabrikam.azurecr.io"})
+		}, ""},
+		{"a life that is not plausible", func(f fixture) { f.registry.RefreshTokenLifetime(25 * time.Hour) }, ""},
+		{"expired", func(f fixture) {
+			f.registry.ShapeRefreshTokens(azuretest.TokenShape{Expired: true})
+		}, fault.RegistryExpired},
+		{"too long", func(f fixture) {
+			f.registry.ShapeRefreshTokens(azuretest.TokenShape{Padding: 20_000})
+		}, fault.NotJSON},
+		{"no token", func(f fixture) {
+			f.cloud.Fault(f.host.String(), "", azuretest.Fault{Body: "{}", ContentType: "application/json"})
+		}, fault.NotJSON},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			cloud, acr, app, client := world(t)
-			_, err := client.RefreshToken(t.Context(), parseHost(t, "contoso.azurecr.io"), row.do(cloud, acr, app))
-			var refused *exchange.Error
-			if !errors.As(err, &refused) || refused.Code() != row.code {
-				t.Fatalf("%v", err)
-			}
-			if canary := cloud.FindCanary(err.Error()); canary != "" {
-				t.Errorf("the error quotes %q", canary)
+			f := newFixture(t)
+			row.prepare(f)
+			got, err := f.client.RefreshToken(t.Context(), f.host, f.access())
+			if row.code != "" {
+				f.check(t, err, row.code)
+			} else if err != nil || got.Value.IsZero() || got.Issued.IsZero() || !got.Expires.IsZero() {
+				t.Errorf("%+v, %v", got, err)
 			}
 		})
 	}
 }
 
-func TestTheFirewallsAnswerNamesTheAddress(t *testing.T) {
-	_, acr, app, client := world(t)
-	acr.Firewall("203.0.113.7")
-	_, err := client.RefreshToken(t.Context(), parseHost(t, "contoso.azurecr.io"), access(app, registry.Audience, 0))
-	var refused *exchange.Error
-	if !errors.As(err, &refused) || refused.Client != "203.0.113.7" || refused.Correlation == "" {
-		t.Errorf("%+v", refused)
-	}
-}
-
-func TestARegionalEndpointsTokenMayNameTheRegistryAsAWhole(t *testing.T) {
-	_, acr, app, client := world(t)
-	acr.AddRegion("contoso.westeurope.geo.azurecr.io")
-	got, err := client.RefreshToken(t.Context(), parseHost(t, "contoso.westeurope.geo.azurecr.io"), access(app, registry.Audience, 0))
-	if err != nil || got.Expires.IsZero() {
-		t.Errorf("%v, %v", got.Expires, err)
-	}
-}
-
-// jwt is an ACR token without a signature worth the name.
-func jwt(claims string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	return encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode([]byte(claims)) + "." + encode([]byte("signature"))
-}
-
-func TestTheLifeOfATokenThatCameIn(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	host := parseHost(t, "contoso.azurecr.io")
-	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
+func TestClient_RefreshToken_refused(t *testing.T) {
 	for _, row := range []struct {
-		what, token string
-		life        time.Duration // 0: refused
+		what   string
+		access func(fixture) secret.Token
+		want   fault.Error
 	}{
-		{"fresh", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","iat":%d,"exp":%d}`, at(0), at(3*time.Hour))), 3 * time.Hour},
-		{"half spent", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","iat":%d,"exp":%d}`, at(-90*time.Minute), at(90*time.Minute))), 90 * time.Minute},
-		{"from a clock ahead of ours", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","iat":%d,"exp":%d}`, at(time.Hour), at(4*time.Hour))), 3 * time.Hour},
-		{"of several audiences", jwt(fmt.Sprintf(`{"aud":["x","contoso.azurecr.io"],"exp":%d}`, at(time.Hour))), time.Hour},
-		{"for a year", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","exp":%d}`, at(365*24*time.Hour))), 24 * time.Hour},
-		{"ended", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","exp":%d}`, at(-time.Second))), 0},
-		{"for somebody else", jwt(fmt.Sprintf(`{"aud":"fabrikam.azurecr.io","exp":%d}`, at(time.Hour))), 0},
-		{"without an end", jwt(`{"aud":"contoso.azurecr.io"}`), 0},
-		{"no JSON inside", jwt(`{`), 0},
-		{"no token", "hunter2", 0},
-		{"two parts", "a.b", 0},
-		{"nothing", "", 0},
-		{"too long", jwt(fmt.Sprintf(`{"aud":"contoso.azurecr.io","exp":%d,"x":"%s"}`, at(time.Hour), strings.Repeat("x", 20_000))), 0},
+		{"no role", func(f fixture) secret.Token {
+			f.registry.Revoke(f.app)
+			return f.access()
+		}, fault.Error{Code: fault.RegistryUnauthorized, Status: 401}},
+		{"wrong audience", func(f fixture) secret.Token {
+			return token(f.app, "https://graph.microsoft.com", 0)
+		}, fault.Error{Code: fault.RegistryUnauthorized, Status: 401}},
+		{"expired", func(f fixture) secret.Token {
+			return token(f.app, registry.Audience, -time.Hour)
+		}, fault.Error{Code: fault.RegistryUnauthorized, Status: 401}},
+		{"another tenant", func(f fixture) secret.Token {
+			return token(f.cloud.AddTenant("").AddServicePrincipal("", "x"), registry.Audience, 0)
+		}, fault.Error{Code: fault.RegistryUnauthorized, Status: 401}},
+		{"firewall", func(f fixture) secret.Token {
+			f.registry.Firewall(firewalled)
+			return f.access()
+		}, fault.Error{
+			Code: fault.RegistryFirewall, Status: 403, Reason: "the registry's firewall blocks the address " + firewalled,
+		}},
+		{"throttling", func(f fixture) secret.Token {
+			f.registry.Throttle(100, "60")
+			return f.access()
+		}, fault.Error{Code: fault.RegistryThrottled, Status: 429, RetryAfter: time.Minute}},
+		{"an outage", func(f fixture) secret.Token {
+			page := azuretest.Fault{Status: 500, Body: "<html>500</html>", ContentType: "text/html"}
+			f.cloud.Fault(f.host.String(), "", page)
+			return f.access()
+		}, fault.Error{Code: fault.RegistryUnavailable, Status: 500}},
+		{"a huge token", func(fixture) secret.Token {
+			return secret.Token{Value: secret.New(strings.Repeat("x", 100_000))}
+		}, fault.Error{Code: fault.RegistryTooLarge, Status: 413}},
 	} {
-		got, _, err := exchange.Received(host, row.token, now)
-		if (err == nil) != (row.life > 0) || err == nil && got.Expires.Sub(now) != row.life {
-			t.Errorf("%s: a life of %v, %v; want %v", row.what, got.Expires.Sub(now), err, row.life)
+		t.Run(row.what, func(t *testing.T) {
+			f := newFixture(t)
+			access := row.access(f)
+			_, err := f.client.RefreshToken(t.Context(), f.host, access)
+			got := *f.check(t, err, row.want.Code)
+			if (got.CorrelationID != "") != (got.Status != 500) { // that page has none
+				t.Errorf("the correlation ID %q", got.CorrelationID)
+			}
+			if got.CorrelationID = ""; got != row.want {
+				t.Errorf("got %+v, want %+v", got, row.want)
+			}
+		})
+	}
+}
+
+// The id and the address must have the form of one: a message may quote what was sent.
+func TestClient_RefreshToken_quotes_only_known_forms(t *testing.T) {
+	f := newFixture(t)
+	for _, row := range []struct {
+		status              int
+		message             string
+		code                fault.Code
+		correlation, quoted string
+	}{
+		{403, `client with IP '203.0.113.7' is not allowed`, fault.RegistryFirewall, "header", firewalled},
+		{403, `client with IP "2001:db8::7" is not allowed`, fault.RegistryFirewall, "header", "2001:db8::7"},
+		{403, `client with IP 'evil.example' is not allowed`, fault.RegistryDenied, "header", ""},
+		{401, `client with IP '203.0.113.7' is not allowed`, fault.RegistryUnauthorized, "header", ""},
+		{
+			404, `CorrelationId: 5c2b6d1e-0000-4000-8000-000000000000`, fault.RegistryNotFound,
+			"5c2b6d1e-0000-4000-8000-000000000000", "",
+		},
+		{400, `CorrelationId: not an id`, fault.RegistryOther, "header", ""},
+	} {
+		f.cloud.ClearFaults()
+		f.cloud.Fault(f.host.String(), "", azuretest.Fault{
+			Status: row.status, Body: fmt.Sprintf(`{"errors":[{"message":%q}]}`, row.message),
+			ContentType: "application/json", Header: http.Header{"X-Ms-Correlation-Request-Id": {"header"}},
+		})
+		_, err := f.client.RefreshToken(t.Context(), f.host, f.access())
+		got, reason := f.check(t, err, row.code), ""
+		if row.quoted != "" {
+			reason = "the registry's firewall blocks the address " + row.quoted
 		}
-		if err != nil && row.token != "" && strings.Contains(err.Error(), row.token) {
-			t.Errorf("%s: the error quotes the token", row.what)
+		if got.CorrelationID != row.correlation || got.Reason != reason {
+			t.Errorf("%d %s: %+v", row.status, row.message, got)
 		}
 	}
 }

@@ -3,97 +3,79 @@ package exchange
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/guard"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
-// A Challenge is what a registry says to whoever shows no token. A get has no use
-// for it; clients have.
+// clientID is what token requests name as their client.
+const clientID = "docker-credential-acr"
+
+// A Challenge is a registry's answer to a request without a token. Clients need it; a get
+// does not.
 type Challenge struct {
-	// Issuer vouches for the certificate that was shown: Azure's own issuer, or
-	// somebody who opens TLS connections on the way.
+	// Issuer signed the certificate: Azure's own issuer, or a proxy that inspects TLS.
 	Issuer string
 	// Date is the registry's clock; zero if it doesn't say.
 	Date time.Time
-	// Scheme, Realm and Service are those of the challenge; empty without one.
+	// Scheme, Realm and Service are those of the challenge; "" without one.
 	Scheme, Realm, Service string
 }
 
-// Challenge asks for /v2/ without any token, at the cost of one request. What is
-// known of the certificate and the clock is answered beside an Error, too.
+// Challenge asks for /v2/ without a token, at the cost of one request. Beside an error,
+// what is known of the certificate and the clock is returned too.
 func (c Client) Challenge(ctx context.Context, host registry.Host) (Challenge, error) {
-	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/v2/"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint.String(), nil)
-	if err != nil {
+	resp, body, err := c.send(host, newRequest(ctx, host, http.MethodGet, "/v2/", nil))
+	if resp == nil {
 		return Challenge{}, err
 	}
-	resp, body, err := c.send(host, req)
-	if err != nil {
-		return Challenge{}, err
-	}
-	var found Challenge
-	found.Date, _ = http.ParseTime(resp.Header.Get("Date"))
+	var challenge Challenge
+	challenge.Date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
-		found.Issuer = resp.TLS.PeerCertificates[0].Issuer.CommonName
+		challenge.Issuer = resp.TLS.PeerCertificates[0].Issuer.CommonName
 	}
 	if resp.StatusCode != http.StatusUnauthorized {
-		return found, newError(resp, body)
+		return challenge, refusal(resp, body)
 	}
 	if lines := resp.Header.Values("Www-Authenticate"); len(lines) == 1 {
-		found.Scheme, _, _ = strings.Cut(lines[0], " ")
-		found.Realm, found.Service = parameter("realm", lines[0]), parameter("service", lines[0])
+		challenge.Scheme, _, _ = strings.Cut(lines[0], " ")
+		challenge.Realm, challenge.Service = parameter("realm", lines[0]), parameter("service", lines[0])
 	}
-	return found, nil
+	return challenge, nil
 }
 
-// parameter reads one of a challenge's quoted parameters (RFC 6750 §3).
+// parameter returns one of a challenge's quoted parameters (RFC 6750 §3).
 func parameter(name, challenge string) string {
-	found := regexp.MustCompile(`[ ,]` + name + `="([!#-~]*)"`).FindStringSubmatch(challenge)
-	if found == nil {
-		return ""
-	}
-	return found[1]
+	return find(`[ ,]`+name+`="([!#-~]*)"`, challenge)
 }
 
-// Permissions asks as clients do for an access token to a repository, which need
-// not exist, at the cost of one request, and says what the token permits there. No
-// user and no password asks as anybody.
-func (c Client) Permissions(ctx context.Context, host registry.Host, user string, password secret.String, repository string, actions ...string) ([]string, error) {
-	form := url.Values{
-		"grant_type": {"password"},
-		"client_id":  {"docker-credential-acr"},
-		"username":   {user},
-		"password":   {password.Reveal()},
-		"service":    {host.Global()},
-		"scope":      {"repository:" + repository + ":" + strings.Join(actions, ",")},
-	}
-	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/oauth2/token"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.String(), strings.NewReader(form.Encode()))
+// Permissions asks, as clients do, for an access token for a repository, which need not
+// exist, and returns what the token permits there, at the cost of one request. Without
+// user and password it asks anonymously.
+func (c Client) Permissions(
+	ctx context.Context, host registry.Host, user string, password secret.String, repository string, actions ...string,
+) ([]string, error) {
+	_, body, err := c.send(host, newRequest(ctx, host, http.MethodPost, "/oauth2/token", url.Values{
+		"grant_type": {"password"}, "username": {user}, "password": {password.Reveal()},
+		"client_id": {clientID}, "service": {host.Global()},
+		"scope": {"repository:" + repository + ":" + strings.Join(actions, ",")},
+	}))
 	if err != nil {
 		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, body, err := c.send(host, req)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, newError(resp, body)
 	}
 	return permitted(host, body, repository)
 }
 
-// permitted reads the claim access of the token in an answer (distribution
-// specification, "Token Authentication Implementation").
+// permitted returns the actions in the access claim of the token in an answer
+// (distribution specification, "Token Authentication Implementation").
 func permitted(host registry.Host, body []byte, repository string) (actions []string, err error) {
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -109,7 +91,7 @@ func permitted(host registry.Host, body []byte, repository string) (actions []st
 		_, _, err = jwt.NewParser().ParseUnverified(answer.AccessToken, &claims)
 	}
 	if err != nil || answer.AccessToken == "" {
-		return nil, &guard.Error{Host: host.String(), Why: "answered without a readable access_token", Hint: guard.CodeNotJSON}
+		return nil, unexpected(host, fault.NotJSON, "answered without a readable access_token")
 	}
 	for _, a := range claims.Access {
 		if a.Type == "repository" && a.Name == repository {
@@ -119,22 +101,16 @@ func permitted(host registry.Host, body []byte, repository string) (actions []st
 	return actions, nil
 }
 
-// CheckPassword says whether a user of the registry's own (its admin user, or a
-// repository-scoped token) can sign in, at the cost of one request: that of docker
-// login. (Distribution, "Token Authentication Specification".)
+// CheckPassword returns an error unless a registry user (the admin user, or a
+// repository-scoped token) can sign in, at the cost of one request, that of docker login.
+// (Distribution, "Token Authentication Specification".)
 func (c Client) CheckPassword(ctx context.Context, host registry.Host, user string, password secret.String) error {
-	query := url.Values{"service": {host.String()}, "account": {user}, "client_id": {"docker-credential-acr"}}
-	endpoint := url.URL{Scheme: "https", Host: host.String(), Path: "/oauth2/token", RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint.String(), nil)
-	if err != nil {
-		return err
-	}
+	req := newRequest(ctx, host, http.MethodGet, "/oauth2/token", nil)
+	req.URL.RawQuery = url.Values{"service": {host.String()}, "account": {user}, "client_id": {clientID}}.Encode()
 	req.SetBasicAuth(user, password.Reveal())
-	resp, body, err := c.send(host, req)
-	if err != nil || resp.StatusCode == http.StatusOK {
-		return err
+	_, _, err := c.send(host, req)
+	if refused, ok := errors.AsType[*fault.Error](err); ok && refused.Code == fault.RegistryUnauthorized {
+		refused.Code = fault.RegistryPassword // a registry user has no role
 	}
-	refused := newError(resp, body)
-	refused.Password = true
-	return refused
+	return err
 }

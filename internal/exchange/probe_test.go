@@ -1,25 +1,23 @@
 package exchange_test
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
 const nullGUID = "00000000-0000-0000-0000-000000000000"
 
-func TestTheChallengeIsReadAndNotFollowed(t *testing.T) {
-	cloud, _, _, client := world(t)
-	host := parseHost(t, "contoso.azurecr.io")
-	got, err := client.Challenge(t.Context(), host)
-	if err != nil || got.Scheme != "Bearer" || got.Realm != "https://contoso.azurecr.io/oauth2/token" || got.Service != "contoso.azurecr.io" {
+func TestClient_Challenge(t *testing.T) {
+	f := newFixture(t)
+	const realm = "https://contoso.azurecr.io/oauth2/token"
+	got, err := f.client.Challenge(t.Context(), f.host)
+	if err != nil || got.Scheme != "Bearer" || got.Realm != realm || got.Service != "contoso.azurecr.io" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got.Issuer != "azuretest root" || time.Since(got.Date).Abs() > time.Minute {
@@ -31,60 +29,72 @@ func TestTheChallengeIsReadAndNotFollowed(t *testing.T) {
 		{`Basic realm="a b"`, "Basic", ""},
 		{"", "", ""},
 	} {
-		cloud.ClearFaults()
-		cloud.Fault(host.String(), "/v2/", azuretest.Fault{Status: 401, Header: http.Header{"Www-Authenticate": {row.sent}}})
-		got, err := client.Challenge(t.Context(), host)
+		f.cloud.ClearFaults()
+		header := http.Header{"Www-Authenticate": {row.sent}}
+		f.cloud.Fault(f.host.String(), "/v2/", azuretest.Fault{Status: 401, Header: header})
+		got, err := f.client.Challenge(t.Context(), f.host)
 		if err != nil || got.Scheme != row.scheme || got.Realm != row.realm {
 			t.Errorf("%q: %+v, %v", row.sent, got, err)
 		}
 	}
-	if strangers := cloud.ForeignHosts(); len(strangers) > 0 {
-		t.Errorf("asked %v", strangers)
+	if others := f.cloud.ForeignHosts(); len(others) > 0 {
+		t.Errorf("requests to %v", others)
 	}
 }
 
-func TestARefusalBesideWhatIsKnown(t *testing.T) {
-	_, acr, _, client := world(t)
-	acr.Firewall("203.0.113.9")
-	got, err := client.Challenge(t.Context(), parseHost(t, "contoso.azurecr.io"))
-	var refused *exchange.Error
-	if !errors.As(err, &refused) || refused.Code() != exchange.CodeFirewall || got.Issuer == "" || got.Date.IsZero() {
-		t.Errorf("%+v, %v", got, err)
+func TestClient_Challenge_returns_certificate_and_clock_when_refused(t *testing.T) {
+	f := newFixture(t)
+	f.registry.Firewall(firewalled)
+	got, err := f.client.Challenge(t.Context(), f.host)
+	if f.check(t, err, fault.RegistryFirewall); got.Issuer == "" || got.Date.IsZero() {
+		t.Errorf("%+v", got)
 	}
 }
 
-func TestPermissions(t *testing.T) {
-	cloud, acr, app, client := world(t)
-	host := parseHost(t, "contoso.azurecr.io")
-	refresh, err := client.RefreshToken(t.Context(), host, access(app, registry.Audience, 0))
+func TestClient_Permissions(t *testing.T) {
+	f := newFixture(t)
+	refresh, err := f.client.RefreshToken(t.Context(), f.host, f.access())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ask := func(user string, password secret.String) ([]string, error) {
-		return client.Permissions(t.Context(), host, user, password, "no/such/repository", "pull", "push")
+		return f.client.Permissions(t.Context(), f.host, user, password, "no/such/repository", "pull", "push")
 	}
 	if got, err := ask(nullGUID, refresh.Value); err != nil || !slices.Equal(got, []string{"pull"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	acr.Revoke(app)
+	f.registry.Revoke(f.app)
 	if got, err := ask(nullGUID, refresh.Value); err != nil || len(got) != 0 {
 		t.Errorf("without a role: %v, %v", got, err)
 	}
-	if _, err := ask("", secret.String{}); err == nil {
-		t.Error("anybody is let in")
-	}
-	acr.AnonymousPull(true)
+	_, err = ask("", secret.String{})
+	f.check(t, err, fault.RegistryUnauthorized)
+	f.registry.AnonymousPull(true)
 	if got, err := ask("", secret.String{}); err != nil || !slices.Equal(got, []string{"pull"}) {
-		t.Errorf("anybody: %v, %v", got, err)
+		t.Errorf("anonymous: %v, %v", got, err)
 	}
 	for _, body := range []string{`{"access_token":"opaque"}`, `{}`, `[]`} {
-		cloud.ClearFaults()
-		cloud.Fault(host.String(), "/oauth2/token", azuretest.Fault{Body: body, ContentType: "application/json"})
-		if got, err := ask(nullGUID, refresh.Value); err == nil {
-			t.Errorf("%s: %v", body, got)
+		f.cloud.ClearFaults()
+		f.cloud.Fault(f.host.String(), "/oauth2/token", azuretest.Fault{Body: body, ContentType: "application/json"})
+		if got, err := ask(nullGUID, refresh.Value); fault.CodeOf(err) != fault.NotJSON {
+			t.Errorf("%s: %v, %v", body, got, err)
 		}
 	}
-	if requests := cloud.Leaks(); len(requests) > 0 {
+	if requests := f.cloud.Leaks(); len(requests) > 0 {
 		t.Errorf("a secret was sent to %s", requests[0].Host)
 	}
+}
+
+func TestClient_CheckPassword(t *testing.T) {
+	f := newFixture(t)
+	f.registry.SetAdmin("contoso", "hunter2")
+	check := func(password string) error {
+		return f.client.CheckPassword(t.Context(), f.host, "contoso", secret.New(password))
+	}
+	if err := check("hunter2"); err != nil {
+		t.Error(err)
+	}
+	f.check(t, check("hunter3"), fault.RegistryPassword)
+	f.registry.Firewall(firewalled)
+	f.check(t, check("hunter2"), fault.RegistryFirewall)
 }

@@ -3,51 +3,51 @@ package exchange
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// maxToken is the longest ACR token to be believed. Real ones have about 1 KB,
-// some with a role of many actions 3 KB.
+// maxToken is the longest ACR token that is accepted, in bytes. Real ones have about 1 KB, some
+// with a role of many actions 3 KB.
 const maxToken = 16 << 10
 
-// maxLife is the longest life to be believed. ACR tokens live three hours; a
-// number far above is a mistake that must not be kept.
+// maxLife is the longest life that is plausible. ACR tokens live three hours; one that
+// lives much longer is a mistake that must not be cached.
 const maxLife = 24 * time.Hour
 
-// Claims is what can be read in an ACR token. Registries publish no key for
-// clients, so nobody but the registry can tell whether a token is genuine.
+// Claims is what can be read in an ACR token. Registries publish no key, so only the
+// registry can tell whether a token is genuine.
 type Claims struct {
 	jwt.RegisteredClaims
 	// TenantID is the Entra tenant that the token's owner belongs to.
 	TenantID string `json:"tenant"`
 }
 
-// Parse reads the claims of an ACR token without verifying it. An error means
-// that the token is opaque to us, not that it is worth nothing.
+// Parse reads the claims of an ACR token without verifying it. An error means that they
+// can't be read, not that the token is worthless.
 func Parse(token string) (Claims, error) {
 	var claims Claims
 	_, _, err := jwt.NewParser().ParseUnverified(token, &claims)
 	if err != nil || claims.ExpiresAt == nil {
-		return Claims{}, errors.New("not a token with an end") // the parser's text could quote it
+		return Claims{}, errors.New("not a token with an end") // the parser's error may quote it
 	}
 	return claims, nil
 }
 
-// For says whether the token is meant for a registry. A regional endpoint's
-// token may name the registry as a whole.
+// For reports whether the token is for a registry. A regional endpoint's token may name
+// the whole registry.
 func (c Claims) For(host registry.Host) bool {
 	return slices.Contains(c.Audience, host.String()) || slices.Contains(c.Audience, host.Global())
 }
 
-// life is how long a token lives from now on. It trusts the distance between
-// the token's own times, and the server's clock (date) for how much of it has
-// passed, because the local clock may be wrong by hours. Zero or less: ended.
+// life returns how long a token will live, counted from the server's clock (date): the
+// local clock may be wrong by hours. It is at most the distance between the token's own
+// times; 0 or less means that the token has ended.
 func (c Claims) life(date time.Time) time.Duration {
 	life := c.ExpiresAt.Sub(date)
 	if c.IssuedAt != nil {
@@ -56,13 +56,13 @@ func (c Claims) life(date time.Time) time.Duration {
 	return life
 }
 
-// Received is a token that came in just now, through store: it ends when it
-// says, or after its life counted from now, whichever comes first. An error
-// says why the token is of no use to the registry.
-func Received(host registry.Host, value string, now time.Time) (secret.Token, Claims, error) {
+// Accept checks a token that another program obtained and stored now. It ends when it
+// says, or after its life counted from now, whichever is earlier. An error says why the
+// token can't be used for the registry.
+func Accept(host registry.Host, value string, now time.Time) (secret.Token, Claims, error) {
 	claims, err := Parse(value)
 	switch {
-	case err != nil || !wellFormed(value):
+	case err != nil || len(value) > maxToken || !text.IsVisible(value):
 		return secret.Token{}, Claims{}, errors.New("it is not an ACR token")
 	case !claims.For(host):
 		return secret.Token{}, Claims{}, errors.New("it is a token for another registry or service")
@@ -71,10 +71,4 @@ func Received(host registry.Host, value string, now time.Time) (secret.Token, Cl
 	}
 	life := min(claims.life(now), maxLife)
 	return secret.Token{Value: secret.New(value), Issued: now, Expires: now.Add(life)}, claims, nil
-}
-
-// wellFormed accepts what may travel in a header: printable ASCII, no spaces.
-func wellFormed(token string) bool {
-	return token != "" && len(token) <= maxToken &&
-		!strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -59,8 +59,12 @@ func TestArcAgent(t *testing.T) {
 			t.Errorf("%s: %q, want %q", row.system, got, row.want)
 		}
 	}
+}
+
+func TestDetectEndpoint_finds_arc_agent(t *testing.T) {
+	getenv := func(name string) string { return map[string]string{"ProgramData": "data"}[name] }
 	agent := arcAgent(runtime.GOOS, getenv)
 	if got := DetectEndpoint(getenv, func(path string) bool { return path == agent }); agent != "" && got != Arc {
-		t.Errorf("with the agent's file: %q", got)
+		t.Errorf("%q", got)
 	}
 }

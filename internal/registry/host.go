@@ -1,28 +1,45 @@
-// Package registry knows which server strings name an Azure Container
-// Registry, and which cloud such a registry belongs to. ParseHost is the only
-// way to get a Host: whoever holds one need not look at a suffix again.
+// Package registry knows which server strings name an Azure container registry, and which
+// cloud such a registry belongs to. ParseHost is the only way to get a Host, so code that
+// holds one need not check the suffix again.
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// ErrForeign is what ParseHost answers to a well-formed name of some other
-// registry (Docker Hub, ghcr.io, mcr.microsoft.com): not ours, and nothing is
-// wrong with it.
-var ErrForeign = errors.New("not an Azure container registry")
+// User names that mark a secret as a token, not a password.
+const (
+	// NullGUID goes with an ACR token. (Microsoft Learn, "Authenticate with an Azure
+	// container registry".)
+	NullGUID = "00000000-0000-0000-0000-000000000000"
+	// IdentityToken goes with a token of any registry. (docker/docker-credential-helpers,
+	// README.)
+	IdentityToken = "<token>"
+)
 
-// A RefusedError is what ParseHost answers to a string that no client means
-// well by: malformed, or made to look like a registry of Azure.
-type RefusedError struct{ Reason string }
+var (
+	// ErrNotACR is ParseHost's error for a well-formed name of some other registry
+	// (Docker Hub, ghcr.io, mcr.microsoft.com).
+	ErrNotACR = errors.New("not an Azure container registry")
+	// ErrInvalid is ParseHost's error for a string that no client sends in good faith:
+	// malformed, or made to look like an Azure registry. The error that wraps it gives
+	// the reason.
+	ErrInvalid = errors.New("invalid registry name")
+)
 
-func (e *RefusedError) Error() string { return "refused as a registry name: " + e.Reason }
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
 
-// A Host is the login server of an Azure container registry, lower-case and
-// without scheme, port or path. It comes from ParseHost only.
+// A Host is the login server of an Azure container registry, in lower case and without
+// scheme, port or path. It comes from ParseHost only.
 type Host struct {
 	name  string
 	cloud Cloud
@@ -31,125 +48,178 @@ type Host struct {
 // String returns the login server, for example "contoso.azurecr.io".
 func (h Host) String() string { return h.name }
 
-// Cloud is the cloud that the registry belongs to.
+// Cloud returns the cloud that the registry belongs to.
 func (h Host) Cloud() Cloud { return h.cloud }
 
-// Global is the login server of the registry as a whole. It differs from the
-// host's own name for regional endpoints (contoso.westeurope.geo.azurecr.io
-// belongs to contoso.azurecr.io), whose tokens may name either.
+// Global returns the login server of the whole registry. It differs from the host's own
+// name for regional endpoints: contoso.westeurope.geo.azurecr.io belongs to
+// contoso.azurecr.io, and its tokens may name either.
 func (h Host) Global() string {
-	if h.cloud.Whole != "" {
+	if h.cloud.Host != "" {
 		return h.name
 	}
 	label, _, _ := strings.Cut(h.name, ".")
 	return label + "." + h.cloud.Suffix
 }
 
-// maxServer is more than any client sends: a host name has at most 253 bytes,
-// and a repository path is cut off.
+// maxServer is more than any client sends: a host name has at most 253 bytes, and a
+// repository path is cut off.
 const maxServer = 300
 
-// ParseHost reads a server string where no custom clouds are configured; see
+// ParseHost parses a server string where no custom clouds are configured; see
 // Clouds.ParseHost.
 func ParseHost(server string) (Host, error) { return Clouds(nil).ParseHost(server) }
 
-// ParseHost reads what a client sends as a server: a host in any case, with or
-// without https://, port 443, a trailing slash, /v1/, /v2/ or a repository.
-// (go-containerregistry asks for host/repository first; docker stores URLs.)
-// Everything else is refused rather than guessed: such a string once made other
-// helpers send tokens to strangers (GO-2026-6225).
+// ParseHost parses what a client sends as a server: a host in upper or lower case, with
+// or without https://, port 443, a trailing slash, /v1/, /v2/ or a repository.
+// (go-containerregistry asks for host/repository first; docker stores URLs.) Everything
+// else is refused rather than guessed: such strings made other helpers send tokens to the
+// wrong host (GO-2026-6225). The error wraps ErrNotACR or ErrInvalid.
 func (c Clouds) ParseHost(server string) (Host, error) {
-	if err := checkBytes(server); err != nil {
-		return Host{}, err
-	}
-	name, err := hostPart(strings.ToLower(server))
+	name, err := hostPart(server)
 	if err != nil {
 		return Host{}, err
 	}
-	if i := slices.IndexFunc(c, func(c Cloud) bool { return c.Whole == name }); i >= 0 {
+	if i := slices.IndexFunc(c, func(cloud Cloud) bool { return cloud.Host == name }); i >= 0 {
 		return Host{name, c[i]}, nil
 	}
-	for _, c := range c.each() {
-		label, ok := strings.CutSuffix(name, "."+c.Suffix)
-		if !ok || c.Suffix == "" {
-			continue
+	for _, cloud := range slices.Concat(c, clouds) {
+		label, ok := strings.CutSuffix(name, "."+cloud.Suffix)
+		switch {
+		case cloud.Suffix == "", !ok:
+		case strings.HasSuffix(label, ".data"):
+			return Host{}, ErrNotACR // data endpoints serve blobs by signed URL and never see a token
+		case !isLabel(label):
+			return Host{}, invalid("no registry is called %s", name)
+		default:
+			return Host{name, cloud}, nil
 		}
-		if strings.HasSuffix(label, ".data") {
-			return Host{}, ErrForeign // data endpoints hand out blobs by signed URL and never see a token
-		}
-		if !validLabel(label) {
-			return Host{}, &RefusedError{"no registry is called " + name}
-		}
-		return Host{name, c}, nil
 	}
-	return Host{}, lookalike(name)
+	return Host{}, notACR(name)
 }
 
-// checkBytes refuses what could be read differently by different readers:
-// control characters, spaces and everything that isn't ASCII (homographs).
-func checkBytes(server string) error {
-	if server == "" {
-		return &RefusedError{"it is empty"}
-	}
-	if len(server) > maxServer {
-		return &RefusedError{fmt.Sprintf("it is longer than %d bytes", maxServer)}
+// hostPart returns the host in lower case, without https://, port 443 and path. Other
+// schemes and ports are another registry's, unless the name looks like Azure's. What
+// different readers could read differently is refused: control characters, spaces, and
+// everything that isn't ASCII (homographs).
+func hostPart(server string) (string, error) {
+	switch {
+	case server == "":
+		return "", invalid("it is empty")
+	case len(server) > maxServer:
+		return "", invalid("it is longer than %d bytes", maxServer)
 	}
 	for i := range len(server) {
 		switch b := server[i]; {
-		case b < 0x21 || b == 0x7f:
-			return &RefusedError{"it holds a space or control character"}
-		case b > 0x7e:
-			return &RefusedError{"it holds a character that isn't ASCII"}
+		case b <= ' ' || b == 0x7f:
+			return "", invalid("it has a space or control character")
+		case b > '~':
+			return "", invalid("it has a character that isn't ASCII")
 		}
 	}
-	return nil
-}
-
-// hostPart cuts scheme, port 443 and path off. Schemes and ports of other
-// registries are their own business, so a string with one is foreign unless it
-// speaks of an Azure registry.
-func hostPart(server string) (string, error) {
 	if strings.ContainsAny(server, `@%\?#*`) {
-		return "", &RefusedError{"a registry name has no user, escape, query, fragment or star"}
+		return "", invalid("it has a user, escape, query, fragment or star")
 	}
-	rest, _ := strings.CutPrefix(server, "https://")
-	if _, other, ok := strings.Cut(rest, "://"); ok {
-		name, _, _ := strings.Cut(other, "/")
-		return "", lookalike(name)
+	server = strings.TrimPrefix(strings.ToLower(server), "https://")
+	scheme, rest, hasScheme := strings.Cut(server, "://")
+	if !hasScheme {
+		rest = scheme
 	}
 	name, _, _ := strings.Cut(rest, "/")
-	if name == "" {
-		return "", &RefusedError{"it names no host"}
+	switch {
+	case hasScheme:
+		return "", notACR(name)
+	case name == "":
+		return "", invalid("it has no host")
 	}
 	return strings.TrimSuffix(name, ":443"), nil
 }
 
-// lookalike tells a stranger from a string that borrows the name of Azure's
-// registries: a wrong port, a trailing dot, a suffix in the wrong place.
-func lookalike(server string) error {
-	for _, c := range clouds {
-		if strings.Contains(server, c.Suffix) {
-			return &RefusedError{"it only looks like an Azure container registry; write NAME." + c.Suffix}
-		}
+// notACR tells another registry from a name that looks like an Azure registry: a wrong
+// port, a trailing dot, the suffix in the wrong place.
+func notACR(name string) error {
+	i := slices.IndexFunc(clouds, func(c Cloud) bool { return strings.Contains(name, c.Suffix) })
+	if i < 0 {
+		return ErrNotACR
 	}
-	return ErrForeign
+	return invalid("it only looks like an Azure container registry; write NAME.%s", clouds[i].Suffix)
 }
 
-// validLabel accepts a registry's own name, or NAME.REGION.geo. The name holds
-// at most one hyphen, which parts it from the hash of a domain name label or
-// from a tenant's suffix.
-func validLabel(label string) bool {
+// isLabel reports whether label is a registry's own name, or NAME.REGION.geo. The name
+// has at most one hyphen, before the hash of a domain name label or a tenant's suffix.
+func isLabel(label string) bool {
 	name, endpoint, regional := strings.Cut(label, ".")
+	parts := strings.Split(name, "-")
+	ok := len(parts) <= 2 && len(name) <= 63
 	if regional {
-		region, ok := strings.CutSuffix(endpoint, ".geo")
-		if !ok || !alphanumeric(region) {
-			return false
-		}
+		region, isGeo := strings.CutSuffix(endpoint, ".geo")
+		parts, ok = append(parts, region), ok && isGeo
 	}
-	first, second, hyphen := strings.Cut(name, "-")
-	return len(name) <= 63 && alphanumeric(first) && (!hyphen || alphanumeric(second))
+	return ok && !slices.ContainsFunc(parts, func(s string) bool {
+		return s == "" || !text.Only(s, text.Lower+text.Digits)
+	})
 }
 
-func alphanumeric(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+// IsPattern reports whether a string could match a Host: a host as String returns it, or
+// letters, digits, hyphens, dots and stars before one of the suffixes.
+func (c Clouds) IsPattern(pattern string) bool {
+	if !strings.Contains(pattern, "*") {
+		host, err := c.ParseHost(pattern)
+		return err == nil && host.name == pattern
+	}
+	return slices.ContainsFunc(slices.Concat(c, clouds), func(cloud Cloud) bool {
+		label, ok := strings.CutSuffix(pattern, "."+cloud.Suffix)
+		return ok && cloud.Suffix != "" && text.Only(label, text.Lower+text.Digits+"-.*")
+	})
+}
+
+// Matches reports whether a pattern matches a host. A star stands for any run of letters,
+// digits and hyphens, never for a dot; a pattern that matches the whole registry covers
+// its regional endpoints too.
+func Matches(pattern string, host Host) bool {
+	if !strings.Contains(pattern, "*") {
+		return pattern == host.String()
+	}
+	return slices.ContainsFunc([]string{host.String(), host.Global()}, func(name string) bool {
+		slashes := strings.NewReplacer(".", "/") // path.Match's star stops at slashes, as ours does at dots
+		ok, _ := path.Match(slashes.Replace(pattern), slashes.Replace(name))
+		return ok
+	})
+}
+
+// MostSpecific returns the most specific of the patterns that match a host, and another
+// one that is as specific; "" for none.
+func MostSpecific(patterns []string, host Host) (best, tie string) {
+	for _, p := range patterns {
+		switch d := CompareSpecificity(p, best); {
+		case !Matches(p, host):
+		case best == "" || d > 0:
+			best, tie = p, ""
+		case d == 0:
+			tie = p
+		}
+	}
+	return best, tie
+}
+
+// CompareSpecificity compares patterns that match the same host, as cmp.Compare does: a
+// host is more specific than every pattern, and of two patterns the one with more literal
+// characters is.
+func CompareSpecificity(a, b string) int { return cmp.Compare(specificity(a), specificity(b)) }
+
+func specificity(pattern string) int {
+	if stars := strings.Count(pattern, "*"); stars > 0 {
+		return len(pattern) - stars
+	}
+	return maxServer + 1
+}
+
+// Example returns a host that a pattern matches, for questions whose answer depends on
+// the cloud alone. A pattern without a star is its own example.
+func (c Clouds) Example(pattern string) (Host, error) {
+	if !c.IsPattern(pattern) {
+		return Host{}, fmt.Errorf("%q is neither an Azure container registry, such as contoso.azurecr.io, nor a pattern, such as *.azurecr.io",
+			pattern)
+	}
+	return c.ParseHost(strings.ReplaceAll(pattern, "*", "x"))
 }

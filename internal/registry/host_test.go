@@ -67,7 +67,7 @@ var servers = []struct{ server, want string }{
 	{"azurecr.io.", refused},
 	{"contoso.azurecr.io.", refused}, // a trailing dot is another origin to TLS and to caches
 	{"contoso..azurecr.io", refused},
-	{"contoso.azurecr.io.evil.example", refused}, // would hand an Entra token to a stranger
+	{"contoso.azurecr.io.evil.example", refused}, // would send an Entra token to another host
 	{"contoso.azurecr.io.evil.com", refused},
 	{"a.azurecr.io.evil.com", refused},
 	{"contoso.azurecr.io@evil.example", refused},
@@ -126,7 +126,7 @@ func classify(server string) string {
 	if err == nil {
 		return host.String()
 	}
-	if errors.Is(err, registry.ErrForeign) {
+	if errors.Is(err, registry.ErrNotACR) {
 		return foreign
 	}
 	return refused
@@ -140,7 +140,7 @@ func TestParseHost(t *testing.T) {
 	}
 }
 
-func TestHostBelongsToItsCloud(t *testing.T) {
+func TestHost_Cloud(t *testing.T) {
 	for _, row := range []struct{ server, authority, global string }{
 		{"contoso-a1b2c3.azurecr.io", "login.microsoftonline.com", "contoso-a1b2c3.azurecr.io"}, // a domain name label's hash, or a tenant's suffix
 		{"contoso.azurecr.io", "login.microsoftonline.com", "contoso.azurecr.io"},
@@ -157,7 +157,7 @@ func TestHostBelongsToItsCloud(t *testing.T) {
 			t.Errorf("ParseHost(%q): %v", row.server, err)
 			continue
 		}
-		if got := host.Cloud().AudienceOr(""); got != "https://containerregistry.azure.net" {
+		if got := host.Cloud().Audience; got != "" {
 			t.Errorf("%s wants tokens for %s", row.server, got)
 		}
 		if got := host.Cloud().Authority; got != row.authority {
@@ -197,4 +197,68 @@ func FuzzParseHost(f *testing.F) {
 			t.Errorf("%q parsed to %q", server, name)
 		}
 	})
+}
+
+func TestMatches(t *testing.T) {
+	for _, row := range []struct {
+		pattern, host string
+		matches       bool
+	}{
+		{"contoso.azurecr.io", "contoso.azurecr.io", true},
+		{"contoso.azurecr.io", "contoso.westeurope.geo.azurecr.io", false},
+		{"*.azurecr.io", "contoso.azurecr.io", true},
+		{"*.azurecr.io", "contoso-a1b2.azurecr.io", true},
+		{"*.azurecr.io", "contoso.westeurope.geo.azurecr.io", true},
+		{"*.azurecr.io", "contoso.azurecr.cn", false},
+		{"contoso*.azurecr.io", "contoso.azurecr.io", true},
+		{"contoso*.azurecr.io", "contoso-a1b2.azurecr.io", true},
+		{"contoso*.azurecr.io", "contosi.azurecr.io", false},
+		{"contoso.*.geo.azurecr.io", "contoso.westeurope.geo.azurecr.io", true},
+		{"contoso.*.geo.azurecr.io", "contoso.azurecr.io", false},
+		{"c*s*.azurecr.io", "contoso.azurecr.io", true},
+		{"c*x*.azurecr.io", "contoso.azurecr.io", false},
+	} {
+		host, err := registry.ParseHost(row.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if matches := registry.Matches(row.pattern, host); matches != row.matches || !registry.Clouds(nil).IsPattern(row.pattern) {
+			t.Errorf("%s matches %s: %v", row.pattern, row.host, matches)
+		}
+	}
+}
+
+// TestMatches_many_stars would not end if matching tried everything.
+func TestMatches_many_stars(t *testing.T) {
+	host, err := registry.ParseHost(strings.Repeat("a", 50) + ".azurecr.io")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pattern := strings.Repeat("*a", 20) + "b.azurecr.io"; registry.Matches(pattern, host) {
+		t.Errorf("%s matches %s", pattern, host)
+	}
+}
+
+func TestClouds_IsPattern(t *testing.T) {
+	for _, pattern := range []string{"", "*", "*.io", "azurecr.io", ".azurecr.io", "ghcr.io", "Contoso.azurecr.io", "a.b.azurecr.io", "c[o].azurecr.io", "c?.azurecr.io*", "https://contoso.azurecr.io", "contoso.azurecr.io/app"} {
+		if registry.Clouds(nil).IsPattern(pattern) {
+			t.Errorf("%q is taken for a pattern", pattern)
+		}
+	}
+}
+
+func TestCompareSpecificity(t *testing.T) {
+	for _, row := range []struct {
+		a, b string
+		want int
+	}{
+		{"contoso.azurecr.io", "contos*.azurecr.io", 1},
+		{"*.azurecr.io", "c*.azurecr.io", -1},
+		{"c*.azurecr.io", "*o.azurecr.io", 0},
+		{"c*o.azurecr.io", "co*.azurecr.io", 0},
+	} {
+		if got := registry.CompareSpecificity(row.a, row.b); got != row.want {
+			t.Errorf("%s against %s: %d", row.a, row.b, got)
+		}
+	}
 }

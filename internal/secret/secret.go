@@ -1,6 +1,6 @@
-// Package secret holds the two types in which secrets travel through the
-// program. Neither prints itself: whoever needs the bytes must call Reveal,
-// which makes it the one word to search for in a review.
+// Package secret holds the two types in which secrets travel through the program. Neither
+// prints itself: only Reveal returns the bytes, so it is the one word to search for in a
+// review.
 package secret
 
 import (
@@ -20,17 +20,17 @@ type String struct{ value string }
 // New wraps a secret.
 func New(value string) String { return String{value} }
 
-// Reveal returns the secret itself, to be sent to the one place that it is for.
+// Reveal returns the secret itself, to be sent to the one place that it is meant for.
 func (s String) Reveal() string { return s.value }
 
-// IsZero says whether there is no secret at all.
+// IsZero reports whether there is no secret at all.
 func (s String) IsZero() bool { return s.value == "" }
 
-// Fingerprint is a SHA-256 of the secret in hexadecimal. It tells secrets
-// apart without holding them; "" for no secret. A short secret could be
-// guessed from it, so hash it together with other things before it is stored.
+// Fingerprint returns the SHA-256 of the secret in hexadecimal, which tells secrets apart
+// without containing them; "" for no secret. A short secret could be guessed from it, so
+// hash it together with other things before storing it.
 func (s String) Fingerprint() string {
-	if s.IsZero() {
+	if s.value == "" {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(s.value))
@@ -46,28 +46,30 @@ func (s String) String() string { return redacted }
 // LogValue redacts in log/slog.
 func (s String) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText redacts in JSON, XML and whatever else encodes text.
+// MarshalText redacts in JSON, XML and every other encoding of text.
 func (s String) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// A Token is a secret with an end.
+// A Token is a secret that expires.
 type Token struct {
 	Value String
 	// Issued is when it was received, by the local clock.
 	Issued time.Time
-	// Expires is its end by the local clock; zero means not known, and then
-	// the token is good for this once and must not be kept.
+	// Expires is when it ends, by the local clock. Zero means unknown: then it is used
+	// once and not cached.
 	Expires time.Time
 }
 
-// Alive says whether the token can still be used. A token from the future is
-// not: the clock jumped back, and nobody knows how much of its life is left.
-func (t Token) Alive(now time.Time) bool {
+// IsValid reports whether the token can still be used. A token from the future can't: the
+// clock was set back, and how much of the token's life is left is unknown.
+func (t Token) IsValid(now time.Time) bool {
 	return !now.Before(t.Issued) && now.Before(t.Expires)
 }
 
-// Fresh says whether more than half of the token's life is left. ACR tokens
-// live three hours, and a push begun in a token's last minute must not break
-// half-way.
-func (t Token) Fresh(now time.Time) bool {
-	return t.Alive(now) && now.Sub(t.Issued) < t.Expires.Sub(t.Issued)/2
+// IsFresh reports whether more than half of the token's life is left. ACR tokens live
+// three hours, and a push that begins in a token's last minute must not fail halfway.
+func (t Token) IsFresh(now time.Time) bool {
+	return t.IsValid(now) && t.Expires.Sub(now) > t.Expires.Sub(t.Issued)/2
 }
+
+// RenewAt returns when half of the token's life is over.
+func (t Token) RenewAt() time.Time { return t.Issued.Add(t.Expires.Sub(t.Issued) / 2) }

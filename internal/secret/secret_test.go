@@ -12,7 +12,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
-func TestStringNeverPrintsItself(t *testing.T) {
+func TestString_is_never_printed(t *testing.T) {
 	const canary = "c4n4ry"
 	s := secret.New(canary)
 	token := secret.Token{Value: s}
@@ -44,7 +44,7 @@ func TestStringNeverPrintsItself(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
+func TestString_Fingerprint(t *testing.T) {
 	if got := secret.New("").Fingerprint(); got != "" {
 		t.Errorf("no secret has the fingerprint %q", got)
 	}
@@ -53,7 +53,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestTokenLife(t *testing.T) {
+func TestToken_IsValid_and_IsFresh(t *testing.T) {
 	issued := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	token := secret.Token{Issued: issued, Expires: issued.Add(3 * time.Hour)}
 	for _, row := range []struct {
@@ -68,11 +68,11 @@ func TestTokenLife(t *testing.T) {
 		{3 * time.Hour, false, false},
 	} {
 		now := issued.Add(row.after)
-		if token.Alive(now) != row.alive || token.Fresh(now) != row.fresh {
-			t.Errorf("after %v: alive %v, fresh %v; want %v, %v", row.after, token.Alive(now), token.Fresh(now), row.alive, row.fresh)
+		if token.IsValid(now) != row.alive || token.IsFresh(now) != row.fresh {
+			t.Errorf("after %v: alive %v, fresh %v; want %v, %v", row.after, token.IsValid(now), token.IsFresh(now), row.alive, row.fresh)
 		}
 	}
-	if (secret.Token{Issued: issued}).Alive(issued) {
+	if (secret.Token{Issued: issued}).IsValid(issued) {
 		t.Error("a token without an end is alive")
 	}
 }

@@ -1,19 +1,12 @@
-// Package vault keeps what may be kept on disk: ACR tokens, stored logins and
-// notes about recent failures. Every secret is one small file, sealed with
-// AES-256-GCM by a key that lies elsewhere, in a keyring.
-//
-// Files lie in compartments, directories named after the home of the key and
-// the key's id. Nobody writes or deletes what a foreign key has sealed, so a
-// desktop session, an SSH session without D-Bus and a user namespace, which see
-// different keyrings, can't destroy each other's entries.
-//
-// (The package is longer than a room of this house should be: tokens, logins and
-// failures share compartments and locks, and to part them would show those to
-// the outside.)
+// Package vault stores what may be stored on disk: ACR tokens, logins and records of
+// recent failures. Every secret is one small file, sealed with AES-256-GCM by a key that
+// is elsewhere, in the key store.
 package vault
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,172 +14,222 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/sealed"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
 
-// Keys is what the vault needs of a keyring. Key answers fs.ErrNotExist exactly
-// where the home is in order and holds no key; only then is one made. See
-// package keyring for the rest of what the methods promise.
+// Keys is what the vault needs of the key store; *keystore.Store documents the methods.
 type Keys interface {
-	Homes() []string
-	Key(ctx context.Context, home string) ([]byte, error)
-	Make(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) ([]byte, error)
-	Delete(ctx context.Context, home string, lock func(context.Context) (unlock func(), err error)) error
+	Backends() []string
+	Key(ctx context.Context, backend string) ([]byte, error)
+	Create(ctx context.Context, backend string, lock keystore.Locker) ([]byte, error)
+	Delete(ctx context.Context, backend string, lock keystore.Locker) error
 }
 
-// A Vault is safe for many goroutines and many processes at once.
+// A Vault says where the vault is. It is safe for many goroutines and many processes at
+// once.
 type Vault struct {
-	// Dir holds everything; it is made when first needed. Empty means that
-	// there is no place: nothing is found and nothing is kept.
+	// Dir has everything; it is made when it is first needed. "" means that there is no
+	// directory: nothing is found and nothing is stored.
 	Dir string
-	// KeyLocks is a directory that all vaults of the user have in common: keys of
-	// the OS and of the kernel are common to them, too. Empty means Dir.
-	KeyLocks string
-	// Keys seals and opens. Without homes nothing is found and nothing is kept.
+	// SharedLockDir returns a directory that all vaults of the user share, because they
+	// share the keys of the OS and the kernel; nil for Dir.
+	SharedLockDir func() string
+	// Keys seals and opens. Without backends nothing is found and nothing is stored.
 	Keys Keys
 	// Now is the clock.
 	Now func() time.Time
-	// Log gets the steps; it never gets a secret.
+	// Log gets the steps, never a secret.
 	Log *slog.Logger
 }
 
-// ErrNoHome is what storing a secret answers where no keyring can hold the key.
-var ErrNoHome = errors.New("there is no keyring to seal a secret with")
+// A Session is the vault opened for one operation, such as a get. It is not safe for many
+// goroutines.
+type Session struct {
+	*Vault
+	dir    *keyspace.Dir // nil where there is no vault
+	err    error         // why the vault is not used
+	spaces []string      // the keyspaces when they were last listed; nil to list them again
+}
 
-// ErrBusy is among the causes where another process made a key all the while.
-var ErrBusy = sealed.ErrWaited
-
-// open opens the vault's directory. fs.ErrNotExist means an empty vault.
-func (v *Vault) open() (*os.Root, error) {
+// Open opens the vault; it never fails, since a vault that can't be used is an error only
+// where something was stored in it. Close the Session.
+func (v *Vault) Open() *Session {
+	s := &Session{Vault: v}
 	if v.Dir == "" {
-		return nil, fs.ErrNotExist
+		return s
 	}
-	root, err := os.OpenRoot(v.Dir)
-	if err != nil {
-		return nil, err
+	s.dir, s.err = keyspace.Open(v.Dir)
+	if errors.Is(s.err, fs.ErrNotExist) {
+		s.err = nil
 	}
-	info, err := root.Stat(".")
-	if err == nil {
-		if why := owner.Private(info); why != "" {
-			err = fmt.Errorf("the vault %s %w: %s", v.Dir, errUntrusted, why)
-		}
+	if s.err != nil {
+		v.Log.Debug("the vault is not used", "why", s.err)
 	}
-	if err != nil {
-		root.Close()
-		return nil, err
-	}
-	return root, nil
+	return s
 }
 
-// create opens the vault's directory for writing.
-func (v *Vault) create() (*os.Root, error) {
-	if v.Dir == "" {
-		return nil, errors.New("there is no home directory to keep the vault in")
+// Close releases the vault.
+func (s *Session) Close() {
+	if s.dir != nil {
+		s.dir.Close()
 	}
-	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the vault: %w", err)
-	}
-	return v.open()
 }
 
-// A sealer is a key that can be used now, with the compartment it stands for.
-type sealer struct {
-	home string
-	key  []byte
+// Err returns why the vault is not used; nil if it is, or doesn't exist yet.
+func (s *Session) Err() error { return s.err }
+
+// Exists reports whether there is a vault.
+func (s *Session) Exists() bool { return s.dir != nil }
+
+// create makes the vault's directory, if there is none.
+func (s *Session) create() error {
+	switch {
+	case s.Dir == "":
+		return fault.New(fault.VaultNoPlace, "there is no home directory for the vault")
+	case s.err != nil || s.dir != nil:
+		return s.err
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fault.New(fault.VaultNoPlace, "making the vault: %v", err)
+	}
+	s.dir, s.err = keyspace.Open(s.Dir)
+	return s.err
 }
 
-func (s sealer) compartment() string { return sealed.Compartment(s.home, s.key) }
-
-// sealer finds the first home that has a key, and makes one where a home is
-// willing and empty. A home that is locked, slow or broken is passed over.
-func (v *Vault) sealer(ctx context.Context) (sealer, error) {
-	failed := ErrNoHome
-	for _, home := range v.Keys.Homes() {
-		key, err := v.Keys.Key(ctx, home)
-		if errors.Is(err, fs.ErrNotExist) {
-			key, err = v.Keys.Make(ctx, home, func(ctx context.Context) (func(), error) { return v.lockKey(ctx, home) })
-		}
-		if err == nil {
-			return sealer{home, key}, nil
-		}
-		v.Log.Debug("keyring passed over", "home", home, "why", err)
-		failed = fmt.Errorf("%w: %w", ErrNoHome, err)
+// keyspaces returns the names of the keyspaces, the best first, and how many of them have
+// a backend that is used here. Listing and deleting need no trust in the vault, so code
+// that opens entries checks s.err first.
+func (s *Session) keyspaces() (names []string, usable int) {
+	if s.dir == nil {
+		return nil, 0
 	}
-	return sealer{}, failed
+	backends := s.Keys.Backends()
+	rank := func(name string) int {
+		if i := slices.Index(backends, keyspace.Backend(name)); i >= 0 {
+			return i
+		}
+		return len(backends)
+	}
+	if s.spaces == nil {
+		s.spaces = slices.DeleteFunc(s.dir.Names(""), func(name string) bool { return keyspace.Backend(name) == "" })
+		slices.SortStableFunc(s.spaces, func(a, b string) int { return rank(a) - rank(b) })
+	}
+	for usable < len(s.spaces) && rank(s.spaces[usable]) < len(backends) {
+		usable++
+	}
+	return s.spaces, usable
 }
 
-// lockKey takes the lock under which a home's key is made. Vaults that share the
-// home must share the lock, wherever they lie; a key file is a vault's own.
-func (v *Vault) lockKey(ctx context.Context, home string) (unlock func(), err error) {
-	if home != "file" && v.KeyLocks != "" {
-		unlock, err = sealed.Lock(ctx, v.KeyLocks, "key-"+home, nil)
-		if err == nil || errors.Is(err, sealed.ErrWaited) {
-			return unlock, err
+// isUsable reports whether a keyspace's backend is used here. Whether it has the key,
+// only the backend knows.
+func (v *Vault) isUsable(space string) bool {
+	return slices.Contains(v.Keys.Backends(), keyspace.Backend(space))
+}
+
+// A writer is a backend with the key that seals what is stored now.
+type writer struct {
+	backend, keyspace string
+	key               []byte // nil where the key would have to be made first
+}
+
+// writer returns the first backend that has a key or, if it is willing, makes one;
+// without create it makes nothing. A backend that is locked, slow or broken is skipped.
+// An error has the code of the last backend's failure.
+func (s *Session) writer(ctx context.Context, create bool) (w writer, err error) {
+	err = &fault.Error{Code: fault.KeyringNone}
+	for _, backend := range s.Keys.Backends() {
+		key, failed := s.Keys.Key(ctx, backend)
+		if errors.Is(failed, keystore.ErrNotFound) {
+			if !create {
+				return writer{backend: backend}, nil
+			}
+			key, failed = s.Keys.Create(ctx, backend, s.keyLocker(backend))
 		}
+		if failed == nil {
+			return writer{backend, keyspace.Name(backend, key), key}, nil
+		}
+		s.Log.Debug("keyring skipped", "keyring", backend, "why", failed)
+		if fault.Is(failed, fault.VaultNoPlace) {
+			return writer{}, failed // no other backend can lock either
+		}
+		err = fault.Because("no keyring is available", fault.KeyringUnavailable, failed)
 	}
-	return v.lock(ctx, "key-"+home, nil)
+	return writer{}, err
+}
+
+// Writable returns why nothing can be stored; nil if something can. It may make the key.
+func (s *Session) Writable(ctx context.Context) error {
+	_, err := s.writer(ctx, true)
+	return err
+}
+
+// WritableBackend returns the backend whose key would seal a login, or why none could. It
+// makes nothing.
+func (s *Session) WritableBackend(ctx context.Context) (backend string, err error) {
+	if s.err != nil {
+		return "", s.err
+	}
+	w, err := s.writer(ctx, false)
+	return w.backend, err
+}
+
+// keyLocker takes the lock under which a backend's key is made. Vaults that share the
+// backend share the lock, wherever they are; a key file belongs to one vault.
+func (s *Session) keyLocker(backend string) keystore.Locker {
+	return func(ctx context.Context) (func(), error) {
+		if backend != keystore.File && s.SharedLockDir != nil {
+			// Where that directory can't be used, the vault's own lock is better than
+			// none.
+			unlock, err := keyspace.Lock(ctx, s.SharedLockDir(), "key-"+backend, nil)
+			if err == nil || fault.Is(err, fault.Busy) {
+				return unlock, err
+			}
+		}
+		return s.lock(ctx, "key-"+backend, nil)
+	}
 }
 
 // lock takes one of the vault's own locks.
-func (v *Vault) lock(ctx context.Context, name string, settled func() bool) (unlock func(), err error) {
-	root, err := v.create()
-	if err != nil {
+func (s *Session) lock(ctx context.Context, name string, isDone func() bool) (unlock func(), err error) {
+	if err := s.create(); err != nil {
 		return nil, err
 	}
-	root.Close()
-	return sealed.Lock(ctx, filepath.Join(v.Dir, "locks"), name, settled)
+	return keyspace.Lock(ctx, filepath.Join(s.Dir, "locks"), name, isDone)
 }
 
-// lockName maps entries to 4,096 locks, so that the directory of locks can't
-// grow for ever. Two entries that share one now and then wait for each other.
-func lockName(name string) string { return name[:3] }
+// lockPrefix is how much of an entry's name is that of its lock: 4,096 locks, so that the
+// directory of locks can't grow forever. Two entries that share a lock wait for each
+// other now and then.
+const lockPrefix = 3
 
-// compartments lists the directories of the vault: first those of homes that
-// can be used now, best first, then the others.
-func (v *Vault) compartments(root *os.Root) []string {
-	dir, err := root.Open(".")
-	if err != nil {
-		return nil
+// hashName hashes a list of strings, such that no two lists have the same hash. 20
+// bytes of a SHA-256 are enough for that, and keep paths short.
+func hashName(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	names = slices.DeleteFunc(names, func(n string) bool { return sealed.HomeOf(n) == "" })
-	homes := v.Keys.Homes()
-	rank := func(n string) int {
-		if i := slices.Index(homes, sealed.HomeOf(n)); i >= 0 {
-			return i
-		}
-		return len(homes)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return names
+	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// write puts a file that may be lost into a compartment.
-func (v *Vault) write(compartment, name string, content []byte) error {
-	root, err := v.create()
-	if err != nil {
-		return err
+// key returns a keyspace's key; an error's code says what a user can do about it.
+func (v *Vault) key(ctx context.Context, space string) ([]byte, error) {
+	backend := keyspace.Backend(space)
+	if !slices.Contains(v.Keys.Backends(), backend) {
+		return nil, fault.New(fault.LoginElsewhere, "its key is in %s, which is not used here", keystore.Title(backend))
 	}
-	defer root.Close()
-	return sealed.Write(root, compartment, name, content, false)
-}
-
-// Usable says why the vault is not used; nil where nothing is wrong with it, and
-// fs.ErrNotExist where there is none yet.
-func (v *Vault) Usable() error {
-	root, err := v.open()
-	if err == nil {
-		root.Close()
+	key, err := v.Keys.Key(ctx, backend)
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
+		return nil, fault.New(fault.LoginKeyGone, "%v", err)
+	case err == nil && keyspace.Name(backend, key) != space:
+		return nil, fault.New(fault.LoginKeyGone, "its key is no longer in %s", keystore.Title(backend))
+	case err != nil:
+		return nil, &fault.Error{Code: fault.LoginSealed, Reason: err.Error(), Cause: err}
 	}
-	return err
+	return key, nil
 }

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// acrError is ACR's envelope of errors, the distribution specification's with one
-// entry.
+// acrError is the error body of the distribution specification, of which ACR uses one entry.
 type acrError struct {
 	Errors [1]acrErrorEntry `json:"errors"`
 }
@@ -18,16 +17,15 @@ type acrErrorEntry struct {
 	Detail  any    `json:"detail,omitempty"`
 }
 
-// maxHeader is how long one header line may be: openresty's default buffer
-// (large_client_header_buffers). Azure/acr issue 797 met it with Basic credentials
-// made of an Entra token.
+// maxHeader is the limit for one header line: openresty's default buffer (large_client_header_buffers). Basic
+// credentials with an Entra token exceed it (Azure/acr issue 797).
 const maxHeader = 8 << 10
 
-// maxForm is how long a form may be. That a limit exists is known from
-// azure-sdk-for-python issue 21957; its size isn't published.
+// maxForm is the limit for a form. Azure/azure-sdk-for-python issue 21957 shows that there is one; its size isn't
+// published.
 const maxForm = 16 << 10
 
-// serve answers as the registry.
+// serve responds as the registry.
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.headers(w)
 	if tooLong(req.Header) {
@@ -41,8 +39,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	if ip := r.firewallIP(); ip != "" {
 		note(req, "firewall")
-		refuse(w, http.StatusForbidden, "DENIED", "client with IP '"+ip+
-			"' is not allowed access. Refer https://aka.ms/acr/firewall to grant access. CorrelationId: "+correlationID(w), nil)
+		refuse(w, http.StatusForbidden, "DENIED", "client with IP '"+ip+"' is not allowed access. "+
+			"Refer https://aka.ms/acr/firewall to grant access. CorrelationId: "+correlationID(w), nil)
 		return
 	}
 	switch path := req.URL.Path; {
@@ -61,8 +59,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// headers sets what ACR sends with every answer, repeated lines included: a
-// client that takes only the first of them is wrong.
+// headers sets what ACR sends with every response, repeated lines included: a client that reads only the first line
+// has a bug.
 func (r *Registry) headers(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Server", "openresty")
@@ -77,12 +75,12 @@ func (r *Registry) headers(w http.ResponseWriter) {
 	}
 }
 
-// correlationID is the id in the answer's header, which error texts repeat.
+// correlationID returns the ID of the response's header, which error texts repeat.
 func correlationID(w http.ResponseWriter) string {
 	return w.Header().Get("X-Ms-Correlation-Request-Id")
 }
 
-// tooLong measures each header as the line that it was on the wire.
+// tooLong reports whether a header exceeds the limit, measured as a line on the wire.
 func tooLong(header http.Header) bool {
 	for name, values := range header {
 		for _, value := range values {
@@ -94,41 +92,40 @@ func tooLong(header http.Header) bool {
 	return false
 }
 
-// firewallIP is the client address to refuse, or "" while the firewall is open.
+// firewallIP returns the client address to refuse, or "" without a firewall.
 func (r *Registry) firewallIP() (ip string) {
-	r.set(func() { ip = r.firewall })
+	r.cloud.locked(func() { ip = r.firewall })
 	return ip
 }
 
-// refuse sends an error in ACR's envelope. A nil detail is left out, as the
-// endpoints under /oauth2/ do.
+// refuse sends an error in ACR's format. A nil detail is omitted, as the endpoints under /oauth2/ do.
 func refuse(w http.ResponseWriter, status int, code, message string, detail any) {
 	writeJSON(w, status, acrError{[1]acrErrorEntry{{code, message, detail}}})
 }
 
-// unauthorized is the refusal of /oauth2/: one text for no role, wrong audience,
-// other tenant and expired token. Only the record knows which.
+// unauthorized sends the 401 of /oauth2/, which has one text for no role, wrong audience, other tenant and expired
+// token. Only the request's record says which.
 func unauthorized(w http.ResponseWriter, req *http.Request, why string) {
 	note(req, why)
 	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit "+
 		"https://aka.ms/acr/authorization for more information. CorrelationId: "+correlationID(w), nil)
 }
 
-// badRequest is a refusal whose exact text at ACR isn't known.
+// badRequest sends a 400. ACR's exact text isn't known.
 func badRequest(w http.ResponseWriter, req *http.Request, why string) {
 	note(req, why)
 	refuse(w, http.StatusBadRequest, "BAD_REQUEST", why+". CorrelationId: "+correlationID(w), nil)
 }
 
-// serveOAuth answers the two endpoints that make tokens.
+// serveOAuth serves the two endpoints that issue tokens.
 func (r *Registry) serveOAuth(w http.ResponseWriter, req *http.Request) {
 	exchange := req.URL.Path == "/oauth2/exchange" && req.Method == http.MethodPost
 	token := req.URL.Path == "/oauth2/token" && (req.Method == http.MethodPost || req.Method == http.MethodGet)
 	if !exchange && !token {
-		http.NotFound(w, req) // a GET of the exchange too: Azure/acr issue 166
+		http.NotFound(w, req) // also GET /oauth2/exchange: Azure/acr issue 166
 		return
 	}
-	if retryAfter, yes := r.throttled(); yes {
+	if retryAfter, ok := r.throttled(); ok {
 		note(req, "throttled")
 		if retryAfter != "" {
 			w.Header().Set("Retry-After", retryAfter)
@@ -148,8 +145,7 @@ func (r *Registry) serveOAuth(w http.ResponseWriter, req *http.Request) {
 	r.token(w, req)
 }
 
-// badForm tells a form that is too long, which a token full of group claims
-// makes, from one that can't be read.
+// badForm refuses a form that is too long, as with a token full of group claims, or malformed.
 func (r *Registry) badForm(w http.ResponseWriter, req *http.Request, err error) {
 	if _, ok := err.(*http.MaxBytesError); ok {
 		note(req, "form longer than "+strconv.Itoa(maxForm))
@@ -159,7 +155,7 @@ func (r *Registry) badForm(w http.ResponseWriter, req *http.Request, err error) 
 	badRequest(w, req, "malformed form")
 }
 
-// sendToken answers in chunks, as ACR does: no Content-Length.
+// sendToken responds in chunks, as ACR does: no Content-Length.
 func sendToken(w http.ResponseWriter, tokens map[string]string) {
 	w.Header().Set("X-Ms-Ratelimit-Remaining-Calls-Per-Second", "166.533333")
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// serveData guards /v2/ and /acr/v1/: the bearer token must be good and cover the
-// request, else the challenge says what to fetch.
+// serveData serves /v2/ and /acr/v1/. Unless the bearer token is valid and allows the request, the challenge says
+// which token to fetch.
 func (r *Registry) serveData(w http.ResponseWriter, req *http.Request, target target) {
 	bearer, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -20,7 +20,7 @@ func (r *Registry) serveData(w http.ResponseWriter, req *http.Request, target ta
 		return
 	}
 	if target.need != nil && (claims.Access == nil || !covers(*claims.Access, *target.need)) {
-		note(req, "the token doesn't cover "+target.need.String())
+		note(req, "the token doesn't allow "+target.need.String())
 		r.challenge(w, req, target, "insufficient_scope")
 		return
 	}
@@ -28,15 +28,18 @@ func (r *Registry) serveData(w http.ResponseWriter, req *http.Request, target ta
 		r.serveV1(w, req, target)
 		return
 	}
+	r.serveBackend(w, req, target)
+}
+
+func (r *Registry) serveBackend(w http.ResponseWriter, req *http.Request, target target) {
 	if r.Backend != nil {
 		r.Backend.ServeHTTP(w, req)
 		return
 	}
-	r.memory.serve(w, req, target)
+	r.storage.serve(w, req, target)
 }
 
-// challenge is ACR's 401 (RFC 6750 §3; ACR docs AAD-OAuth.md). For a region, the
-// realm is the host that was asked.
+// challenge sends ACR's 401 (RFC 6750 §3; ACR docs AAD-OAuth.md). For a region, the realm is the requested host.
 func (r *Registry) challenge(w http.ResponseWriter, req *http.Request, target target, problem string) {
 	value := `Bearer realm="https://` + hostname(req.Host) + `/oauth2/token",service="` + r.host + `"`
 	var detail any
@@ -52,10 +55,10 @@ func (r *Registry) challenge(w http.ResponseWriter, req *http.Request, target ta
 		"authentication required, visit https://aka.ms/acr/authorization for more information.", detail)
 }
 
-// detail is one action that was refused, in the capitals that ACR uses.
+// detail is one refused action. ACR writes the field names in capitals.
 type detail struct{ Type, Name, Action string }
 
-// details lists one entry for each action.
+// details returns one entry for each action.
 func details(need access) []detail {
 	var out []detail
 	for _, action := range need.Actions {
@@ -64,16 +67,16 @@ func details(need access) []detail {
 	return out
 }
 
-// A target is what a request below /v2/ is about.
+// A target is what a request below /v2/ refers to.
 type target struct {
 	repository string
-	kind       string // "manifests", "blobs", "uploads", "tags", "catalog", or "" for /v2/ itself
-	reference  string // tag, digest or upload
-	need       *access
+	kind       string  // "manifests", "blobs", "uploads", "tags", "catalog", or "" for /v2/ itself
+	reference  string  // tag, digest or upload
+	need       *access // nil: any valid token will do
 }
 
-// parseTarget reads the path from its end, since repositories have slashes in
-// their names (distribution specification, "Endpoints").
+// parseTarget reads the path from its end, since repository names contain slashes (distribution specification,
+// "Endpoints").
 func parseTarget(req *http.Request) target {
 	path := strings.TrimPrefix(req.URL.Path, "/v2/")
 	switch {
@@ -86,7 +89,8 @@ func parseTarget(req *http.Request) target {
 	if name, ok := strings.CutSuffix(path, "/tags/list"); ok {
 		t = target{kind: "tags", repository: name}
 	} else if i := strings.LastIndex(path, "/blobs/uploads"); i > 0 {
-		t = target{kind: "uploads", repository: path[:i], reference: strings.Trim(path[i+len("/blobs/uploads"):], "/")}
+		upload := strings.Trim(path[i+len("/blobs/uploads"):], "/")
+		t = target{kind: "uploads", repository: path[:i], reference: upload}
 	} else if i := strings.LastIndex(path, "/blobs/"); i > 0 {
 		t = target{kind: "blobs", repository: path[:i], reference: path[i+len("/blobs/"):]}
 	} else if i := strings.LastIndex(path, "/manifests/"); i > 0 {
@@ -96,7 +100,7 @@ func parseTarget(req *http.Request) target {
 	return t
 }
 
-// actionsOf is what a request takes, as distribution's registry has it.
+// actionsOf returns the actions that a request needs, as in distribution's registry.
 func actionsOf(method, kind string) []string {
 	switch {
 	case kind == "uploads":

@@ -9,134 +9,183 @@ import (
 )
 
 // pushImage pushes a blob in two chunks, one in one piece, and a manifest.
-func (w *world) pushImage(bearer, repo, tag string) (digest string) {
-	w.t.Helper()
-	base := "https://" + testHost
-	auth := []string{"Authorization", "Bearer " + bearer}
-	config, layer := []byte(`{"os":"linux"}`), []byte("layer content")
-	start := w.do(w.request("POST", base+"/v2/"+repo+"/blobs/uploads/?mount=sha256:00&from=other", "", auth...))
-	w.want(start, 202)
-	first := w.do(w.request("PATCH", base+start.Header.Get("Location"), "layer ", append(auth, "Content-Range", "0-5")...))
-	w.want(first, 202)
+func (f *fixture) pushImage(repo, tag string, auth ...string) (digest string) {
+	f.t.Helper()
+	const base = "https://" + testHost
+	config, layer := `{"os":"linux"}`, "layer content"
+	configDigest, layerDigest := digestOf([]byte(config), "sha512:"), digestOf([]byte(layer), "")
+	uploads := base + "/v2/" + repo + "/blobs/uploads/"
+	start := f.want(202, "POST", uploads+"?mount=sha256:00&from=other", "", auth...)
+	location := base + start.Header.Get("Location")
+	first := f.want(202, "PATCH", location, "layer ", append(auth, "Content-Range", "0-5")...)
 	if got := first.Header.Get("Range"); got != "0-5" {
-		w.t.Errorf("Range %q", got)
+		f.t.Errorf("Range %q", got)
 	}
-	w.want(w.do(w.request("PATCH", base+first.Header.Get("Location"), "x", append(auth, "Content-Range", "9-9")...)), 416)
-	w.want(w.do(w.request("GET", base+first.Header.Get("Location"), "", auth...)), 204)
-	wrong := w.request("PUT", base+first.Header.Get("Location")+"&digest="+digestOf([]byte("other"), ""), "", auth...)
-	w.want(w.do(wrong), 400)
-	w.want(w.do(w.request("PUT", base+first.Header.Get("Location")+"&digest="+digestOf(layer, ""), "content", auth...)), 201)
-	w.want(w.do(w.request("POST", base+"/v2/"+repo+"/blobs/uploads/?digest="+digestOf(config, "sha512:"), string(config), auth...)), 201)
+	f.want(416, "PATCH", location, "x", append(auth, "Content-Range", "9-9")...)
+	f.want(204, "GET", location, "", auth...)
+	f.want(400, "PUT", location+"&digest="+digestOf([]byte("other"), ""), "", auth...)
+	f.want(201, "PUT", location+"&digest="+layerDigest, "content", auth...)
+	f.want(201, "POST", uploads+"?digest="+configDigest, config, auth...)
 
-	manifest := fmt.Sprintf(`{"schemaVersion":2,"config":{"digest":"%s"},"layers":[{"digest":"%s"}]}`, digestOf(config, "sha512:"), digestOf(layer, ""))
-	put := w.do(w.request("PUT", base+"/v2/"+repo+"/manifests/"+tag, manifest, append(auth, "Content-Type", "application/vnd.oci.image.manifest.v1+json")...))
-	w.want(put, 201)
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"config":{"digest":"%s"},"layers":[{"digest":"%s"}]}`,
+		configDigest, layerDigest)
+	put := f.want(201, "PUT", base+"/v2/"+repo+"/manifests/"+tag, manifest,
+		append(auth, "Content-Type", "application/vnd.oci.image.manifest.v1+json")...)
 	return put.Header.Get("Docker-Content-Digest")
 }
 
-func (w *world) want(a answer, status int) {
-	w.t.Helper()
-	if a.StatusCode != status {
-		w.t.Fatalf("%s %s: %s, want %d: %s", a.Request.Method, a.Request.URL, a.Status, status, a.body)
-	}
-}
-
-// The whole way of a push and a pull: Entra, exchange, token, registry.
-func TestPushAndPull(t *testing.T) {
-	w := newWorld(t)
-	result, err := msalToken(t, w.Cloud, DefaultAuthority, w.app, "planted-secret", false)
+// All steps of a push and a pull: Entra, exchange, token, registry.
+func TestCloud_push_and_pull(t *testing.T) {
+	f := newFixture(t)
+	result, err := msalToken(t, f.Cloud, DefaultAuthority, f.app, "planted-secret", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	refresh := w.exchange(result.AccessToken).field("refresh_token")
-	bearer := w.access(refresh, "repository:team/app:pull,push,delete registry:catalog:*")
-	auth := []string{"Authorization", "Bearer " + bearer}
-	digest := w.pushImage(bearer, "team/app", "v1")
-	base := "https://" + testHost + "/v2/"
+	refresh := f.exchange(result.AccessToken).field("refresh_token")
+	token := f.acrToken(refresh, "repository:team/app:pull,push,delete registry:catalog:*")
+	auth := []string{"Authorization", "Bearer " + token}
+	digest := f.pushImage("team/app", "v1", auth...)
+	const base = "https://" + testHost + "/v2/"
 
-	if a := w.get(base, auth...); a.StatusCode != 200 {
-		t.Errorf("ping: %s", a.Status)
-	}
-	byTag, byDigest := w.get(base+"team/app/manifests/v1", auth...), w.get(base+"team/app/manifests/"+digest, auth...)
-	if string(byTag.body) != string(byDigest.body) || byTag.Header.Get("Content-Type") != "application/vnd.oci.image.manifest.v1+json" {
+	f.want(200, "GET", base, "", auth...)
+	byTag := f.want(200, "GET", base+"team/app/manifests/v1", "", auth...)
+	byDigest := f.want(200, "GET", base+"team/app/manifests/"+digest, "", auth...)
+	if byTag.body != byDigest.body || byTag.Header.Get("Content-Type") != "application/vnd.oci.image.manifest.v1+json" {
 		t.Errorf("manifest %s %v", byTag.body, byTag.Header)
 	}
-	layer := digestOf([]byte("layer content"), "")
-	if a := w.get(base+"team/app/blobs/"+layer, auth...); string(a.body) != "layer content" {
-		t.Errorf("blob %s %q", a.Status, a.body)
+	layer := base + "team/app/blobs/" + digestOf([]byte("layer content"), "")
+	for _, tt := range []struct {
+		method, url string
+		header      []string
+		status      int
+		body        string
+	}{
+		{"GET", layer, nil, 200, "layer content"},
+		{"GET", layer, []string{"Range", "bytes=6-"}, 206, "content"},
+		{"HEAD", layer, nil, 200, ""},
+		{"GET", base + "team/app/tags/list", nil, 200, `{"name":"team/app","tags":["v1"]}` + "\n"},
+		{"GET", base + "_catalog", nil, 200, `{"repositories":["team/app"]}` + "\n"},
+	} {
+		a := f.want(tt.status, tt.method, tt.url, "", append(auth, tt.header...)...)
+		if a.body != tt.body || tt.method == "HEAD" && a.ContentLength != 13 {
+			t.Errorf("%s %s: %q, length %d", tt.method, tt.url, a.body, a.ContentLength)
+		}
 	}
-	if a := w.get(base+"team/app/blobs/"+layer, append(auth, "Range", "bytes=6-")...); a.StatusCode != 206 || string(a.body) != "content" {
-		t.Errorf("range %s %q", a.Status, a.body)
-	}
-	if a := w.do(w.request("HEAD", base+"team/app/blobs/"+layer, "", auth...)); a.StatusCode != 200 || a.ContentLength != 13 {
-		t.Errorf("HEAD %s %d", a.Status, a.ContentLength)
-	}
-	if a := w.get(base+"team/app/tags/list", auth...); string(a.body) != `{"name":"team/app","tags":["v1"]}`+"\n" {
-		t.Errorf("tags %s", a.body)
-	}
-	if a := w.get(base+"_catalog", auth...); string(a.body) != `{"repositories":["team/app"]}`+"\n" {
-		t.Errorf("catalog %s", a.body)
-	}
-	w.want(w.do(w.request("PUT", base+"team/app/manifests/v2", `{"layers":[{"digest":"sha256:00"}]}`, auth...)), 404)
-	w.want(w.do(w.request("DELETE", base+"team/app/manifests/"+digest, "", auth...)), 202)
-	w.want(w.get(base+"team/app/manifests/v1", auth...), 404)
-	if leaks, foreign := w.Leaks(), w.ForeignHosts(); len(leaks)+len(foreign) > 0 {
+	f.want(404, "PUT", base+"team/app/manifests/v2", `{"layers":[{"digest":"sha256:00"}]}`, auth...)
+	f.want(202, "DELETE", base+"team/app/manifests/"+digest, "", auth...)
+	f.want(404, "GET", base+"team/app/manifests/v1", "", auth...)
+	if leaks, foreign := f.Leaks(), f.ForeignHosts(); len(leaks)+len(foreign) > 0 {
 		t.Errorf("leaks %v, foreign hosts %v", leaks, foreign)
 	}
 }
 
-func TestBearerRefused(t *testing.T) {
-	w := newWorld(t)
-	refresh := w.registry.RefreshTokenFor(w.app)
-	pull := w.access(refresh, "repository:app:pull")
-	fabrikam := w.AddRegistry("fabrikam.azurecr.io", w.tenant)
-	tests := []struct{ name, method, path, bearer, problem string }{
+func TestRegistry_bearer_token_refused(t *testing.T) {
+	f := newFixture(t)
+	refresh := f.registry.RefreshTokenFor(f.app)
+	pull := f.acrToken(refresh, "repository:app:pull")
+	other := f.AddRegistry("fabrikam.azurecr.io", f.tenant).
+		accessToken("x", []access{{"repository", "app", []string{"pull"}}})
+	for _, tt := range []struct{ name, method, path, bearer, problem string }{
 		{"garbage", "GET", "app/tags/list", "x", "invalid_token"},
-		{"a refresh token", "GET", "app/tags/list", refresh, "invalid_token"},
-		{"an Entra token", "GET", "app/tags/list", w.app.AccessToken(acrResource, 0), "invalid_token"},
-		{"other registry's", "GET", "app/tags/list", fabrikam.accessToken("x", []access{{"repository", "app", []string{"pull"}}}), "invalid_token"},
-		{"pull doesn't push", "POST", "app/blobs/uploads/", pull, "insufficient_scope"},
-		{"pull doesn't delete", "DELETE", "app/manifests/v1", pull, "insufficient_scope"},
+		{"refresh token", "GET", "app/tags/list", refresh, "invalid_token"},
+		{"Entra token", "GET", "app/tags/list", f.app.AccessToken(acrResource, 0), "invalid_token"},
+		{"other registry's token", "GET", "app/tags/list", other, "invalid_token"},
+		{"push with pull", "POST", "app/blobs/uploads/", pull, "insufficient_scope"},
+		{"delete with pull", "DELETE", "app/manifests/v1", pull, "insufficient_scope"},
 		{"other repository", "GET", "other/tags/list", pull, "insufficient_scope"},
 		{"catalog", "GET", "_catalog", pull, "insufficient_scope"},
-	}
-	for _, tt := range tests {
-		a := w.do(w.request(tt.method, "https://"+testHost+"/v2/"+tt.path, "", "Authorization", "Bearer "+tt.bearer))
-		if a.StatusCode != 401 || !strings.HasSuffix(a.Header.Get("Www-Authenticate"), `,error="`+tt.problem+`"`) {
-			t.Errorf("%s: %s %s", tt.name, a.Status, a.Header.Get("Www-Authenticate"))
+	} {
+		a := f.want(401, tt.method, "https://"+testHost+"/v2/"+tt.path, "", "Authorization", "Bearer "+tt.bearer)
+		if got := a.Header.Get("Www-Authenticate"); !strings.HasSuffix(got, `,error="`+tt.problem+`"`) {
+			t.Errorf("%s: %s", tt.name, got)
 		}
 	}
-	w.AdvanceClock(75 * time.Minute)
-	a := w.get("https://"+testHost+"/v2/app/tags/list", "Authorization", "Bearer "+pull)
-	if a.StatusCode != 401 || w.lastWhy() != "ACR token expired" {
-		t.Errorf("expired: %s %q", a.Status, w.lastWhy())
+	f.AdvanceClock(75 * time.Minute)
+	f.want(401, "GET", "https://"+testHost+"/v2/app/tags/list", "", "Authorization", "Bearer "+pull)
+	if f.lastWhy() != "ACR token expired" {
+		t.Errorf("expired: %q", f.lastWhy())
 	}
 }
 
-func TestBackend(t *testing.T) {
-	w := newWorld(t)
-	w.registry.Backend = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, "backend: ", r.URL.Path) })
-	if a := w.get("https://" + testHost + "/v2/app/tags/list"); a.StatusCode != 401 {
-		t.Errorf("without token: %s", a.Status)
-	}
-	bearer := w.access(w.registry.RefreshTokenFor(w.app), "repository:app:pull")
-	if a := w.get("https://"+testHost+"/v2/app/tags/list", "Authorization", "Bearer "+bearer); string(a.body) != "backend: /v2/app/tags/list" {
-		t.Errorf("%s %s", a.Status, a.body)
+func TestRegistry_Backend(t *testing.T) {
+	f := newFixture(t)
+	f.registry.Backend = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Docker-Content-Digest", "sha256:01")
+		fmt.Fprint(w, map[string]string{
+			"GET /v2/_catalog": `{"repositories":["app"]}`, "GET /v2/app/tags/list": `{"name":"app","tags":["v1"]}`,
+		}[r.Method+" "+r.URL.Path])
+	})
+	const base = "https://" + testHost
+	f.want(401, "GET", base+"/v2/app/tags/list", "")
+	auth := f.bearer("repository:app:pull,metadata_read registry:catalog:*")
+	for path, want := range map[string]string{
+		"/v2/app/tags/list": `{"name":"app","tags":["v1"]}`,
+		"/acr/v1/_catalog":  `{"repositories":["app"]}`,
+		"/acr/v1/app/_tags": `"digest":"sha256:01","lastUpdateTime"`,
+	} {
+		if a := f.want(200, "GET", base+path, "", auth...); !strings.Contains(a.body, want) {
+			t.Errorf("%s: %s", path, a.body)
+		}
 	}
 }
 
-func TestPages(t *testing.T) {
-	w := newWorld(t)
-	bearer := w.access(w.registry.RefreshTokenFor(w.app), "repository:app:pull,push")
-	for _, tag := range []string{"c", "a", "b"} {
-		w.pushImage(bearer, "app", tag)
+// Azure's SDKs find the next page only by the header Link.
+func TestRegistry_pages(t *testing.T) {
+	f := newFixture(t)
+	auth := f.bearer("repository:team/app:pull,push,metadata_read", "repository:other:pull,push", "registry:catalog:*")
+	var digest string
+	for _, image := range []string{"team/app:v3", "other:v1", "team/app:v1", "team/app:v2"} {
+		repository, tag, _ := strings.Cut(image, ":")
+		digest = f.pushImage(repository, tag, auth...)
 	}
-	a := w.get("https://"+testHost+"/v2/app/tags/list?n=2", "Authorization", "Bearer "+bearer)
-	if !strings.Contains(string(a.body), `["a","b"]`) || a.Header.Get("Link") != `</v2/app/tags/list?last=b&n=2>; rel="next"` {
-		t.Errorf("%s %v", a.body, a.Header["Link"])
+	const tags, v1Tags = "/v2/team/app/tags/list", "/acr/v1/team%2Fapp/_tags"
+	for _, tt := range []struct{ path, body, link string }{
+		{tags + "?n=2", `"tags":["v1","v2"]`, `<` + tags + `?last=v2&n=2>; rel="next"`},
+		{tags + "?n=2&last=v2", `"tags":["v3"]`, ""},
+		{
+			"/acr/v1/_catalog?api-version=2021-07-01&n=1", `{"repositories":["other"]}`,
+			`</acr/v1/_catalog?last=other&n=1&orderby=>; rel="next"`,
+		},
+		{
+			v1Tags + "?n=1", `"imageName":"team/app","registry":"contoso.azurecr.io","tags":[{`,
+			`<` + v1Tags + `?last=v1&n=1&orderby=>; rel="next"`,
+		},
+		{v1Tags + "?last=v2&n=1&orderby=", `"name":"v3","signed":false}]}`, ""},
+	} {
+		a := f.want(200, "GET", "https://"+testHost+tt.path, "", auth...)
+		if !strings.Contains(a.body, tt.body) || a.Header.Get("Link") != tt.link {
+			t.Errorf("%s: %s, Link %s", tt.path, a.body, a.Header.Get("Link"))
+		}
 	}
-	a = w.get("https://"+testHost+"/v2/app/tags/list?n=2&last=b", "Authorization", "Bearer "+bearer)
-	if !strings.Contains(string(a.body), `["c"]`) || a.Header.Get("Link") != "" {
-		t.Errorf("%s %v", a.body, a.Header["Link"])
+	if a := f.get("https://"+testHost+v1Tags+"?n=1", auth...); !strings.Contains(a.body, `"digest":"`+digest+`"`) {
+		t.Errorf("no digest %s: %s", digest, a.body)
+	}
+}
+
+// Listing tags requires metadata_read, besides any other action.
+func TestRegistry_serveV1_refuses(t *testing.T) {
+	f := newFixture(t)
+	pull := f.bearer("repository:app:pull,push,delete")
+	f.pushImage("app", "v1", pull...)
+	reader := f.bearer("repository:gone:metadata_read")
+	const metadata = `scope="repository:app:metadata_read"`
+	for _, tt := range []struct {
+		name, method, path string
+		bearer             []string
+		status             int
+		challenge          string
+	}{
+		{"no token", "GET", "app/_tags", nil, 401, metadata},
+		{"pull only", "GET", "app/_tags", pull, 401, metadata + `,error="insufficient_scope"`},
+		{"catalog", "GET", "_catalog", pull, 401, `scope="registry:catalog:*",error="insufficient_scope"`},
+		{"unknown repository", "GET", "gone/_tags", reader, 404, ""},
+		{"invalid repository name", "GET", "Nonexistent/_tags", nil, 404, ""},
+		{"unknown path", "GET", "app/_manifests", nil, 404, ""},
+		{"other method", "DELETE", "app/_tags", pull, 404, ""},
+	} {
+		a := f.want(tt.status, tt.method, "https://"+testHost+"/acr/v1/"+tt.path, "", tt.bearer...)
+		if got := a.Header.Get("Www-Authenticate"); !strings.HasSuffix(got, tt.challenge) {
+			t.Errorf("%s: challenge %s", tt.name, got)
+		}
 	}
 }

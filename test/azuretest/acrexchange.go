@@ -1,21 +1,19 @@
 package azuretest
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 )
 
-// exchange swaps an Entra access token for an ACR refresh token (ACR docs
-// AAD-OAuth.md, "Calling POST /oauth2/exchange").
+// exchange issues an ACR refresh token for an Entra access token (ACR docs AAD-OAuth.md, "Calling POST
+// /oauth2/exchange").
 func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 	form := req.PostForm
 	switch grant := form.Get("grant_type"); grant {
 	case "access_token":
 	case "access_token_refresh_token", "refresh_token":
-		// Azure still takes these two, which hand it an Entra refresh token. No
-		// client under test should send one any more.
+		// Azure still accepts these two, which send an Entra refresh token. No client should send one any more.
 		badRequest(w, req, "deprecated grant "+grant)
 		return
 	default:
@@ -23,7 +21,7 @@ func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if form.Has("refresh_token") {
-		badRequest(w, req, "refresh_token has no place in this grant")
+		badRequest(w, req, "refresh_token doesn't belong to this grant")
 		return
 	}
 	if !r.isService(form.Get("service"), req) {
@@ -39,7 +37,7 @@ func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 		unauthorized(w, req, err.Error())
 		return
 	}
-	if t := form.Get("tenant"); t != "" && !r.tenant.called(t) {
+	if t := form.Get("tenant"); t != "" && !r.tenant.hasName(t) {
 		unauthorized(w, req, "tenant is not the registry's")
 		return
 	}
@@ -50,32 +48,23 @@ func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 	sendToken(w, map[string]string{"refresh_token": r.refreshToken(p.subject())})
 }
 
-// entraPrincipal checks an Entra access token: this tenant's, not expired, and
-// meant for ACR, or for Resource Manager while the policy allows that.
+// entraPrincipal checks an Entra access token: this tenant's, not expired, and for ACR or Resource Manager.
 func (r *Registry) entraPrincipal(token string) (Principal, error) {
 	p, claims, err := r.tenant.principal(token)
 	if err != nil {
 		return nil, err
 	}
-	var noARM bool
-	r.set(func() { noARM = r.noARM })
 	switch r.tenant.authority.resource(claims.Aud) {
-	case "acr":
+	case "acr", "arm":
 		return p, nil
-	case "arm":
-		if !noARM {
-			return p, nil
-		}
-		return nil, errors.New("audience is Resource Manager, which the registry's policy forbids")
 	}
 	return nil, errors.New("wrong audience " + claims.Aud)
 }
 
-// acrIssuer is the issuer of all of ACR's own tokens.
+// acrIssuer is the issuer of ACR's tokens.
 const acrIssuer = "Azure Container Registry"
 
-// acrClaims are the claims of ACR's tokens: of refresh and access tokens alike,
-// each leaving out the other's.
+// acrClaims are the claims of ACR's refresh and access tokens. Each kind omits the claims of the other.
 type acrClaims struct {
 	ID          string       `json:"jti"`
 	Sub         string       `json:"sub"`
@@ -94,30 +83,29 @@ type acrClaims struct {
 	Padding     string       `json:"padding,omitempty"`
 }
 
-// permissions sum up the roles at the time of the exchange.
+// permissions are the sum of the roles at the time of the exchange.
 type permissions struct {
 	Actions    []string `json:"actions"`
 	NotActions []string `json:"notActions"`
 }
 
-// RefreshTokenFor mints a refresh token for principal whether it has a role or
-// not, as what `az acr login` hands to docker. ShapeRefreshTokens applies.
+// RefreshTokenFor returns a new refresh token for principal, with or without a role, as `az acr login` passes one to
+// docker. ShapeRefreshTokens applies.
 func (r *Registry) RefreshTokenFor(principal Principal) string {
 	return r.refreshToken(principal.subject())
 }
 
-// refreshToken mints the token that an exchange answers with, spoilt if the test
-// wants it so. Rights in it are information for humans: they are looked up again
-// whenever it is used.
+// refreshToken returns a new refresh token, with the defects that ShapeRefreshTokens set. Its permissions are
+// informative only: the roles are looked up whenever it is used.
 func (r *Registry) refreshToken(subject string) string {
-	may, _ := r.rightsOf(subject)
+	rights, _ := r.rightsOf(subject)
 	claims := r.claims(subject, "refresh_token")
 	claims.Tenant = r.tenant.id
-	claims.Permissions = &permissions{Actions: may.all(), NotActions: []string{}}
+	claims.Permissions = &permissions{Actions: rights.all(), NotActions: []string{}}
 	var shape TokenShape
-	r.set(func() {
+	r.cloud.locked(func() {
 		shape = r.shape
-		claims.Exp = r.cloud.now().Add(r.rtLife).Unix()
+		claims.Exp = r.cloud.now().Add(r.refreshLifetime).Unix()
 	})
 	if shape.Audience != "" {
 		claims.Aud = shape.Audience
@@ -126,28 +114,26 @@ func (r *Registry) refreshToken(subject string) string {
 		claims.Iat, claims.Nbf, claims.Exp = claims.Iat-4*3600, claims.Nbf-4*3600, claims.Iat-3600
 	}
 	claims.Padding = strings.Repeat("x", shape.Padding)
-	token := r.cloud.signer.sign(claims)
-	if shape.Opaque {
-		real := token
-		token = randomText(40)
-		r.set(func() { r.opaque[token] = real })
+	token := r.cloud.issue(r.cloud.signer, claims)
+	if !shape.Opaque {
+		return token
 	}
-	r.cloud.canaries.add(token)
-	return token
+	opaque := randomText(40)
+	r.cloud.locked(func() { r.opaque[opaque] = token })
+	r.cloud.canaries.add(opaque)
+	return opaque
 }
 
-// accessToken mints what opens /v2/.
+// accessToken returns a new access token for /v2/.
 func (r *Registry) accessToken(subject string, granted []access) string {
 	claims := r.claims(subject, "access_token")
 	claims.RID = newGUID()
 	claims.Access = &granted
-	r.set(func() { claims.Exp = r.cloud.now().Add(r.atLife).Unix() })
-	token := r.cloud.signer.sign(claims)
-	r.cloud.canaries.add(token)
-	return token
+	claims.Exp = r.cloud.Now().Add(acrAccessTokenLifetime).Unix()
+	return r.cloud.issue(r.cloud.signer, claims)
 }
 
-// claims are those that refresh and access tokens have in common, less the end.
+// claims returns the claims that refresh and access tokens have in common, without the expiry.
 func (r *Registry) claims(subject, grant string) acrClaims {
 	now := r.cloud.Now().Unix()
 	return acrClaims{
@@ -156,9 +142,9 @@ func (r *Registry) claims(subject, grant string) acrClaims {
 	}
 }
 
-// verify checks one of the registry's own tokens.
+// verify checks a token that this registry issued.
 func (r *Registry) verify(token, grant string) (acrClaims, error) {
-	r.set(func() {
+	r.cloud.locked(func() {
 		if real, ok := r.opaque[token]; ok {
 			token = real
 		}
@@ -176,13 +162,4 @@ func (r *Registry) verify(token, grant string) (acrClaims, error) {
 		return claims, errors.New("ACR token expired")
 	}
 	return claims, nil
-}
-
-// mustJSON encodes this package's own types, which always can be.
-func mustJSON(v any) []byte {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic("azuretest: encoding an answer: " + err.Error())
-	}
-	return raw
 }

@@ -6,116 +6,109 @@ import (
 	"net/url"
 )
 
-// nullGUID is the user name beside which the password is a token.
+// nullGUID is the user name that marks the password as a token.
 const nullGUID = "00000000-0000-0000-0000-000000000000"
 
-// A tokenAsk is a request for an access token, in whichever form it came.
-type tokenAsk struct {
+// A tokenRequest is a request for an access token, in any of its forms.
+type tokenRequest struct {
 	service        string
 	scopes         []string
 	user, password string
-	refresh        string
+	refreshToken   string
 	offline        bool // a refresh token is wanted too
 }
 
-// readAsk understands GET with Basic (ACR docs Token-BasicAuth.md) and POST with
-// the grants password and refresh_token (distribution's OAuth2 specification).
-func readAsk(req *http.Request) (ask tokenAsk, why string) {
-	form := req.PostForm
+// readTokenRequest reads a GET with Basic (ACR docs Token-BasicAuth.md) or a POST with the grant password or
+// refresh_token (distribution's OAuth2 specification). An empty user name and password are not an error: Azure's SDKs
+// ask for an anonymous token that way. why is the reason to refuse the request, or empty.
+func readTokenRequest(req *http.Request) (tr tokenRequest, why string) {
+	var form url.Values
 	if req.Method == http.MethodGet {
 		form = req.URL.Query()
-		ask.user, ask.password, _ = req.BasicAuth()
-		ask.offline = form.Get("offline_token") == "true"
-	} else if ask, why = readGrant(form); why != "" {
-		return ask, why
-	}
-	ask.service, ask.scopes = form.Get("service"), form["scope"]
-	return ask, ""
-}
-
-// readGrant reads a POST. Empty user name and password are how Azure's SDKs ask
-// for an anonymous token, so they aren't missing.
-func readGrant(form url.Values) (ask tokenAsk, why string) {
-	switch form.Get("grant_type") {
-	case "password":
-		ask.user, ask.password = form.Get("username"), form.Get("password")
-		ask.offline = form.Get("access_type") == "offline"
-	case "refresh_token":
-		if ask.refresh = form.Get("refresh_token"); ask.refresh == "" {
-			return ask, "missing refresh_token"
+		tr.user, tr.password, _ = req.BasicAuth()
+		tr.offline = form.Get("offline_token") == "true"
+	} else {
+		form = req.PostForm
+		switch form.Get("grant_type") {
+		case "password":
+			tr.user, tr.password = form.Get("username"), form.Get("password")
+			tr.offline = form.Get("access_type") == "offline"
+		case "refresh_token":
+			if tr.refreshToken = form.Get("refresh_token"); tr.refreshToken == "" {
+				return tr, "missing refresh_token"
+			}
+		default:
+			return tr, "missing or unknown grant_type"
 		}
-	default:
-		return ask, "missing or unknown grant_type"
 	}
-	return ask, ""
+	tr.service, tr.scopes = form.Get("service"), form["scope"]
+	return tr, ""
 }
 
-// token answers /oauth2/token. Fewer actions than asked for are no error.
+// token serves /oauth2/token. Granting fewer actions than requested is no error.
 func (r *Registry) token(w http.ResponseWriter, req *http.Request) {
-	ask, why := readAsk(req)
+	tr, why := readTokenRequest(req)
 	if why != "" {
 		badRequest(w, req, why)
 		return
 	}
-	if !r.isService(ask.service, req) {
+	if !r.isService(tr.service, req) {
 		badRequest(w, req, "wrong service")
 		return
 	}
-	asked, err := parseScopes(ask.scopes)
+	requested, err := parseScopes(tr.scopes)
 	if err != nil {
 		badRequest(w, req, err.Error())
 		return
 	}
-	who, why := r.identify(ask)
+	caller, why := r.identify(tr)
 	if why != "" {
 		unauthorized(w, req, why)
 		return
 	}
-	answer := map[string]string{"access_token": r.accessToken(who.subject, who.may.permit(asked))}
-	if ask.offline && who.refresh != nil {
-		answer["refresh_token"] = who.refresh()
+	tokens := map[string]string{"access_token": r.accessToken(caller.subject, caller.rights.permit(requested))}
+	if tr.offline && caller.refreshToken != nil {
+		tokens["refresh_token"] = caller.refreshToken()
 	}
-	sendToken(w, answer)
+	sendToken(w, tokens)
 }
 
-// A caller is who asks for an access token.
+// A caller is the identity that requests an access token.
 type caller struct {
-	subject string
-	may     rights
-	refresh func() string // makes a refresh token; nil where there is none
+	subject      string
+	rights       rights
+	refreshToken func() string // returns a refresh token; nil if the identity can't have one
 }
 
-// identify finds out who asks. why is empty when that is settled.
-func (r *Registry) identify(ask tokenAsk) (who caller, why string) {
+// identify authenticates a request. why is the reason to refuse it, or empty.
+func (r *Registry) identify(tr tokenRequest) (c caller, why string) {
 	switch {
-	case ask.refresh != "":
-		return r.byRefreshToken(ask.refresh)
-	case ask.user == "" && ask.password == "":
-		return r.anonymously()
-	case ask.user == nullGUID:
-		if who, why = r.byRefreshToken(ask.password); why != "" {
-			return r.byEntraToken(ask.password, why)
+	case tr.refreshToken != "":
+		return r.byRefreshToken(tr.refreshToken)
+	case tr.user == "" && tr.password == "":
+		return r.anonymous()
+	case tr.user == nullGUID:
+		if c, why = r.byRefreshToken(tr.password); why != "" {
+			return r.byEntraToken(tr.password, why)
 		}
-		return who, ""
+		return c, ""
 	}
-	return r.byPassword(ask.user, ask.password)
+	return r.byPassword(tr.user, tr.password)
 }
 
-// byRefreshToken looks the roles up anew: one that was taken away since the token
-// was minted shows here. The same token goes back as refresh token, or renewing
-// would stretch its life.
+// byRefreshToken looks the roles up again, so that a role revoked since the token was issued no longer counts. It
+// returns the same refresh token: a new one would extend its lifetime.
 func (r *Registry) byRefreshToken(token string) (caller, string) {
 	claims, err := r.verify(token, "refresh_token")
 	if err != nil {
 		return caller{}, err.Error()
 	}
-	may, _ := r.rightsOf(claims.Sub)
-	return caller{claims.Sub, may, func() string { return token }}, ""
+	rights, _ := r.rightsOf(claims.Sub)
+	return caller{claims.Sub, rights, func() string { return token }}, ""
 }
 
-// byEntraToken takes an Entra access token as password, which ACR does as long
-// as the header holds it (Azure/acr issue 797). why is what was wrong with it as
-// a refresh token.
+// byEntraToken accepts an Entra access token as the password, as ACR does if the header isn't too long (Azure/acr
+// issue 797). why is the reason why the password is not a refresh token.
 func (r *Registry) byEntraToken(token, why string) (caller, string) {
 	p, err := r.entraPrincipal(token)
 	if err != nil {
@@ -124,29 +117,27 @@ func (r *Registry) byEntraToken(token, why string) (caller, string) {
 	return r.byRoles(p.subject())
 }
 
-// anonymously lets nobody in particular pull, where the registry allows that, and
-// list what there is (azure-sdk-for-js has recorded it).
-func (r *Registry) anonymously() (who caller, why string) {
-	r.set(func() {
-		if !r.anonymous {
+// anonymous grants pull and the catalog, if the registry allows anonymous pull (as recorded in azure-sdk-for-js).
+func (r *Registry) anonymous() (c caller, why string) {
+	r.cloud.locked(func() {
+		if !r.anonymousPull {
 			why = "anonymous pull is off"
 		}
 	})
-	who.may = rights{rules: []rule{{"*", []string{"pull", "metadata_read"}}}, catalog: true}
-	return who, why
+	c.rights = rights{rules: []rule{{"*", []string{"pull", "metadata_read"}}}, catalog: true}
+	return c, why
 }
 
-// byPassword knows the admin user, scoped tokens, and service principals with
-// their Entra secret.
+// byPassword authenticates the admin user, scoped tokens, and service principals with their Entra secret.
 func (r *Registry) byPassword(user, password string) (caller, string) {
 	var local localUser
 	var known bool
-	r.set(func() { local, known = r.users[user] })
+	r.cloud.locked(func() { local, known = r.users[user] })
 	if known {
 		if subtle.ConstantTimeCompare([]byte(local.password), []byte(password)) == 0 {
 			return caller{}, "wrong password"
 		}
-		return caller{subject: user, may: local.may}, ""
+		return caller{subject: user, rights: local.rights}, ""
 	}
 	app := r.tenant.application(user)
 	if app == nil {
@@ -158,11 +149,11 @@ func (r *Registry) byPassword(user, password string) (caller, string) {
 	return r.byRoles(app.subject())
 }
 
-// byRoles turns away whoever has no role at all, as the exchange does.
+// byRoles refuses an identity without any role, as the exchange does.
 func (r *Registry) byRoles(subject string) (caller, string) {
-	may, ok := r.rightsOf(subject)
+	rights, ok := r.rightsOf(subject)
 	if !ok {
 		return caller{}, "no role"
 	}
-	return caller{subject, may, func() string { return r.refreshToken(subject) }}, ""
+	return caller{subject, rights, func() string { return r.refreshToken(subject) }}, ""
 }

@@ -8,22 +8,26 @@ import (
 	"time"
 )
 
-// ask gets an access token by Basic and returns its access as scopes.
-func (w *world) ask(user, password string, scopes ...string) (a answer, granted string) {
-	w.t.Helper()
-	req := w.request("GET", "https://"+testHost+"/oauth2/token?"+url.Values{"service": {testHost}, "scope": scopes}.Encode(), "")
+// basic requests an access token by GET with Basic.
+func (f *fixture) basic(user, password string, scopes ...string) (a response, granted string) {
+	f.t.Helper()
+	query := url.Values{"service": {testHost}, "scope": scopes}
+	var header []string
 	if user != "" {
+		req := f.request("GET", "https://"+testHost, "")
 		req.SetBasicAuth(user, password)
+		header = []string{"Authorization", req.Header.Get("Authorization")}
 	}
-	a = w.do(req)
-	return a, w.granted(a)
+	a = f.get("https://"+testHost+"/oauth2/token?"+query.Encode(), header...)
+	return a, f.granted(a)
 }
 
-func (w *world) granted(a answer) string {
+// granted returns the access claim of an access token as scopes, or the error status.
+func (f *fixture) granted(a response) string {
 	if a.StatusCode != 200 {
 		return a.Status[:3]
 	}
-	raw, _ := json.Marshal(claimsOf(w.t, a.field("access_token"))["access"])
+	raw, _ := json.Marshal(claimsOf(f.t, a.field("access_token"))["access"])
 	var list []access
 	json.Unmarshal(raw, &list)
 	var scopes []string
@@ -33,159 +37,157 @@ func (w *world) granted(a answer) string {
 	return strings.Join(scopes, " ")
 }
 
-func TestTokenByBasic(t *testing.T) {
-	w := newWorld(t)
-	w.registry.SetAdmin("contoso", "admin-password")
-	w.registry.AddScopedToken("ci", "scoped-password", map[string][]string{"app": {"pull"}, "team/*": {"pull", "push"}})
-	pull := w.tenant.AddServicePrincipal("", "pull-secret")
-	w.registry.Grant(pull, AcrPull)
-	stranger := w.tenant.AddServicePrincipal("", "stranger-secret")
-	refresh := w.registry.RefreshTokenFor(w.app)
-	fabrikam := w.AddRegistry("fabrikam.azurecr.io", w.tenant)
-	tests := []struct{ name, user, password, scope, want string }{
+func TestRegistry_token_with_Basic(t *testing.T) {
+	f := newFixture(t)
+	f.registry.SetAdmin("contoso", "admin-password")
+	f.registry.AddScopedToken("ci", "scoped-password",
+		map[string][]string{"app": {"pull"}, "team/*": {"pull", "push"}})
+	pull := f.tenant.AddServicePrincipal("", "pull-secret")
+	f.registry.Grant(pull, AcrPull)
+	withoutRole := f.tenant.AddServicePrincipal("", "other-secret")
+	refresh := f.registry.RefreshTokenFor(f.app)
+	fabrikam := f.AddRegistry("fabrikam.azurecr.io", f.tenant)
+	two := "repository:x:pull repository:y:pull"
+	for _, tt := range []struct{ name, user, password, scope, want string }{
 		{"admin", "contoso", "admin-password", "repository:x:pull,push,delete", "repository:x:pull,push,delete"},
-		{"admin, all", "contoso", "admin-password", "repository:x:*", "repository:x:*"},
+		{"admin, all actions", "contoso", "admin-password", "repository:x:*", "repository:x:*"},
 		{"admin, catalog", "contoso", "admin-password", "registry:catalog:*", "registry:catalog:*"},
 		{"admin, wrong password", "contoso", "x", "repository:x:pull", "401"},
-		{"unknown user", "nobody", "x", "repository:x:pull", "401"},
-		{"scoped", "ci", "scoped-password", "repository:app:pull,push", "repository:app:pull"},
-		{"scoped, prefix", "ci", "scoped-password", "repository:team/web:push,pull", "repository:team/web:push,pull"},
-		{"scoped, elsewhere", "ci", "scoped-password", "repository:x:pull", ""},
-		{"scoped, catalog", "ci", "scoped-password", "registry:catalog:*", ""},
+		{"unknown user", "unknown", "x", "repository:x:pull", "401"},
+		{"scoped token", "ci", "scoped-password", "repository:app:pull,push", "repository:app:pull"},
+		{"scoped token, prefix", "ci", "scoped-password", "repository:team/web:push", "repository:team/web:push"},
+		{"scoped token, other repository", "ci", "scoped-password", "repository:x:pull", ""},
+		{"scoped token, catalog", "ci", "scoped-password", "registry:catalog:*", ""},
 		{"principal", pull.ClientID(), "pull-secret", "repository:x:pull,push", "repository:x:pull"},
-		{"principal, all", pull.ClientID(), "pull-secret", "repository:x:*", "repository:x:metadata_read,pull"},
+		{"principal, all actions", pull.ClientID(), "pull-secret", "repository:x:*", "repository:x:metadata_read,pull"},
 		{"principal, wrong secret", pull.ClientID(), "x", "repository:x:pull", "401"},
-		{"principal, no role", stranger.ClientID(), "stranger-secret", "repository:x:pull", "401"},
+		{"principal, no role", withoutRole.ClientID(), "other-secret", "repository:x:pull", "401"},
 		{"refresh token", nullGUID, refresh, "repository:x:pull,push", "repository:x:pull,push"},
 		{"old spelling", nullGUID, refresh, "repository:x:metadataRead", "repository:x:metadataRead"},
-		{"two joined scopes", nullGUID, refresh, "repository:x:pull repository:y:pull", "repository:x:pull repository:y:pull"},
+		{"two scopes", nullGUID, refresh, two, two},
 		{"helm", nullGUID, refresh, "artifact-repository:x:pull", "artifact-repository:x:pull"},
 		{"no scope", nullGUID, refresh, "", ""},
-		{"Entra token", nullGUID, w.app.AccessToken(acrResource, 0), "repository:x:pull", "repository:x:pull"},
-		{"other registry's token", nullGUID, fabrikam.RefreshTokenFor(w.app), "repository:x:pull", "401"},
-		{"access token as refresh token", nullGUID, w.access(refresh), "", "401"},
+		{"Entra token", nullGUID, f.app.AccessToken(acrResource, 0), "repository:x:pull", "repository:x:pull"},
+		{"other registry's token", nullGUID, fabrikam.RefreshTokenFor(f.app), "repository:x:pull", "401"},
+		{"access token as refresh token", nullGUID, f.acrToken(refresh), "", "401"},
 		{"garbage", nullGUID, "x", "repository:x:pull", "401"},
 		{"anonymous", "", "", "repository:x:pull", "401"},
-		{"bad scope", nullGUID, refresh, "repository:x", "400"},
-		{"odd scope", nullGUID, refresh, "plugin:x:pull", "400"},
-	}
-	for _, tt := range tests {
+		{"malformed scope", nullGUID, refresh, "repository:x", "400"},
+		{"unknown scope", nullGUID, refresh, "plugin:x:pull", "400"},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if a, got := w.ask(tt.user, tt.password, tt.scope); got != tt.want {
+			if a, got := f.basic(tt.user, tt.password, tt.scope); got != tt.want {
 				t.Errorf("granted %q, want %q (%s)", got, tt.want, a.body)
 			}
 		})
 	}
-	if _, got := w.ask(nullGUID, refresh, "repository:x:pull", "repository:y:push"); got != "repository:x:pull repository:y:push" {
+	if _, got := f.basic(nullGUID, refresh, strings.Fields(two)...); got != two {
 		t.Errorf("repeated scope: %q", got)
 	}
-	w.AdvanceClock(3 * time.Hour)
-	if _, got := w.ask(nullGUID, refresh, "repository:x:pull"); got != "401" {
+	f.AdvanceClock(3 * time.Hour)
+	if _, got := f.basic(nullGUID, refresh, "repository:x:pull"); got != "401" {
 		t.Errorf("expired refresh token: %q", got)
 	}
 }
 
-func TestTokenByPost(t *testing.T) {
-	w := newWorld(t)
-	refresh := w.registry.RefreshTokenFor(w.app)
-	tests := []struct {
-		name string
-		form url.Values
-		want string
-	}{
-		{"refresh token", form("grant_type", "refresh_token", "refresh_token", refresh), "repository:x:pull,push"},
-		{"password", form("grant_type", "password", "username", nullGUID, "password", refresh), "repository:x:pull,push"},
-		{"principal", form("grant_type", "password", "username", w.app.ClientID(), "password", "planted-secret"), "repository:x:pull,push"},
-		{"anonymous", form("grant_type", "password"), "401"},
-		{"no refresh token", form("grant_type", "refresh_token"), "400"},
-		{"no grant", form(), "400"},
-		{"wrong service", form("grant_type", "refresh_token", "refresh_token", refresh, "service", "fabrikam.azurecr.io"), "400"},
+func TestRegistry_token_with_POST(t *testing.T) {
+	f := newFixture(t)
+	f.registry.SetAdmin("contoso", "admin-password")
+	refresh := f.registry.RefreshTokenFor(f.app)
+	password := func(user, password string, more ...string) url.Values {
+		v := form("grant_type", "password", "username", user, "password", password, "access_type", "offline")
+		return changed(v, more...)
 	}
-	for _, tt := range tests {
+	const granted = "repository:x:pull,push"
+	for _, tt := range []struct {
+		name    string
+		form    url.Values
+		want    string
+		refresh string // "new" for any other than the one sent
+	}{
+		{"refresh token", form("grant_type", "refresh_token", "refresh_token", refresh), granted, ""},
+		{"password", password(nullGUID, refresh), granted, refresh},
+		{"password, not offline", password(nullGUID, refresh, "access_type", ""), granted, ""},
+		{"principal", password(f.app.ClientID(), "planted-secret"), granted, "new"},
+		{"admin user", password("contoso", "admin-password"), granted, ""},
+		{"anonymous", form("grant_type", "password"), "401", ""},
+		{"no refresh token", form("grant_type", "refresh_token"), "400", ""},
+		{"no grant", form(), "400", ""},
+		{
+			"wrong service",
+			form("grant_type", "refresh_token", "refresh_token", refresh, "service", "fabrikam.azurecr.io"), "400", "",
+		},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := tt.form
-			v.Set("scope", "repository:x:pull,push")
-			if !v.Has("service") {
-				v.Set("service", testHost)
+			tt.form.Set("scope", granted)
+			if !tt.form.Has("service") {
+				tt.form.Set("service", testHost)
 			}
-			if a := w.post("https://"+testHost+"/oauth2/token", v); w.granted(a) != tt.want {
+			a := f.post("https://"+testHost+"/oauth2/token", tt.form)
+			got := a.field("refresh_token")
+			if got != "" && got != refresh && claimsOf(t, got)["grant_type"] == "refresh_token" {
+				got = "new"
+			}
+			if f.granted(a) != tt.want || got != tt.refresh {
 				t.Errorf("%s %s", a.Status, a.body)
 			}
 		})
 	}
-}
-
-func TestOfflineToken(t *testing.T) {
-	w := newWorld(t)
-	w.registry.SetAdmin("contoso", "admin-password")
-	refresh := w.registry.RefreshTokenFor(w.app)
-	ask := func(user, password string) string {
-		req := w.request("GET", "https://"+testHost+"/oauth2/token?service="+testHost+"&offline_token=true&client_id=docker&account="+user, "")
-		req.SetBasicAuth(user, password)
-		return w.do(req).field("refresh_token")
-	}
-	if got := ask(nullGUID, refresh); got != refresh {
-		t.Errorf("null GUID: %q", got)
-	}
-	if got := ask(w.app.ClientID(), "planted-secret"); claimsOf(t, got)["grant_type"] != "refresh_token" {
-		t.Errorf("service principal: %q", got)
-	}
-	if got := ask("contoso", "admin-password"); got != "" {
-		t.Errorf("admin user: %q", got)
+	query := "?service=" + testHost + "&offline_token=true&client_id=docker&account=" + f.app.ClientID()
+	req := f.request("GET", "https://"+testHost, "")
+	req.SetBasicAuth(f.app.ClientID(), "planted-secret")
+	a := f.get("https://"+testHost+"/oauth2/token"+query, "Authorization", req.Header.Get("Authorization"))
+	if a.field("refresh_token") == "" {
+		t.Errorf("offline_token: %s %s", a.Status, a.body)
 	}
 }
 
-func TestAnonymousPull(t *testing.T) {
-	w := newWorld(t)
-	w.registry.AnonymousPull(true)
-	if _, got := w.ask("", "", "repository:x:pull,push registry:catalog:*"); got != "repository:x:pull registry:catalog:*" {
+func TestRegistry_AnonymousPull(t *testing.T) {
+	f := newFixture(t)
+	f.registry.AnonymousPull(true)
+	_, got := f.basic("", "", "repository:x:pull,push registry:catalog:*")
+	if got != "repository:x:pull registry:catalog:*" {
 		t.Errorf("granted %q", got)
 	}
-	if _, got := w.ask(nullGUID, "stale", "repository:x:pull"); got != "401" {
-		t.Errorf("a wrong credential must not do better than none: %q", got)
+	if _, got := f.basic(nullGUID, "stale", "repository:x:pull"); got != "401" {
+		t.Errorf("wrong credential: %q", got)
 	}
-	if a := w.get("https://" + testHost + "/v2/"); a.StatusCode != 401 {
-		t.Errorf("/v2/: %s", a.Status)
-	}
+	f.want(401, "GET", "https://"+testHost+"/v2/", "")
 }
 
-func TestConditionalRoles(t *testing.T) {
-	w := newWorld(t)
-	reader := w.tenant.AddUser("ada@contoso.com")
-	w.registry.Grant(reader, RepositoryReader, "app", "team/*")
-	w.registry.Grant(reader, RepositoryWriter, "team/web")
-	refresh := w.exchange(reader.AccessToken(acrResource, 0)).field("refresh_token")
+func TestRegistry_Grant_in_ABAC_mode(t *testing.T) {
+	f := newFixture(t)
+	reader := f.tenant.AddUser("ada@contoso.com")
+	f.registry.Grant(reader, RepositoryReader, "app", "team/*")
+	f.registry.Grant(reader, RepositoryWriter, "team/web")
+	refresh := f.exchange(reader.AccessToken(acrResource, 0)).field("refresh_token")
 	for scope, want := range map[string]string{
 		"repository:app:pull,push":      "repository:app:pull",
 		"repository:team/web:pull,push": "repository:team/web:pull,push",
 		"repository:other:pull":         "",
 		"registry:catalog:*":            "",
 	} {
-		if _, got := w.ask(nullGUID, refresh, scope); got != want {
+		if _, got := f.basic(nullGUID, refresh, scope); got != want {
 			t.Errorf("%s: %q", scope, got)
 		}
 	}
-	if a := w.exchange(w.app.AccessToken(acrResource, 0)); a.StatusCode != 401 {
-		t.Errorf("AcrPush in ABAC mode: %s", a.Status)
+	if a := f.exchange(f.app.AccessToken(acrResource, 0)); a.StatusCode != 401 {
+		t.Errorf("AcrPush: %s", a.Status)
 	}
-	w.registry.Grant(reader, CatalogLister)
-	if _, got := w.ask(nullGUID, refresh, "registry:catalog:*"); got != "registry:catalog:*" {
-		t.Errorf("catalog lister: %q", got)
-	}
-	w.registry.Revoke(reader)
-	if _, got := w.ask(nullGUID, refresh, "repository:app:pull"); got != "" {
-		t.Errorf("after its roles were taken away: %q", got)
+	f.registry.Grant(reader, CatalogLister)
+	if _, got := f.basic(nullGUID, refresh, "registry:catalog:*"); got != "registry:catalog:*" {
+		t.Errorf("CatalogLister: %q", got)
 	}
 }
 
-func TestMistakesPanic(t *testing.T) {
-	w := newWorld(t)
-	for name, f := range map[string]func(){
-		"role":        func() { w.registry.Grant(w.app, "AcrPul") },
-		"limits":      func() { w.registry.Grant(w.app, AcrPull, "app") },
-		"authority":   func() { w.AddTenantAt("login.example", "") },
-		"kind":        func() { w.Seen("exchnage") },
-		"AADSTS code": func() { w.AADSTS(1) },
+func TestCloud_panics_on_set_up_mistakes(t *testing.T) {
+	f := newFixture(t)
+	for name, call := range map[string]func(){
+		"unknown role":        func() { f.registry.Grant(f.app, "AcrPul") },
+		"role without limits": func() { f.registry.Grant(f.app, AcrPull, "app") },
+		"unknown authority":   func() { f.AddTenantAt("login.example", "") },
+		"unknown kind":        func() { f.Seen("exchnage") },
+		"unknown AADSTS code": func() { f.AADSTS(1) },
 	} {
 		func() {
 			defer func() {
@@ -193,7 +195,7 @@ func TestMistakesPanic(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			f()
+			call()
 		}()
 	}
 }

@@ -10,18 +10,16 @@ import (
 	"strings"
 )
 
-// v1Prefix begins the paths of ACR's own API, with which az and Azure's SDKs list
-// what a registry has (azure-rest-api-specs, containerregistry.json of the data
-// plane, version 2021-07-01). Answers and refusals are those of the recordings in
-// azure-sdk-for-js and azure-sdk-for-python.
+// v1Prefix starts the paths of ACR's own API, with which az and Azure's SDKs list repositories and tags
+// (azure-rest-api-specs, containerregistry.json of the data plane, version 2021-07-01). Responses follow the
+// recordings in azure-sdk-for-js and azure-sdk-for-python.
 const v1Prefix = "/acr/v1/"
 
-// repositoryName is the distribution specification's grammar.
+// repositoryName is the grammar of the distribution specification.
 var repositoryName = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
-// v1Target reads a path of that API; ok is false for whatever isn't served here,
-// which is 404 before anybody is asked for a token. A repository's slashes may be
-// escaped, as the SDKs have them.
+// v1Target reads a path of that API. ok is false for a path that isn't served: it is 404 even without a token. The
+// SDKs escape the slashes of repository names.
 func v1Target(req *http.Request) (t target, ok bool) {
 	path, ok := strings.CutPrefix(req.URL.Path, v1Prefix)
 	if !ok || req.Method != http.MethodGet {
@@ -34,16 +32,17 @@ func v1Target(req *http.Request) (t target, ok bool) {
 	if !ok || !repositoryName.MatchString(name) {
 		return target{}, false
 	}
-	return target{kind: "tags", repository: name, need: &access{"repository", name, []string{"metadata_read"}}}, true
+	need := &access{"repository", name, []string{"metadata_read"}}
+	return target{kind: "tags", repository: name, need: need}, true
 }
 
-// serveV1 answers a request whose token is good for it.
+// serveV1 serves a request whose token allows it.
 func (r *Registry) serveV1(w http.ResponseWriter, req *http.Request, t target) {
 	path := "/v2/_catalog"
 	if t.kind == "tags" {
 		path = "/v2/" + t.repository + "/tags/list"
 	}
-	inner := r.behind(req.Context(), http.MethodGet, path)
+	inner := r.backendRequest(req.Context(), http.MethodGet, path)
 	if inner.status != http.StatusOK {
 		w.Header().Set("Content-Type", inner.header.Get("Content-Type"))
 		w.WriteHeader(inner.status)
@@ -52,7 +51,7 @@ func (r *Registry) serveV1(w http.ResponseWriter, req *http.Request, t target) {
 	}
 	var all struct{ Repositories, Tags []string }
 	if err := json.Unmarshal(inner.body.Bytes(), &all); err != nil {
-		panic("azuretest: what is behind /v2/ lists in a form of its own: " + err.Error())
+		panic("azuretest: the backend's list is not the distribution specification's: " + err.Error())
 	}
 	if t.kind == "catalog" {
 		writeJSON(w, http.StatusOK, map[string]any{"repositories": v1Page(w, req, all.Repositories)})
@@ -65,39 +64,38 @@ func (r *Registry) serveV1(w http.ResponseWriter, req *http.Request, t target) {
 	writeJSON(w, http.StatusOK, map[string]any{"registry": r.host, "imageName": t.repository, "tags": tags})
 }
 
-// v1Tag describes a tag. When it was made isn't kept: it is as old as the answer.
+// v1Tag describes a tag. Creation times aren't stored: it is as old as the response.
 func (r *Registry) v1Tag(ctx context.Context, repository, name string) map[string]any {
-	head := r.behind(ctx, http.MethodHead, "/v2/"+repository+"/manifests/"+name)
+	head := r.backendRequest(ctx, http.MethodHead, "/v2/"+repository+"/manifests/"+name)
 	now := r.cloud.Now().UTC().Format("2006-01-02T15:04:05.0000000Z")
 	return map[string]any{
 		"name": name, "digest": head.header.Get("Docker-Content-Digest"),
 		"createdTime": now, "lastUpdateTime": now, "signed": false,
-		"changeableAttributes": map[string]bool{"deleteEnabled": true, "writeEnabled": true, "readEnabled": true, "listEnabled": true},
+		"changeableAttributes": map[string]bool{
+			"deleteEnabled": true, "writeEnabled": true, "readEnabled": true, "listEnabled": true,
+		},
 	}
 }
 
-// behind asks what stands behind /v2/, where nobody needs a token any more.
-func (r *Registry) behind(ctx context.Context, method, path string) *capture {
+// backendRequest sends a request to the backend of /v2/, which needs no token.
+func (r *Registry) backendRequest(ctx context.Context, method, path string) *capture {
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+r.host+path, http.NoBody)
 	if err != nil {
 		panic("azuretest: " + err.Error())
 	}
-	// Every type that a tag may have: distribution's registry looks at Accept.
+	// Every type that a tag may have: distribution's registry checks Accept.
 	req.Header["Accept"] = []string{
-		"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json",
-		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.oci.image.manifest.v1+json",
+		"application/vnd.oci.image.index.v1+json",
+		"application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json",
 	}
-	answer := &capture{header: http.Header{}}
-	if r.Backend != nil {
-		r.Backend.ServeHTTP(answer, req)
-	} else {
-		r.memory.serve(answer, req, parseTarget(req))
-	}
-	return answer
+	response := &capture{header: http.Header{}}
+	r.serveBackend(response, req, parseTarget(req))
+	return response
 }
 
-// v1Page is page with this API's link: the path as it was asked for, and an
-// order, though it is empty.
+// v1Page is page with this API's link: the path as requested, and an order, even if it is empty.
 func v1Page(w http.ResponseWriter, req *http.Request, all []string) []string {
 	all = page(w, req, slices.Clone(all))
 	if w.Header().Get("Link") != "" {

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// jwtBearer is the one client_assertion_type there is (RFC 7523 §2.2).
+	// jwtBearer is the only client_assertion_type (RFC 7523 §2.2).
 	jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-	// assertionSkew is how far Entra lets a client's clock be off.
+	// assertionSkew is the clock skew that Entra accepts.
 	assertionSkew = 5 * time.Minute
 )
 
-// An assertion is a JWT that an application shows in place of a secret.
+// An assertion is a JWT that an application sends instead of a secret.
 type assertion struct {
 	raw    string
 	header struct {
@@ -42,7 +42,7 @@ type assertionClaims struct {
 	JTI string    `json:"jti"`
 }
 
-// audiences is one string or a list of them (RFC 7519 §4.1.3).
+// audiences is a string or a list of strings (RFC 7519 §4.1.3).
 type audiences []string
 
 func (a *audiences) UnmarshalJSON(raw []byte) error {
@@ -66,32 +66,32 @@ func parseAssertion(raw string) (*assertion, error) {
 	return a, decodeSegment(parts[1], &a.claims)
 }
 
-// timely tells whether the assertion is within its time at now.
-func (a *assertion) timely(now time.Time) bool {
+// isCurrent reports whether the assertion is valid at now, by its times.
+func (a *assertion) isCurrent(now time.Time) bool {
 	at := func(seconds float64) time.Time { return time.Unix(int64(seconds), 0) }
-	return a.claims.Exp != 0 && now.Before(at(a.claims.Exp).Add(assertionSkew)) && !now.Before(at(a.claims.Nbf).Add(-assertionSkew))
+	return a.claims.Exp != 0 && now.Before(at(a.claims.Exp).Add(assertionSkew)) &&
+		!now.Before(at(a.claims.Nbf).Add(-assertionSkew))
 }
 
-// signedBy checks the signature with an RSA key (RFC 7518 §3.3 and §3.5).
-func (a *assertion) signedBy(key *rsa.PublicKey) error {
-	input, last := a.raw[:strings.LastIndex(a.raw, ".")], a.raw[strings.LastIndex(a.raw, ".")+1:]
-	sig, err := base64.RawURLEncoding.DecodeString(last)
+// verifySignature checks the signature (RFC 7518 §3.3 and §3.5).
+func (a *assertion) verifySignature(key *rsa.PublicKey) error {
+	end := strings.LastIndex(a.raw, ".")
+	sig, err := base64.RawURLEncoding.DecodeString(a.raw[end+1:])
 	if err != nil {
 		return errNotJWT
 	}
-	digest := sha256.Sum256([]byte(input))
+	digest := sha256.Sum256([]byte(a.raw[:end]))
 	switch a.header.Alg {
 	case "PS256":
 		return rsa.VerifyPSS(key, crypto.SHA256, digest[:], sig, nil)
 	case "RS256":
 		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig)
 	}
-	return errors.New("an algorithm that Entra doesn't take")
+	return errors.New("an algorithm that Entra doesn't accept")
 }
 
-// assertion authenticates an application by its client_assertion: the
-// application's own, signed by its certificate, or that of an issuer which the
-// application trusts. Only the latter's issuer is a URL.
+// assertion authenticates an application by its client_assertion, signed with the application's certificate or by an
+// issuer of a federated credential. Only the latter has a URL as issuer.
 func (q *entraRequest) assertion(app *ServicePrincipal, form url.Values) (*ServicePrincipal, bool) {
 	a, err := parseAssertion(form.Get("client_assertion"))
 	if err != nil {
@@ -100,9 +100,9 @@ func (q *entraRequest) assertion(app *ServicePrincipal, form url.Values) (*Servi
 	if form.Get("client_assertion_type") != jwtBearer {
 		return nil, q.refuse(900144, "", "{parameter}", "client_assertion_type")
 	}
-	verify := q.certified
+	verify := q.certificateAssertion
 	if strings.HasPrefix(a.claims.Iss, "https://") {
-		verify = q.federated
+		verify = q.federatedAssertion
 	}
 	code := verify(app, a)
 	if app.isDisabled() {
@@ -115,10 +115,10 @@ func (q *entraRequest) assertion(app *ServicePrincipal, form url.Values) (*Servi
 	return app, true
 }
 
-// certified checks an assertion that the application signed itself (Microsoft
-// Learn, "Microsoft identity platform application authentication certificate
-// credentials"). It returns the code of a refusal, or 0.
-func (q *entraRequest) certified(app *ServicePrincipal, a *assertion) int {
+// certificateAssertion checks an assertion signed with the application's certificate (Microsoft Learn, "Microsoft
+// identity platform application authentication certificate credentials"). It returns the AADSTS code of a refusal, or
+// 0.
+func (q *entraRequest) certificateAssertion(app *ServicePrincipal, a *assertion) int {
 	cert, code := app.signingCertificate(a)
 	if code != 0 {
 		return code
@@ -126,7 +126,7 @@ func (q *entraRequest) certified(app *ServicePrincipal, a *assertion) int {
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
 	now := q.cloud.Now()
 	switch {
-	case !ok || a.signedBy(key) != nil || now.After(cert.NotAfter):
+	case !ok || a.verifySignature(key) != nil || now.After(cert.NotAfter):
 		return 700027
 	case !strings.EqualFold(a.claims.Iss, app.clientID) || a.claims.Sub != a.claims.Iss:
 		return 700021
@@ -134,19 +134,19 @@ func (q *entraRequest) certified(app *ServicePrincipal, a *assertion) int {
 		return 700023
 	case a.claims.JTI == "" || a.claims.Nbf == 0:
 		return 50027
-	case !a.timely(now):
+	case !a.isCurrent(now):
 		return 700024
 	}
 	return 0
 }
 
-// isTokenEndpoint tells whether an audience is the token endpoint that was asked,
-// under any name of the authority and the tenant.
+// isTokenEndpoint reports whether an audience is the requested token endpoint, under any name of the authority and
+// the tenant.
 func (q *entraRequest) isTokenEndpoint(t *Tenant, audience string) bool {
 	u, err := url.Parse(audience)
 	if err != nil || u.Scheme != "https" || !slices.Contains(q.authority.hosts, u.Host) {
 		return false
 	}
 	tenant, ok := strings.CutSuffix(strings.TrimPrefix(u.Path, "/"), "/oauth2/v2.0/token")
-	return ok && t.called(tenant)
+	return ok && t.hasName(tenant)
 }

@@ -10,26 +10,23 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 )
 
-// testKeys are made once: two for leaves, one for an authority.
-var testKeys = sync.OnceValue(func() []*rsa.PrivateKey {
-	var keys []*rsa.PrivateKey
-	for range 3 {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		keys = append(keys, key)
+// testKey returns a key of the minimum size, which is quick to generate.
+func testKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return keys
-})
+	return key
+}
 
-func testCertificate(t *testing.T, name string, key *rsa.PrivateKey, parent *x509.Certificate, parentKey *rsa.PrivateKey) *x509.Certificate {
+func testCertificate(
+	t *testing.T, name string, key *rsa.PrivateKey, parent *x509.Certificate, parentKey *rsa.PrivateKey,
+) *x509.Certificate {
 	t.Helper()
 	template := certificateTemplate(name)
 	if parent == nil {
@@ -61,34 +58,39 @@ func signAssertion(t *testing.T, key *rsa.PrivateKey, header, claims map[string]
 	return input + "." + base64URL(sig)
 }
 
-func (w *world) present(assertion string) answer {
-	w.t.Helper()
-	return w.post("https://login.microsoftonline.com/"+w.tenant.ID()+"/oauth2/v2.0/token", form(
-		"grant_type", "client_credentials", "client_id", w.app.ClientID(), "scope", acrScope,
-		"client_assertion_type", jwtBearer, "client_assertion", assertion))
+// present requests a token with an assertion.
+func (f *fixture) present(assertion string) response {
+	f.t.Helper()
+	return f.tokens(f.tenant.ID(), form("grant_type", "client_credentials", "client_id", f.app.ClientID(),
+		"scope", acrScope, "client_assertion_type", jwtBearer, "client_assertion", assertion))
 }
 
-// codeOf is the AADSTS number of a refusal, 0 for none.
-func codeOf(a answer) int {
+// wantCode requires a refusal with an AADSTS code, or success for 0.
+func wantCode(t *testing.T, a response, code int) {
+	t.Helper()
 	var body entraError
-	if a.StatusCode != 200 && json.Unmarshal(a.body, &body) == nil && len(body.Codes) == 1 {
-		return body.Codes[0]
+	got := 0
+	if a.StatusCode != 200 && json.Unmarshal([]byte(a.body), &body) == nil && len(body.Codes) == 1 {
+		got = body.Codes[0]
 	}
-	return 0
+	if got != code || (a.StatusCode == 200) != (code == 0) {
+		t.Errorf("got %s %s, want code %d", a.Status, a.body, code)
+	}
 }
 
-func TestCertificateAssertions(t *testing.T) {
-	w := newWorld(t)
-	own, other, root := testKeys()[0], testKeys()[1], testKeys()[2]
-	authority := testCertificate(t, "an authority", root, nil, nil)
+func TestServicePrincipal_AddCertificate(t *testing.T) {
+	f := newFixture(t)
+	own, other, root := testKey(t), testKey(t), testKey(t)
+	authority := testCertificate(t, "authority", root, nil, nil)
 	registered := testCertificate(t, "registered", own, nil, nil)
-	named := testCertificate(t, "app.contoso.com", other, authority, root)
-	stranger := testCertificate(t, "stranger", other, nil, nil)
-	w.app.AddCertificate(registered)
-	now := w.Now()
+	issued := testCertificate(t, "app.contoso.com", other, authority, root)
+	unknown := testCertificate(t, "unknown", other, nil, nil)
+	f.app.AddCertificate(registered)
+	now := f.Now()
+	endpoint := "https://login.microsoftonline.com/" + f.tenant.ID()
 	good := map[string]any{
-		"aud": "https://login.microsoftonline.com/" + w.tenant.ID() + "/oauth2/v2.0/token",
-		"iss": w.app.ClientID(), "sub": w.app.ClientID(), "jti": newGUID(),
+		"aud": endpoint + "/oauth2/v2.0/token",
+		"iss": f.app.ClientID(), "sub": f.app.ClientID(), "jti": newGUID(),
 		"nbf": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
 	}
 	s256 := func(c *x509.Certificate) map[string]any {
@@ -97,118 +99,99 @@ func TestCertificateAssertions(t *testing.T) {
 	}
 	x5t := func(c *x509.Certificate) map[string]any {
 		sum := sha1.Sum(c.Raw)
-		return map[string]any{"alg": "RS256", "typ": "JWT", "x5t": base64.RawURLEncoding.EncodeToString(sum[:])}
+		return map[string]any{"alg": "RS256", "typ": "JWT", "x5t": base64URL(sum[:])}
 	}
 	with := func(base map[string]any, name string, value any) map[string]any {
 		m := maps.Clone(base)
 		m[name] = value
 		return m
 	}
-	x5c := []string{base64.StdEncoding.EncodeToString(named.Raw), base64.StdEncoding.EncodeToString(authority.Raw)}
-	for _, tt := range []struct {
-		name           string
-		key            *rsa.PrivateKey
-		header, claims map[string]any
-		code           int
-	}{
-		{"PS256", own, s256(registered), good, 0},
-		{"RS256", own, x5t(registered), good, 0},
-		{"by domain", own, s256(registered), with(good, "aud", "https://login.windows.net/contoso.onmicrosoft.com/oauth2/v2.0/token"), 0},
-		{"a clock that is a little off", own, s256(registered), with(good, "nbf", now.Add(4*time.Minute).Unix()), 0},
-		{"unregistered", other, s256(stranger), good, 700027},
-		{"another's signature", other, s256(registered), good, 700027},
-		{"another algorithm", own, with(s256(registered), "alg", "none"), good, 700027},
-		{"no thumbprint", own, map[string]any{"alg": "PS256"}, good, 700027},
-		{"another application", own, s256(registered), with(good, "sub", newGUID()), 700021},
-		{"another audience", own, s256(registered), with(good, "aud", "https://login.microsoftonline.com/"+w.tenant.ID()), 700023},
-		{"another cloud", own, s256(registered), with(good, "aud", "https://login.microsoftonline.us/"+w.tenant.ID()+"/oauth2/v2.0/token"), 700023},
-		{"no id", own, s256(registered), with(good, "jti", ""), 50027},
-		{"expired", own, s256(registered), with(good, "exp", now.Add(-6*time.Minute).Unix()), 700024},
-		{"from the future", own, s256(registered), with(good, "nbf", now.Add(6*time.Minute).Unix()), 700024},
-		{"a chain, but no subject", other, with(s256(named), "x5c", x5c), good, 700027},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if a := w.present(signAssertion(t, tt.key, tt.header, tt.claims)); codeOf(a) != tt.code || (a.StatusCode == 200) != (tt.code == 0) {
-				t.Errorf("%s %s", a.Status, a.body)
-			}
+	chain := func(certs ...*x509.Certificate) (x5c []string) {
+		for _, c := range certs {
+			x5c = append(x5c, base64.StdEncoding.EncodeToString(c.Raw))
+		}
+		return x5c
+	}
+	const byDomain = "https://login.windows.net/contoso.onmicrosoft.com/oauth2/v2.0/token"
+	otherCloud := "https://login.microsoftonline.us/" + f.tenant.ID() + "/oauth2/v2.0/token"
+	test := func(name string, key *rsa.PrivateKey, header, claims map[string]any, code int) {
+		t.Run(name, func(t *testing.T) {
+			wantCode(t, f.present(signAssertion(t, key, header, claims)), code)
 		})
 	}
-	w.app.AddCertificateSubject("app.contoso.com", authority)
-	for _, tt := range []struct {
-		name   string
-		key    *rsa.PrivateKey
-		header map[string]any
-		code   int
-	}{
-		{"a subject", other, with(s256(named), "x5c", x5c), 0},
-		{"a subject without its chain", other, s256(named), 700027},
-		{"another certificate's chain", other, with(s256(stranger), "x5c", x5c), 700027},
-		{"another authority", other, with(s256(stranger), "x5c", []string{base64.StdEncoding.EncodeToString(stranger.Raw)}), 700030},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if a := w.present(signAssertion(t, tt.key, tt.header, good)); codeOf(a) != tt.code || (a.StatusCode == 200) != (tt.code == 0) {
-				t.Errorf("%s %s", a.Status, a.body)
-			}
-		})
-	}
-	w.app.Disable()
-	if a := w.present(signAssertion(t, own, s256(registered), good)); codeOf(a) != 7000112 {
-		t.Errorf("a disabled application: %s", a.body)
-	}
+	header := s256(registered)
+	test("PS256", own, header, good, 0)
+	test("RS256", own, x5t(registered), good, 0)
+	test("domain", own, header, with(good, "aud", byDomain), 0)
+	test("clock skew", own, header, with(good, "nbf", now.Add(4*time.Minute).Unix()), 0)
+	test("unknown certificate", other, s256(unknown), good, 700027)
+	test("other signature", other, header, good, 700027)
+	test("other algorithm", own, with(header, "alg", "none"), good, 700027)
+	test("no thumbprint", own, map[string]any{"alg": "PS256"}, good, 700027)
+	test("other application", own, header, with(good, "sub", newGUID()), 700021)
+	test("other audience", own, header, with(good, "aud", endpoint), 700023)
+	test("other cloud", own, header, with(good, "aud", otherCloud), 700023)
+	test("no ID", own, header, with(good, "jti", ""), 50027)
+	test("expired", own, header, with(good, "exp", now.Add(-6*time.Minute).Unix()), 700024)
+	test("not yet valid", own, header, with(good, "nbf", now.Add(6*time.Minute).Unix()), 700024)
+
+	issuedChain := with(s256(issued), "x5c", chain(issued, authority))
+	test("chain without AddCertificateSubject", other, issuedChain, good, 700027)
+	f.app.AddCertificateSubject("app.contoso.com", authority)
+	test("chain", other, issuedChain, good, 0)
+	test("subject without chain", other, s256(issued), good, 700027)
+	test("other certificate's chain", other, with(s256(unknown), "x5c", chain(issued, authority)), good, 700027)
+	test("other authority", other, with(s256(unknown), "x5c", chain(unknown)), good, 700030)
+	f.app.Disable()
+	test("disabled application", own, header, good, 7000112)
 }
 
-func TestFederatedAssertions(t *testing.T) {
-	w := newWorld(t)
+func TestServicePrincipal_AddFederatedCredential(t *testing.T) {
+	f := newFixture(t)
 	const url, subject = "https://oidc.prod-aks.azure.com/cluster/", "system:serviceaccount:ci:builder"
-	cluster := w.AddIssuer(url)
-	impostor := &Issuer{cloud: w.Cloud, url: url, signer: newSigner()}
-	elsewhere := w.AddIssuer("https://gitlab.com")
-	w.app.AddFederatedCredential(url, subject, "")
-	vm := w.tenant.AddServicePrincipal("", "")
-	w.app.AddManagedIdentityCredential(vm)
-	slow := w.AddIssuer("https://later.example")
-	slow.cloud = Start(t)
-	slow.cloud.AdvanceClock(time.Hour)
-	w.app.AddFederatedCredential(slow.url, subject, "")
+	cluster := f.AddIssuer(url)
+	impostor := &Issuer{cloud: f.Cloud, url: url, signer: newSigner()}
+	unknown := f.AddIssuer("https://gitlab.com")
+	f.app.AddFederatedCredential(url, subject, "")
+	vm := f.tenant.AddManagedIdentity("")
+	f.app.AddManagedIdentityCredential(vm)
+	ahead := f.AddIssuer("https://ahead.example")
+	ahead.cloud = Start(t)
+	ahead.cloud.AdvanceClock(time.Hour)
+	f.app.AddFederatedCredential(ahead.url, subject, "")
 	for _, tt := range []struct {
 		name, token string
 		code        int
 	}{
 		{"good", cluster.Token(subject, TokenExchange, time.Hour), 0},
-		{"a managed identity", vm.AccessToken(TokenExchange, 0), 0},
-		{"another managed identity", w.app.AccessToken(TokenExchange, 0), 700213},
-		{"a managed identity's token for something else", vm.AccessToken(acrResource, 0), 700211},
-		{"another issuer", elsewhere.Token(subject, TokenExchange, time.Hour), 700211},
-		{"another's signature", impostor.Token(subject, TokenExchange, time.Hour), 50013},
-		{"another audience", cluster.Token(subject, TokenExchangeChina, time.Hour), 700212},
-		{"another subject", cluster.Token(subject+"2", TokenExchange, time.Hour), 700213},
-		{"letter case", cluster.Token("System:serviceaccount:ci:builder", TokenExchange, time.Hour), 700213},
+		{"managed identity", vm.AccessToken(TokenExchange, 0), 0},
+		{"other identity", f.app.AccessToken(TokenExchange, 0), 700213},
+		{"managed identity's token for ACR", vm.AccessToken(acrResource, 0), 700211},
+		{"unknown issuer", unknown.Token(subject, TokenExchange, time.Hour), 700211},
+		{"other signature", impostor.Token(subject, TokenExchange, time.Hour), 50013},
+		{"other audience", cluster.Token(subject, TokenExchangeChina, time.Hour), 700212},
+		{"other subject", cluster.Token(subject+"2", TokenExchange, time.Hour), 700213},
+		{"upper case", cluster.Token("System:serviceaccount:ci:builder", TokenExchange, time.Hour), 700213},
 		{"expired", cluster.Token(subject, TokenExchange, -6*time.Minute), 700024},
-		{"not yet valid", slow.Token(subject, TokenExchange, time.Hour), 700024},
-		{"not a token", "a.b.c", 700027},
+		{"not yet valid", ahead.Token(subject, TokenExchange, time.Hour), 700024},
+		{"no token", "a.b.c", 700027},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if a := w.present(tt.token); codeOf(a) != tt.code || (a.StatusCode == 200) != (tt.code == 0) {
-				t.Errorf("%s %s", a.Status, a.body)
-			}
-		})
+		t.Run(tt.name, func(t *testing.T) { wantCode(t, f.present(tt.token), tt.code) })
 	}
-	a := w.post("https://login.microsoftonline.com/"+w.tenant.ID()+"/oauth2/v2.0/token", form("grant_type", "client_credentials",
-		"client_id", w.app.ClientID(), "scope", acrScope, "client_assertion", cluster.Token(subject, TokenExchange, time.Hour)))
-	if codeOf(a) != 900144 {
-		t.Errorf("no type: %s", a.body)
-	}
-	if _, _, err := w.tenant.principal(vm.AccessToken(TokenExchange, 0)); err == nil {
+	a := f.tokens(f.tenant.ID(), form("grant_type", "client_credentials", "client_id", f.app.ClientID(),
+		"scope", acrScope, "client_assertion", cluster.Token(subject, TokenExchange, time.Hour)))
+	wantCode(t, a, 900144) // no client_assertion_type
+	if _, _, err := f.tenant.principal(vm.AccessToken(TokenExchange, 0)); err == nil {
 		t.Error("a registry accepts an assertion")
 	}
 }
 
 func TestGitHubActions(t *testing.T) {
-	w := newWorld(t)
-	github := w.AddGitHubActions()
+	f := newFixture(t)
+	github := f.AddGitHubActions()
 	const subject = "repo:contoso/app:ref:refs/heads/main"
 	job := github.Job(subject)
-	w.app.AddFederatedCredential(GitHubIssuer, subject, "")
+	f.app.AddFederatedCredential(GitHubIssuer, subject, "")
 	bearer := "Bearer " + job.RequestToken()
 	url := job.RequestURL() + "&audience=api%3A%2F%2FAzureADTokenExchange"
 	for _, tt := range []struct {
@@ -219,119 +202,113 @@ func TestGitHubActions(t *testing.T) {
 		{"no audience", "GET", job.RequestURL(), bearer, 200},
 		{"POST", "POST", url, bearer, 405},
 		{"no token", "GET", url, "", 401},
-		{"another token", "GET", url, "Bearer x", 401},
-		{"another scheme", "GET", url, "bearer " + job.RequestToken(), 401},
-		{"a parameter too many", "GET", url + "&x=y", bearer, 400},
+		{"wrong token", "GET", url, "Bearer x", 401},
+		{"wrong scheme", "GET", url, "bearer " + job.RequestToken(), 401},
+		{"unknown parameter", "GET", url + "&x=y", bearer, 400},
 		{"two audiences", "GET", url + "&audience=a", bearer, 400},
-		{"another path", "GET", "https://run-actions-1-azure-eastus.actions.githubusercontent.com/", bearer, 404},
+		{"other path", "GET", "https://run-actions-1-azure-eastus.actions.githubusercontent.com/", bearer, 404},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := w.do(w.request(tt.method, tt.url, "", "Authorization", tt.bearer))
-			if a.StatusCode != tt.status {
+			if a := f.send(tt.method, tt.url, "", "Authorization", tt.bearer); a.StatusCode != tt.status {
 				t.Errorf("%s %s", a.Status, a.body)
 			}
 		})
 	}
-	token := w.get(url, "Authorization", bearer).field("value")
-	if a := w.present(token); a.StatusCode != 200 {
-		t.Errorf("%s", a.body)
-	}
-	w.AdvanceClock(11 * time.Minute) // its life and Entra's leeway
-	if a := w.present(token); codeOf(a) != 700024 {
-		t.Errorf("an old token: %s", a.body)
-	}
+	token := f.get(url, "Authorization", bearer).field("value")
+	wantCode(t, f.present(token), 0)
+	f.AdvanceClock(11 * time.Minute) // the lifetime and Entra's clock skew
+	wantCode(t, f.present(token), 700024)
 	job.End()
-	if a := w.get(url, "Authorization", bearer); a.StatusCode != 401 {
-		t.Errorf("after the job: %s", a.Status)
-	}
-	if w.FindCanary(token) == "" || w.FindCanary(bearer) == "" || w.Seen(KindGitHubToken) != 11 {
-		t.Errorf("canaries are missing, or %d requests", w.Seen(KindGitHubToken))
+	f.want(401, "GET", url, "", "Authorization", bearer)
+	if f.FindCanary(token) == "" || f.FindCanary(bearer) == "" || f.Seen(KindGitHubToken) != 11 {
+		t.Errorf("canaries are missing, or %d requests", f.Seen(KindGitHubToken))
 	}
 }
 
 func TestAzurePipelines(t *testing.T) {
-	w := newWorld(t)
-	organization := w.AddAzurePipelines("contoso")
+	f := newFixture(t)
+	organization := f.AddAzurePipelines("contoso")
 	job := organization.Job()
 	connection, subject := job.AddServiceConnection("registry")
-	w.app.AddFederatedCredential(organization.Issuer(), subject, "")
-	url := job.RequestURL() + "?api-version=7.1&serviceConnectionId=" + connection
-	good := []string{"Authorization", "Bearer " + job.RequestToken(), "Content-Type", "application/json", "X-TFS-FedAuthRedirect", "Suppress"}
+	f.app.AddFederatedCredential(organization.Issuer(), subject, "")
+	base := job.RequestURL() + "?api-version=7.1&serviceConnectionId="
+	url, oldVersion := base+connection, job.RequestURL()+"?api-version=7.0&serviceConnectionId="+connection
+	const suppress = "X-TFS-FedAuthRedirect"
+	good := []string{
+		"Authorization", "Bearer " + job.RequestToken(), "Content-Type", "application/json", suppress, "Suppress",
+	}
 	with := func(change ...string) []string { return append(append([]string{}, good...), change...) }
 	for _, tt := range []struct {
 		name, method, url string
-		header            []string // of doubled names, the last counts
+		header            []string // the last of duplicate names counts
 		status            int
 	}{
 		{"good", "POST", url, good, 200},
-		{"nothing, of no type", "POST", url, append(good[:2:2], good[4:]...), 200},
+		{"no content type", "POST", url, append(good[:2:2], good[4:]...), 200},
 		{"GET", "GET", url, good, 405},
-		{"another token", "POST", url, with("Authorization", "Bearer x"), 401},
-		{"another token, unsuppressed", "POST", url, with("Authorization", "Bearer x", "X-TFS-FedAuthRedirect", ""), 302},
-		{"unsuppressed", "POST", url, with("X-TFS-FedAuthRedirect", ""), 400},
-		{"another content type", "POST", url, with("Content-Type", "text/plain"), 400},
-		{"another version", "POST", job.RequestURL() + "?api-version=7.0&serviceConnectionId=" + connection, good, 400},
-		{"a parameter too many", "POST", url + "&audience=x", good, 400},
-		{"another connection", "POST", job.RequestURL() + "?api-version=7.1&serviceConnectionId=" + newGUID(), good, 404},
-		{"another path", "POST", "https://dev.azure.com/", good, 404},
+		{"wrong token", "POST", url, with("Authorization", "Bearer x"), 401},
+		{"wrong token, not suppressed", "POST", url, with("Authorization", "Bearer x", suppress, ""), 302},
+		{"not suppressed", "POST", url, with(suppress, ""), 400},
+		{"other content type", "POST", url, with("Content-Type", "text/plain"), 400},
+		{"other version", "POST", oldVersion, good, 400},
+		{"unknown parameter", "POST", url + "&audience=x", good, 400},
+		{"other connection", "POST", base + newGUID(), good, 404},
+		{"other path", "POST", "https://dev.azure.com/", good, 404},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if a := w.do(w.request(tt.method, tt.url, "", tt.header...)); a.StatusCode != tt.status {
+			if a := f.send(tt.method, tt.url, "", tt.header...); a.StatusCode != tt.status {
 				t.Errorf("%s %s", a.Status, a.body)
 			}
 		})
 	}
-	token := w.do(w.request("POST", url, "", good...)).field("oidcToken")
-	if a := w.present(token); a.StatusCode != 200 || w.Seen(KindPipelinesToken) != 12 {
-		t.Errorf("%s, %d requests", a.body, w.Seen(KindPipelinesToken))
+	wantCode(t, f.present(f.send("POST", url, "", good...).field("oidcToken")), 0)
+	if got := f.Seen(KindPipelinesToken); got != 12 {
+		t.Errorf("%d requests", got)
 	}
 }
 
 func TestTokenProxy(t *testing.T) {
-	w := newWorld(t)
-	cluster := w.AddIssuer("https://oidc.prod-aks.azure.com/cluster/")
-	proxy := w.AddTokenProxy()
+	f := newFixture(t)
+	cluster := f.AddIssuer("https://oidc.prod-aks.azure.com/cluster/")
+	proxy := f.AddTokenProxy()
 	const subject = "system:serviceaccount:ci:builder"
-	proxy.Bind(w.app, cluster, subject)
+	proxy.Bind(f.app, cluster, subject)
 	token := cluster.Token(subject, IdentityBinding, time.Hour)
-	if a := w.present(token); codeOf(a) != 700211 {
-		t.Errorf("past the proxy: %s", a.body)
-	}
-	send := func(req *http.Request, serverName string, ca []byte) (int, error) {
-		transport := TransportTo(w.Addr(), ca)
-		defer transport.CloseIdleConnections()
-		transport.TLSClientConfig.ServerName = serverName
-		req.Host = DefaultAuthority
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			return 0, err
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode, nil
-	}
-	ask := func(serverName string, ca []byte) (int, error) {
-		return send(w.request("POST", proxy.URL()+"/"+w.tenant.ID()+"/oauth2/v2.0/token", form(
-			"grant_type", "client_credentials", "client_id", w.app.ClientID(), "scope", acrScope,
-			"client_assertion_type", jwtBearer, "client_assertion", token).Encode(), "Content-Type", "application/x-www-form-urlencoded"), serverName, ca)
-	}
-	if status, err := ask(proxy.ServerName(), proxy.CAPEM()); status != 200 {
-		t.Errorf("through the proxy: %d %v", status, err)
-	}
-	for path, want := range map[string]int{
-		"/common/discovery/instance?api-version=1.1&authorization_endpoint=https://" + DefaultAuthority + "/common/oauth2/v2.0/authorize": 200,
-		"/" + w.tenant.ID() + "/oauth2/v2.0/authorize": 404,
+	wantCode(t, f.present(token), 700211) // without the proxy
+	body := form("grant_type", "client_credentials", "client_id", f.app.ClientID(), "scope", acrScope,
+		"client_assertion_type", jwtBearer, "client_assertion", token).Encode()
+	tenant := "/" + f.tenant.ID()
+	tokenPath, authorizePath := tenant+"/oauth2/v2.0/token", tenant+"/oauth2/v2.0/authorize"
+	discovery := "/common/discovery/instance?api-version=1.1&authorization_endpoint=https://" + DefaultAuthority +
+		"/common/oauth2/v2.0/authorize"
+	for _, tt := range []struct {
+		name, method, path, body, serverName string
+		ca                                   []byte
+		status                               int // 0 for a TLS error
+	}{
+		{"token", "POST", tokenPath, body, proxy.ServerName(), proxy.CAPEM(), 200},
+		{"discovery", "GET", discovery, "", proxy.ServerName(), proxy.CAPEM(), 200},
+		{"other path", "GET", authorizePath, "", proxy.ServerName(), proxy.CAPEM(), 404},
+		{"no server name", "POST", tokenPath, body, "", proxy.CAPEM(), 401},
+		{"cloud's root certificate", "POST", tokenPath, body, proxy.ServerName(), f.CAPEM(), 0},
 	} {
-		if status, err := send(w.request("GET", proxy.URL()+path, ""), proxy.ServerName(), proxy.CAPEM()); status != want {
-			t.Errorf("%s through the proxy: %d %v", path, status, err)
+		transport := TransportTo(f.Addr(), tt.ca)
+		transport.TLSClientConfig.ServerName = tt.serverName
+		req := f.request(tt.method, proxy.URL()+tt.path, tt.body, "Content-Type", "application/x-www-form-urlencoded")
+		req.Host = DefaultAuthority
+		status := 0
+		resp, err := transport.RoundTrip(req)
+		if err == nil {
+			status = resp.StatusCode
+			resp.Body.Close()
+		}
+		transport.CloseIdleConnections()
+		if status != tt.status {
+			t.Errorf("%s: %d %v", tt.name, status, err)
 		}
 	}
-	if status, err := ask("", proxy.CAPEM()); status != 401 {
-		t.Errorf("without a server name: %d %v", status, err)
-	}
-	if _, err := ask(proxy.ServerName(), w.CAPEM()); err == nil {
-		t.Error("the cloud's root vouches for the proxy")
-	}
-	if w.Seen(KindTokenProxy) != 4 || w.Seen(KindEntraToken) != 1 || len(w.Leaks()) > 0 || len(w.ForeignHosts()) > 0 {
-		t.Errorf("%d %d, leaks %v, foreign %v", w.Seen(KindTokenProxy), w.Seen(KindEntraToken), w.Leaks(), w.ForeignHosts())
+	viaProxy, direct := f.Seen(KindTokenProxy), f.Seen(KindEntraToken)
+	if viaProxy != 4 || direct != 1 || len(f.Leaks()) > 0 || len(f.ForeignHosts()) > 0 {
+		t.Errorf("%d requests, %d direct, leaks %v, foreign %v", viaProxy, direct, f.Leaks(), f.ForeignHosts())
 	}
 }

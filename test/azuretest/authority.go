@@ -5,40 +5,38 @@ import (
 	"strings"
 )
 
-// An authority is the Entra of one Azure cloud.
+// An authority is the Entra endpoint of one Azure cloud.
 type authority struct {
 	hosts    []string // the preferred one first, then its aliases
 	cache    string   // preferred_cache of instance discovery, when not hosts[0]
 	sts      string   // issuer of version 1.0 access tokens
 	arm      []string // resources that mean Azure Resource Manager
 	acr      string   // Azure Container Registry's resource, when not acrResource
-	instance string   // the rest is copied into OpenID documents
+	instance string   // this and the following are copied into OpenID documents
 	graph    string
 	msgraph  string
 	rbac     string
 }
 
-// DefaultAuthority is the host at which AddTenant registers tenants.
+// DefaultAuthority is the authority of the public cloud, used by AddTenant.
 const DefaultAuthority = "login.microsoftonline.com"
 
-// PrivateAuthority is the authority of an air-gapped cloud, of which no client
-// knows by itself; PrivateAudience is what its registries accept.
+// PrivateAuthority is the authority of an air-gapped cloud, which no client has built in. Its registries accept
+// tokens for PrivateAudience.
 const (
 	PrivateAuthority = "login.azure.example"
 	PrivateAudience  = "https://acr.azure.example"
 )
 
-// acrResource is Azure Container Registry's resource in every cloud (Azure SDKs
-// for Go, .NET and JavaScript), acrAppID the application behind it: version 2.0
-// tokens carry the latter as their audience.
+// acrResource is Azure Container Registry's resource in every cloud (Azure SDKs for Go, .NET and JavaScript).
+// acrAppID is its application ID, the audience of version 2.0 tokens.
 const (
 	acrResource = "https://containerregistry.azure.net"
 	acrAppID    = "6a0ec4d3-30cb-4a83-91c0-ae56bc0e3d26"
 )
 
-// authorities is a table: hosts and aliases as instance discovery and MSAL Go's
-// known_metadata.go group them, resources as azure-cli's cloud.py has them. No
-// Resource Manager is public for the last two.
+// authorities has the hosts and aliases of instance discovery and MSAL Go's known_metadata.go, and the resources of
+// azure-cli's cloud.py. The Resource Managers of the sovereign clouds (.fr, .de) aren't published.
 var authorities = []authority{
 	{
 		hosts: []string{DefaultAuthority, "login.windows.net", "login.microsoft.com", "sts.windows.net"},
@@ -72,7 +70,7 @@ var authorities = []authority{
 	{hosts: []string{PrivateAuthority}, sts: "sts.azure.example", acr: PrivateAudience, instance: "azure.example"},
 }
 
-// authorityOf finds the authority that a host belongs to.
+// authorityOf returns the authority that a host belongs to.
 func authorityOf(host string) (*authority, bool) {
 	host = strings.ToLower(host)
 	for i := range authorities {
@@ -83,8 +81,8 @@ func authorityOf(host string) (*authority, bool) {
 	return nil, false
 }
 
-// resource finds what a scope or audience names: "acr", "arm", "exchange" or
-// "" for nothing that exists here. A closing slash makes no difference to Entra.
+// resource returns what a scope or audience stands for: "acr", "arm", "exchange", or "" if this cloud doesn't have
+// it. Entra ignores a trailing slash.
 func (a *authority) resource(name string) string {
 	name = strings.TrimSuffix(name, "/")
 	switch {

@@ -18,28 +18,28 @@ type authCode struct {
 	redeemed  bool
 }
 
-// codeLife is about what Entra gives an authorization code.
-const codeLife = 10 * time.Minute
+// codeLifetime is about the lifetime of Entra's authorization codes.
+const codeLifetime = 10 * time.Minute
 
-// takeCode finds a code and uses it up.
+// takeCode redeems a code.
 func (c *Cloud) takeCode(code string) (*authCode, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.people.codes[code]
+	known := c.signIns.codes[code]
 	switch {
 	case known == nil:
 		return nil, 9002313
 	case known.redeemed:
 		return nil, 54005
-	case c.now().Sub(known.at) >= codeLife:
+	case c.now().Sub(known.at) >= codeLifetime:
 		return nil, 70008
 	}
 	known.redeemed = true
 	return known, 0
 }
 
-// servePeople answers the endpoints that people's sign-ins need.
-func (q *entraRequest) servePeople(endpoint string) {
+// serveSignIn serves the endpoints where users sign in.
+func (q *entraRequest) serveSignIn(endpoint string) {
 	switch {
 	case endpoint == "oauth2/v2.0/authorize":
 		q.authorize()
@@ -52,149 +52,148 @@ func (q *entraRequest) servePeople(endpoint string) {
 	}
 }
 
-// authorize is the page at which people sign in (RFC 6749 §4.1.1 with RFC 7636
-// §4.3). Faults of the application, and of where it wants the answer, are shown
-// to the person; everything else goes back to the application.
+// authorize is the sign-in page (RFC 6749 §4.1.1 with RFC 7636 §4.3). Errors in the application or its redirect URI
+// are shown to the user, all others are sent to the application.
 func (q *entraRequest) authorize() {
-	ask := q.r.URL.Query()
+	query := q.r.URL.Query()
 	if q.r.Method != http.MethodGet && q.r.Method != http.MethodPost {
 		http.Error(q.w, "", http.StatusMethodNotAllowed)
 		return
 	}
-	t, ok := q.comesFromApp(ask)
+	t, ok := q.checkApplication(query)
 	if !ok {
 		return
 	}
-	back := reply{ask.Get("redirect_uri"), ask.Get("response_mode"), ask.Get("state")}
-	if code, pairs := q.faulty(ask); code != 0 {
-		q.sendError(back, code, "", pairs...)
+	app := reply{query.Get("redirect_uri"), query.Get("response_mode"), query.Get("state")}
+	if code, pairs := q.checkParameters(query); code != 0 {
+		q.sendError(app, code, "", pairs...)
 		return
 	}
-	who, does := q.answered(ask)
+	user, action := q.pageUser()
 	switch {
-	case does == Cancels:
-		q.send(back, url.Values{"error": {"access_denied"}, "error_subcode": {"cancel"}})
-	case who == nil:
-		q.page("Sign in to your account", chooser(q.cloud.residents(q.authority, t)))
-	case does == Declines:
-		q.sendError(back, 65004, "")
+	case action == Cancel:
+		q.send(app, url.Values{"error": {"access_denied"}, "error_subcode": {"cancel"}})
+	case user == nil:
+		q.page("Sign in to your account", accountPicker(q.cloud.usersOf(q.authority, t)))
+	case action == Decline:
+		q.sendError(app, 65004, "")
 	default:
-		q.signInAt(t, who, ask, back)
+		q.signInUser(t, user, query, app)
 	}
 }
 
-// comesFromApp checks what decides whether the application may be answered.
-func (q *entraRequest) comesFromApp(ask url.Values) (*Tenant, bool) {
-	for name, values := range ask {
+// checkApplication checks what must be right before anything is sent to the redirect URI. The tenant is nil for
+// organizations and common.
+func (q *entraRequest) checkApplication(query url.Values) (*Tenant, bool) {
+	for name, values := range query {
 		if len(values) > 1 {
-			return nil, q.explain(9000411, "{parameter}", name)
+			return nil, q.showError(9000411, "{parameter}", name)
 		}
 	}
-	client, redirect := ask.Get("client_id"), ask.Get("redirect_uri")
+	client, redirect := query.Get("client_id"), query.Get("redirect_uri")
 	if client == "" {
-		return nil, q.explain(900144, "{parameter}", "client_id")
+		return nil, q.showError(900144, "{parameter}", "client_id")
 	}
 	var t *Tenant
 	if name := strings.ToLower(q.tenant); name != "common" && name != "organizations" {
 		if t, _ = q.cloud.tenant(q.authority, name); t == nil {
-			return nil, q.explain(90002)
+			return nil, q.showError(90002)
 		}
 	}
 	switch {
-	case !q.cloud.publicClient(q.authority, t, client):
-		return nil, q.explain(700016, "{app}", client)
+	case !q.cloud.isPublicClient(q.authority, t, client):
+		return nil, q.showError(700016, "{app}", client)
 	case redirect == "":
-		return nil, q.explain(900971)
+		return nil, q.showError(900971)
 	case !regexp.MustCompile(`^http://localhost(:[1-9]\d{0,4})?$`).MatchString(redirect):
-		return nil, q.explain(50011, "{redirect}", redirect, "{app}", client)
+		return nil, q.showError(50011, "{redirect}", redirect, "{app}", client)
 	}
 	return t, true
 }
 
-// faulty finds what is wrong with a request whose sender is known. Entra does
-// without state and code_challenge; an application of today doesn't.
-func (q *entraRequest) faulty(ask url.Values) (int, []string) {
-	for _, p := range []string{"response_type", "scope", "state", "response_mode", "code_challenge", "code_challenge_method"} {
-		if ask.Get(p) == "" {
+// checkParameters returns the AADSTS code for a wrong parameter, or 0, and what to fill into its text. Entra accepts
+// requests without state and code_challenge; this cloud doesn't, since clients should send them.
+func (q *entraRequest) checkParameters(query url.Values) (int, []string) {
+	for _, p := range []string{
+		"response_type", "scope", "state", "response_mode", "code_challenge", "code_challenge_method",
+	} {
+		if query.Get(p) == "" {
 			return 900144, []string{"{parameter}", p}
 		}
 	}
-	resource, code := q.scopeOf(ask.Get("scope"))
+	resource, code := q.checkScope(query.Get("scope"))
 	prompts := []string{"", "login", "consent", "select_account"}
-	switch mode := ask.Get("response_mode"); {
-	case ask.Get("response_type") != "code":
-		return 70005, []string{"{value}", ask.Get("response_type")}
+	switch mode := query.Get("response_mode"); {
+	case query.Get("response_type") != "code":
+		return 70005, []string{"{value}", query.Get("response_type")}
 	case mode != "query" && mode != "form_post":
 		return 70007, []string{"{value}", mode}
 	case code != 0:
-		return code, []string{"{scope}", ask.Get("scope"), "{resource}", resource}
-	case ask.Get("code_challenge_method") != "S256" || len(ask.Get("code_challenge")) != 43:
+		return code, []string{"{scope}", query.Get("scope"), "{resource}", resource}
+	case query.Get("code_challenge_method") != "S256" || len(query.Get("code_challenge")) != 43:
 		return 501491, nil
-	case !slices.Contains(prompts, ask.Get("prompt")):
+	case !slices.Contains(prompts, query.Get("prompt")):
 		return 90023, []string{"{parameter}", "prompt"}
-	case ask.Has("claims") && !json.Valid([]byte(ask.Get("claims"))):
+	case query.Has("claims") && !json.Valid([]byte(query.Get("claims"))):
 		return 90100, []string{"{parameter}", "claims"}
 	}
 	return 0, nil
 }
 
-// scopeOf is scoped for the page, where whoever wants to renew asks for OpenID's
-// scopes too.
-func (q *entraRequest) scopeOf(scope string) (string, int) {
+// checkScope is resourceOf for the sign-in page, where clients that need a refresh token request OpenID's scopes too.
+func (q *entraRequest) checkScope(scope string) (string, int) {
 	for _, needed := range []string{"openid", "profile", "offline_access"} {
 		if !slices.Contains(strings.Fields(scope), needed) {
 			return "", 70011
 		}
 	}
-	return q.scoped(scope)
+	return q.resourceOf(scope)
 }
 
-// answered is who sits in front of the page and what they do.
-func (q *entraRequest) answered(ask url.Values) (*User, Deed) {
-	if u, does := q.cloud.sitting(); u != nil {
-		return u, does
+// pageUser returns the user in front of the page and what the user does: as set by SetBrowserUser, or as submitted
+// with the page's form.
+func (q *entraRequest) pageUser() (*User, PageAction) {
+	if u, action := q.cloud.browserUser(); u != nil {
+		return u, action
 	}
 	if q.r.Method == http.MethodGet || q.r.ParseForm() != nil {
 		return nil, ""
 	}
-	for _, u := range q.cloud.residents(q.authority, nil) {
+	for _, u := range q.cloud.usersOf(q.authority, nil) {
 		if strings.EqualFold(u.upn, q.r.PostForm.Get("user")) {
-			return u, Deed(q.r.PostForm.Get("does"))
+			return u, PageAction(q.r.PostForm.Get("action"))
 		}
 	}
-	return nil, Deed(q.r.PostForm.Get("does"))
+	return nil, PageAction(q.r.PostForm.Get("action"))
 }
 
-// signInAt ends the page with a code, unless the person or a policy of the
-// tenant is against it.
-func (q *entraRequest) signInAt(t *Tenant, who *User, ask url.Values, back reply) {
-	s := signIn{user: who.self(), client: ask.Get("client_id"), at: q.cloud.Now()}
+// signInUser sends a code to the application, unless the user isn't in the tenant or one of its policies refuses the
+// sign-in.
+func (q *entraRequest) signInUser(t *Tenant, user *User, query url.Values, app reply) {
+	s := signIn{user: user.homeAccount(), client: query.Get("client_id"), at: q.cloud.Now()}
 	if t != nil {
-		members := q.cloud.residents(q.authority, t)
-		i := slices.IndexFunc(members, func(u *User) bool { return u.self() == who.self() })
-		if i < 0 {
-			q.explain(50020, "{app}", s.client)
+		if s.user = t.account(user); s.user == nil {
+			q.showError(50020, "{app}", s.client)
 			return
 		}
-		s.user = members[i]
 	}
-	s.met, _ = policyIn(ask.Get("claims"))
-	switch code, _ := s.objection(); code {
+	s.policy, _ = policyIn(query.Get("claims"))
+	switch code, _ := s.policyError(); code {
 	case 0:
 	case 65001:
-		q.sendError(back, code, "consent_required", "{app}", s.client)
+		q.sendError(app, code, "consent_required", "{app}", s.client)
 		return
 	case 50076:
-		q.sendError(back, code, "interaction_required", "{app}", s.client)
+		q.sendError(app, code, "interaction_required", "{app}", s.client)
 		return
 	default:
-		q.explain(code, "{app}", s.client)
+		q.showError(code, "{app}", s.client)
 		return
 	}
 	code := "1.AX" + randomText(500)
 	q.cloud.canaries.add(code)
 	q.cloud.mu.Lock()
-	q.cloud.people.codes[code] = &authCode{signIn: s, redirect: back.uri, challenge: ask.Get("code_challenge")}
+	q.cloud.signIns.codes[code] = &authCode{signIn: s, redirect: app.uri, challenge: query.Get("code_challenge")}
 	q.cloud.mu.Unlock()
-	q.send(back, url.Values{"code": {code}, "session_state": {newGUID()}})
+	q.send(app, url.Values{"code": {code}, "session_state": {newGUID()}})
 }

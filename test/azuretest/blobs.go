@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// An upload is a blob on its way in, guarded by memory.mu.
+// An upload is an unfinished blob, guarded by memoryRegistry.mu.
 type upload struct {
 	repository string
 	content    []byte
 }
 
-// serveBlob answers from memory, where ACR would redirect to blob storage.
-func (m *memory) serveBlob(w http.ResponseWriter, req *http.Request, t target) {
+// serveBlob sends the blob itself, where ACR would redirect to blob storage.
+func (m *memoryRegistry) serveBlob(w http.ResponseWriter, req *http.Request, t target) {
 	m.mu.Lock()
 	repo := m.repository(t.repository)
 	content, ok := repo.blobs[t.reference]
@@ -26,24 +26,24 @@ func (m *memory) serveBlob(w http.ResponseWriter, req *http.Request, t target) {
 	m.mu.Unlock()
 	switch {
 	case !ok:
-		refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry", map[string]string{"digest": t.reference})
+		refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry",
+			map[string]string{"digest": t.reference})
 	case req.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusAccepted)
 	case req.Method == http.MethodGet || req.Method == http.MethodHead:
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Docker-Content-Digest", t.reference)
 		w.Header().Set("Etag", `"`+t.reference+`"`)
-		// ServeContent answers ranges, with which clients resume.
+		// ServeContent supports ranges, with which clients resume.
 		http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(content))
 	default:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }
 
-// serveUpload is the upload protocol: POST opens, PATCH adds, PUT completes. A
-// cross-repository mount is answered by an ordinary upload, which the
-// specification allows.
-func (m *memory) serveUpload(w http.ResponseWriter, req *http.Request, t target) {
+// serveUpload is the upload protocol: POST starts, PATCH appends, PUT completes. A cross-repository mount starts an
+// ordinary upload, which the specification allows.
+func (m *memoryRegistry) serveUpload(w http.ResponseWriter, req *http.Request, t target) {
 	if req.Method == http.MethodPost && t.reference == "" {
 		t.reference = newGUID()
 		m.mu.Lock()
@@ -83,17 +83,18 @@ func (m *memory) serveUpload(w http.ResponseWriter, req *http.Request, t target)
 	}
 }
 
-// uploadStatus tells where to go on. Like ACR's, the Location has no host, and a
-// query that the client must keep.
-func (m *memory) uploadStatus(w http.ResponseWriter, t target, size, status int) {
-	w.Header().Set("Location", "/v2/"+t.repository+"/blobs/uploads/"+t.reference+"?_nouploadcache=false&_state="+t.reference)
+// uploadStatus sends the Location of the next request. Like ACR's, it has no host, and a query that the client must
+// keep.
+func (m *memoryRegistry) uploadStatus(w http.ResponseWriter, t target, size, status int) {
+	location := "/v2/" + t.repository + "/blobs/uploads/" + t.reference
+	w.Header().Set("Location", location+"?_nouploadcache=false&_state="+t.reference)
 	w.Header().Set("Docker-Upload-Uuid", t.reference)
 	w.Header().Set("Range", fmt.Sprintf("0-%d", max(size-1, 0)))
 	w.WriteHeader(status)
 }
 
-// addChunk appends a chunk. One that says where it begins must begin at the end.
-func (m *memory) addChunk(w http.ResponseWriter, req *http.Request, t target, size int) {
+// addChunk appends a chunk. A Content-Range must start where the upload ends.
+func (m *memoryRegistry) addChunk(w http.ResponseWriter, req *http.Request, t target, size int) {
 	if header := req.Header.Get("Content-Range"); header != "" {
 		var from, to int
 		if _, err := fmt.Sscanf(strings.TrimPrefix(header, "bytes "), "%d-%d", &from, &to); err != nil || from != size {
@@ -101,7 +102,7 @@ func (m *memory) addChunk(w http.ResponseWriter, req *http.Request, t target, si
 			return
 		}
 	}
-	content, ok := m.grow(req, t.reference)
+	content, ok := m.appendTo(req, t.reference)
 	if !ok {
 		refuse(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "reading the chunk", nil)
 		return
@@ -109,9 +110,9 @@ func (m *memory) addChunk(w http.ResponseWriter, req *http.Request, t target, si
 	m.uploadStatus(w, t, len(content), http.StatusAccepted)
 }
 
-// grow adds a request's body to an upload. Of a body that breaks off nothing is
-// kept, so that a client may send it again.
-func (m *memory) grow(req *http.Request, id string) ([]byte, bool) {
+// appendTo appends a request's body to an upload. A truncated body is discarded, so that the client can send it
+// again.
+func (m *memoryRegistry) appendTo(req *http.Request, id string) ([]byte, bool) {
 	chunk, err := io.ReadAll(req.Body)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,9 +124,9 @@ func (m *memory) grow(req *http.Request, id string) ([]byte, bool) {
 	return u.content, true
 }
 
-// finishUpload keeps a blob whose digest is what the client says.
-func (m *memory) finishUpload(w http.ResponseWriter, req *http.Request, t target) {
-	content, ok := m.grow(req, t.reference)
+// finishUpload stores the blob if its digest is the one that the client declares.
+func (m *memoryRegistry) finishUpload(w http.ResponseWriter, req *http.Request, t target) {
+	content, ok := m.appendTo(req, t.reference)
 	if !ok {
 		refuse(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "reading the last chunk", nil)
 		return

@@ -12,14 +12,16 @@ import (
 	"time"
 )
 
-// Browse is a browser without a screen, for opening what a program under test
-// would open in a real one: it follows redirects and forms that submit themselves,
-// to this cloud and to loopback, and returns the last page. At a page of buttons
-// it presses u's own; a nil u leaves it there.
+// Browse is a headless browser, for addresses that a program under test opens. It follows redirects and forms that
+// submit themselves, to this cloud and to loopback, signs in as u on the account picker, and returns the last page.
+// With a nil u it stops at the account picker.
 func (c *Cloud) Browse(address string, u *User) (page string, err error) {
 	transport := c.Transport()
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &browserTransport{transport, &http.Transport{DisableKeepAlives: true}}}
+	client := &http.Client{
+		Timeout:   30 * time.Second,
+		Transport: &browserTransport{transport, &http.Transport{DisableKeepAlives: true}},
+	}
 	resp, err := client.Get(address)
 	for range 10 {
 		if err != nil {
@@ -41,7 +43,7 @@ func (c *Cloud) Browse(address string, u *User) (page string, err error) {
 			return "", fmt.Errorf("browsing: %w", err)
 		}
 	}
-	return "", fmt.Errorf("browsing: the pages never end")
+	return "", fmt.Errorf("browsing: too many pages")
 }
 
 func readPage(resp *http.Response) (string, error) {
@@ -50,7 +52,7 @@ func readPage(resp *http.Response) (string, error) {
 	return string(content), err
 }
 
-// browserTransport sends what is for loopback there, and all else to the cloud.
+// browserTransport sends requests for loopback there, and all others to the cloud.
 type browserTransport struct{ cloud, local http.RoundTripper }
 
 func (b *browserTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -61,19 +63,21 @@ func (b *browserTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.cloud.RoundTrip(r)
 }
 
-// nextForm finds what a person, or the page's own script, would submit next. It
-// knows the pages of this package only.
+// nextForm returns the form that the user or the page's script submits. It understands this package's pages only.
 func nextForm(page string, u *User) (action string, values url.Values, found bool) {
-	for _, form := range regexp.MustCompile(`(?s)<form (.*?)</form>`).FindAllString(page, -1) {
+	forms := regexp.MustCompile(`(?s)<form (.*?)</form>`)
+	inputs := regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+	target := regexp.MustCompile(`name="hiddenform" action="([^"]*)"`)
+	for _, form := range forms.FindAllString(page, -1) {
 		values := url.Values{}
-		for _, input := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(form, -1) {
+		for _, input := range inputs.FindAllStringSubmatch(form, -1) {
 			values.Set(input[1], html.UnescapeString(input[2]))
 		}
-		if to := regexp.MustCompile(`name="hiddenform" action="([^"]*)"`).FindStringSubmatch(form); to != nil {
+		if to := target.FindStringSubmatch(form); to != nil {
 			return html.UnescapeString(to[1]), values, true
 		}
 		if u != nil && strings.EqualFold(values.Get("user"), u.upn) {
-			values.Set("does", string(SignsIn))
+			values.Set("action", string(SignIn))
 			return "", values, true
 		}
 	}

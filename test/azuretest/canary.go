@@ -1,19 +1,20 @@
 package azuretest
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
 
-// A canarySet holds everything that must never show up where it doesn't belong.
+// A canarySet holds all secrets, which must not appear where they don't belong.
 type canarySet struct {
 	mu    sync.Mutex
 	seen  map[string]bool
 	order []string
 }
 
-// add registers secrets. Of a JWT the payload and the signature count by
-// themselves too, so that a shortened token is still found.
+// add adds secrets. The payload and the signature of a JWT are added separately too, so that a truncated token is
+// found.
 func (s *canarySet) add(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +30,7 @@ func (s *canarySet) add(secrets ...string) {
 	}
 }
 
-// put keeps the order, so that a report names the same secret each time.
+// put keeps the order, so that find returns the same secret each time.
 func (s *canarySet) put(secret string) {
 	if secret != "" && !s.seen[secret] {
 		s.seen[secret] = true
@@ -37,8 +38,8 @@ func (s *canarySet) put(secret string) {
 	}
 }
 
-// found returns the first secret that one of the texts holds, or "".
-func (s *canarySet) found(texts ...string) string {
+// find returns the first secret that one of the texts contains, or "".
+func (s *canarySet) find(texts ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, secret := range s.order {
@@ -51,29 +52,26 @@ func (s *canarySet) found(texts ...string) string {
 	return ""
 }
 
-// Canaries returns every secret, password and token ever registered or minted
-// here, and the payload and signature of each JWT alone. No output of a program
-// under test, other than the answer it was asked for, may contain one.
+// Canaries returns all secrets, passwords and tokens that were registered or issued here, and the payload and
+// signature of each JWT. No output of a program under test may contain one, except the credential it was asked for.
 func (c *Cloud) Canaries() []string {
 	c.canaries.mu.Lock()
 	defer c.canaries.mu.Unlock()
-	return append([]string{}, c.canaries.order...)
+	return slices.Clone(c.canaries.order)
 }
 
-// FindCanary returns the first of Canaries that text contains, or "" when text
-// gives nothing away.
-func (c *Cloud) FindCanary(text string) string { return c.canaries.found(text) }
+// FindCanary returns the first of Canaries that text contains, or "".
+func (c *Cloud) FindCanary(text string) string { return c.canaries.find(text) }
 
-// Leaks returns the requests that carried a canary to a host which this cloud
-// doesn't serve, or over plain HTTP (less the secret of a machine's endpoint on
-// its way there). After a correct run it is empty.
+// Leaks returns the requests with a canary to a host that this cloud doesn't serve, or over plain HTTP. The secret of
+// a managed identity endpoint in a request to that endpoint is not a leak.
 func (c *Cloud) Leaks() []Request {
 	leaks := []Request{}
 	for _, r := range c.Requests() {
 		if r.Kind != KindForeign && r.Scheme != "http" {
 			continue
 		}
-		if less := c.ownSecret(r); c.canaries.found(less.texts()...) != "" {
+		if rest := c.withoutOwnSecret(r); c.canaries.find(rest.texts()...) != "" {
 			leaks = append(leaks, r)
 		}
 	}

@@ -8,60 +8,53 @@ import (
 	"strings"
 )
 
-// A certifiedSubject is a trust in whichever certificate an authority gives to a
-// subject.
-type certifiedSubject struct {
+// A certificateSubject stands for all certificates that an authority issues to a subject.
+type certificateSubject struct {
 	name      string
 	authority *x509.Certificate
 }
 
-// AddCertificate registers a certificate: assertions that its key has signed
-// authenticate the application from now on.
+// AddCertificate registers a certificate: assertions signed with its key authenticate the application.
 func (p *ServicePrincipal) AddCertificate(cert *x509.Certificate) {
-	p.tenant.cloud.mu.Lock()
-	defer p.tenant.cloud.mu.Unlock()
-	p.certificates = append(p.certificates, cert)
+	p.tenant.cloud.locked(func() { p.certificates = append(p.certificates, cert) })
 }
 
-// AddCertificateSubject trusts every certificate that authority, or one below
-// it, has issued to the subject with this common name (subject name and issuer
-// authentication). Such assertions must carry their chain, in the header x5c.
+// AddCertificateSubject trusts all certificates that authority, directly or through intermediates, issues to the
+// subject with this common name (subject name and issuer authentication). Their assertions must have the certificate
+// chain in the header x5c.
 func (p *ServicePrincipal) AddCertificateSubject(name string, authority *x509.Certificate) {
-	p.tenant.cloud.mu.Lock()
-	defer p.tenant.cloud.mu.Unlock()
-	p.subjects = append(p.subjects, certifiedSubject{name, authority})
+	p.tenant.cloud.locked(func() { p.subjects = append(p.subjects, certificateSubject{name, authority}) })
 }
 
-// isDisabled is what Disable set.
+// isDisabled reports whether Disable was called.
 func (p *ServicePrincipal) isDisabled() bool {
 	p.tenant.cloud.mu.Lock()
 	defer p.tenant.cloud.mu.Unlock()
 	return p.disabled
 }
 
-// signingCertificate finds the certificate that an assertion names, or the code
-// of a refusal.
+// signingCertificate returns the certificate that an assertion is signed with, or the AADSTS code of a refusal.
 func (p *ServicePrincipal) signingCertificate(a *assertion) (*x509.Certificate, int) {
 	p.tenant.cloud.mu.Lock()
 	defer p.tenant.cloud.mu.Unlock()
 	for _, cert := range p.certificates {
-		if a.names(cert) {
+		if a.hasThumbprintOf(cert) {
 			return cert, 0
 		}
 	}
 	chain := a.chain()
-	if len(p.subjects) == 0 || len(chain) == 0 || !a.names(chain[0]) {
+	if len(p.subjects) == 0 || len(chain) == 0 || !a.hasThumbprintOf(chain[0]) {
 		return nil, 700027
 	}
-	between := x509.NewCertPool()
+	intermediates := x509.NewCertPool()
 	for _, cert := range chain[1:] {
-		between.AddCert(cert)
+		intermediates.AddCert(cert)
 	}
 	for _, subject := range p.subjects {
 		roots := x509.NewCertPool()
 		roots.AddCert(subject.authority)
 		_, err := chain[0].Verify(x509.VerifyOptions{
-			Roots: roots, Intermediates: between, CurrentTime: p.tenant.cloud.now(),
+			Roots: roots, Intermediates: intermediates, CurrentTime: p.tenant.cloud.now(),
 			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 		})
 		if err == nil && chain[0].Subject.CommonName == subject.name {
@@ -71,10 +64,9 @@ func (p *ServicePrincipal) signingCertificate(a *assertion) (*x509.Certificate, 
 	return nil, 700030
 }
 
-// names tells whether the header's thumbprint is the certificate's: SHA-256 or
-// SHA-1. Microsoft's documentation says base64url, MSAL Go sends plain base64, and
-// Entra takes both.
-func (a *assertion) names(cert *x509.Certificate) bool {
+// hasThumbprintOf reports whether the header has the certificate's SHA-256 or SHA-1 thumbprint. Microsoft documents
+// base64url, MSAL Go sends standard base64, and Entra accepts both.
+func (a *assertion) hasThumbprintOf(cert *x509.Certificate) bool {
 	if a.header.S256 != "" {
 		sum := sha256.Sum256(cert.Raw)
 		return sameBase64(a.header.S256, sum[:])
@@ -85,10 +77,10 @@ func (a *assertion) names(cert *x509.Certificate) bool {
 
 func sameBase64(s string, b []byte) bool {
 	s = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(s, "="))
-	return s == base64.RawURLEncoding.EncodeToString(b)
+	return s == base64URL(b)
 }
 
-// chain is the header's x5c (RFC 7515 §4.1.6), nil when any of it is wrong.
+// chain returns the certificates in the header x5c (RFC 7515 §4.1.6), or nil if one is malformed.
 func (a *assertion) chain() []*x509.Certificate {
 	var chain []*x509.Certificate
 	for _, text := range a.header.X5C {

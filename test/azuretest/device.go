@@ -10,39 +10,31 @@ import (
 	"time"
 )
 
-// A deviceCode is a sign-in that began on a machine without a browser.
+// A deviceCode is a sign-in that started on a device without a browser.
 type deviceCode struct {
 	secret   string
 	userCode string
 	client   string
-	claims   string
-	tenant   *Tenant // nil: that of who signs in
-	begun    time.Time
-	polled   time.Time
+	policy   string  // satisfied by the request's claims; may be empty
+	tenant   *Tenant // nil means the user's home tenant
+	created  time.Time
+	lastPoll time.Time
 	interval time.Duration
-	done     Deed // "" while nobody has answered
+	action   PageAction // "" until a user enters the code
 	signIn   signIn
 }
 
 const (
-	deviceLife = 15 * time.Minute
-	// jitter is what two requests may take differently on their way.
+	deviceCodeLifetime = 15 * time.Minute
+	// jitter is the tolerance for network delays between two polls.
 	jitter = 500 * time.Millisecond
 )
 
-// PollInterval sets how many seconds apart polls for a device code must be.
-func (c *Cloud) PollInterval(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.people.interval = d
-}
+// PollInterval sets the minimum interval between polls for a device code.
+func (c *Cloud) PollInterval(d time.Duration) { c.locked(func() { c.signIns.pollInterval = d }) }
 
-// SlowDown tells the next n polls to slow down, whatever their pace.
-func (c *Cloud) SlowDown(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.people.slowDowns = n
-}
+// SlowDown responds to the next n polls with slow_down, whatever their interval.
+func (c *Cloud) SlowDown(n int) { c.locked(func() { c.signIns.slowDowns = n }) }
 
 // deviceCode is RFC 8628 §3.1 and §3.2.
 func (q *entraRequest) deviceCode() {
@@ -52,7 +44,7 @@ func (q *entraRequest) deviceCode() {
 	}
 	form := q.r.PostForm
 	client, t, ok := q.publicApp(form)
-	if !ok || !q.all(form, "scope") {
+	if !ok || !q.requireParams(form, "scope") {
 		return
 	}
 	if _, ok := q.resource(form.Get("scope")); !ok {
@@ -63,17 +55,17 @@ func (q *entraRequest) deviceCode() {
 		q.refuse(90100, "", "{parameter}", "claims")
 		return
 	}
-	d := q.cloud.newDevice(client, policy, t)
-	where := q.verificationURI()
+	d := q.cloud.newDeviceCode(client, policy, t)
+	uri := q.verificationURI()
 	writeJSON(q.w, http.StatusOK, map[string]any{
-		"user_code": d.userCode, "device_code": d.secret, "verification_uri": where,
-		"expires_in": int(deviceLife / time.Second), "interval": int(d.interval / time.Second),
-		"message": fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to authenticate.", where, d.userCode),
+		"user_code": d.userCode, "device_code": d.secret, "verification_uri": uri,
+		"expires_in": int(deviceCodeLifetime / time.Second), "interval": int(d.interval / time.Second),
+		"message": "To sign in, use a web browser to open the page " + uri + " and enter the code " + d.userCode +
+			" to authenticate.",
 	})
 }
 
-// verificationURI is the short address that the public cloud has, and the page's
-// own elsewhere.
+// verificationURI returns the public cloud's short address, or elsewhere the page's own.
 func (q *entraRequest) verificationURI() string {
 	if q.authority.hosts[0] == DefaultAuthority {
 		return "https://login.microsoft.com/device"
@@ -81,14 +73,14 @@ func (q *entraRequest) verificationURI() string {
 	return "https://" + q.authority.hosts[0] + "/common/oauth2/deviceauth"
 }
 
-func (c *Cloud) newDevice(client, policy string, t *Tenant) *deviceCode {
+func (c *Cloud) newDeviceCode(client, policy string, t *Tenant) *deviceCode {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := &deviceCode{
-		secret: "CAQ" + randomText(150), userCode: rand.Text()[:9], client: client, claims: policy,
-		tenant: t, begun: c.now(), interval: c.people.interval,
+		secret: "CAQ" + randomText(150), userCode: rand.Text()[:9], client: client, policy: policy,
+		tenant: t, created: c.now(), interval: c.signIns.pollInterval,
 	}
-	c.people.devices[d.secret] = d
+	c.signIns.devices[d.secret] = d
 	c.canaries.add(d.secret)
 	return d
 }
@@ -96,10 +88,10 @@ func (c *Cloud) newDevice(client, policy string, t *Tenant) *deviceCode {
 // poll is RFC 8628 §3.4 and §3.5.
 func (q *entraRequest) poll(form url.Values) {
 	client, _, ok := q.publicApp(form)
-	if !ok || !q.all(form, "device_code") {
+	if !ok || !q.requireParams(form, "device_code") {
 		return
 	}
-	signIn, code, name := q.cloud.pollDevice(form.Get("device_code"), client)
+	signIn, code, name := q.cloud.pollDeviceCode(form.Get("device_code"), client)
 	if code != 0 {
 		q.refuse(code, name)
 		return
@@ -110,99 +102,98 @@ func (q *entraRequest) poll(form url.Values) {
 	q.sendTokens(signIn, form)
 }
 
-func (c *Cloud) pollDevice(secret, client string) (s signIn, code int, name string) {
+func (c *Cloud) pollDeviceCode(secret, client string) (s signIn, code int, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := c.people.devices[secret]
+	d := c.signIns.devices[secret]
 	switch {
 	case d == nil:
 		return s, 70018, ""
 	case !strings.EqualFold(d.client, client):
 		return s, 70000, ""
-	case c.now().Sub(d.begun) >= deviceLife:
+	case c.now().Sub(d.created) >= deviceCodeLifetime:
 		return s, 70020, ""
 	}
-	early := !d.polled.IsZero() && c.now().Sub(d.polled) < d.interval-jitter
-	d.polled = c.now()
-	if early || c.people.slowDowns > 0 {
-		c.people.slowDowns = max(0, c.people.slowDowns-1)
+	early := !d.lastPoll.IsZero() && c.now().Sub(d.lastPoll) < d.interval-jitter
+	d.lastPoll = c.now()
+	if early || c.signIns.slowDowns > 0 {
+		c.signIns.slowDowns = max(0, c.signIns.slowDowns-1)
 		d.interval += 5 * time.Second
 		return s, 70016, "slow_down"
 	}
-	switch d.done {
+	switch d.action {
 	case "":
 		return s, 70016, ""
-	case SignsIn:
-		delete(c.people.devices, secret)
+	case SignIn:
+		delete(c.signIns.devices, secret)
 		return d.signIn, 0, ""
 	}
 	return s, 65004, "authorization_declined"
 }
 
-// DeviceCodes are the user codes that wait for somebody, in no order.
+// waitsAt reports whether a user can enter the code at now.
+func (d *deviceCode) waitsAt(now time.Time) bool {
+	return d.action == "" && now.Sub(d.created) < deviceCodeLifetime
+}
+
+// DeviceCodes returns the user codes that wait for a user, in no particular order.
 func (c *Cloud) DeviceCodes() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	codes := []string{}
-	for _, d := range c.people.devices {
-		if d.done == "" && c.now().Sub(d.begun) < deviceLife {
+	var codes []string
+	for _, d := range c.signIns.devices {
+		if d.waitsAt(c.now()) {
 			codes = append(codes, d.userCode)
 		}
 	}
 	return codes
 }
 
-// EnterCode is a person who types a device's user code on Entra's page and signs
-// in there, or declines. It is an error when nothing waits under that code.
-func (c *Cloud) EnterCode(userCode string, u *User, does Deed) error {
+// EnterCode is a user who enters a user code on Entra's page, and signs in or declines there. It returns an error if
+// no device waits for that code.
+func (c *Cloud) EnterCode(userCode string, u *User, action PageAction) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, d := range c.people.devices {
-		if d.done != "" || !strings.EqualFold(d.userCode, strings.TrimSpace(userCode)) || c.now().Sub(d.begun) >= deviceLife {
+	for _, d := range c.signIns.devices {
+		if !d.waitsAt(c.now()) || !strings.EqualFold(d.userCode, strings.TrimSpace(userCode)) {
 			continue
 		}
-		if does == SignsIn && u == nil {
-			return fmt.Errorf("nobody to sign in with code %s", userCode)
+		if action == SignIn && u == nil {
+			return fmt.Errorf("no user to sign in with code %s", userCode)
 		}
 		if u != nil {
-			d.signIn = signIn{user: u.self(), client: d.client, at: c.now(), met: d.claims}
-		}
-		if u != nil && d.tenant != nil && d.tenant != u.self().tenant {
-			if d.signIn.user = d.tenant.guest(u); d.signIn.user == nil {
-				return fmt.Errorf("AADSTS50020: %s does not exist in tenant %s", u.upn, d.tenant.id)
+			account := u.homeAccount()
+			if d.tenant != nil {
+				if account = d.tenant.accountLocked(u); account == nil {
+					return fmt.Errorf("AADSTS50020: %s does not exist in tenant %s", u.upn, d.tenant.id)
+				}
 			}
+			d.signIn = signIn{user: account, client: d.client, at: c.now(), policy: d.policy}
 		}
-		d.done = does
+		d.action = action
 		return nil
 	}
-	return fmt.Errorf("nothing waits for code %s", userCode)
+	return fmt.Errorf("no device waits for code %s", userCode)
 }
 
-// guest is how the tenant knows a person of another one; mu is held.
-func (t *Tenant) guest(u *User) *User {
-	for _, p := range t.principals {
-		if known, ok := p.(*User); ok && known.self() == u.self() {
-			return known
-		}
-	}
-	return nil
-}
-
-// devicePage is where the person goes with the user code.
+// devicePage is the page where the user enters the code.
 func (q *entraRequest) devicePage() {
+	const title = "Sign in to your account"
 	q.r.ParseForm()
 	code := q.r.PostForm.Get("otc")
-	who, does := q.answered(nil)
+	user, action := q.pageUser()
 	switch {
 	case q.r.Method != http.MethodPost || code == "":
-		q.page("Sign in to your account", `<form method="post"><p>Enter code</p><input name="otc"><button>Next</button></form>`)
-	case who == nil && does == "":
-		q.page("Sign in to your account", chooser(q.cloud.residents(q.authority, nil), `<input type="hidden" name="otc" value="`+html.EscapeString(code)+`">`))
+		q.page(title, `<form method="post"><p>Enter code</p><input name="otc"><button>Next</button></form>`)
+	case user == nil && action == "":
+		q.page(title, accountPicker(q.cloud.usersOf(q.authority, nil),
+			`<input type="hidden" name="otc" value="`+html.EscapeString(code)+`">`))
 	default:
-		if err := q.cloud.EnterCode(code, who, does); err != nil {
-			q.page("Sign in to your account", "<h1>That code didn’t work.</h1><p>"+html.EscapeString(err.Error())+"</p>")
+		if err := q.cloud.EnterCode(code, user, action); err != nil {
+			q.page(title, "<h1>That code didn’t work.</h1><p>"+html.EscapeString(err.Error())+"</p>")
 			return
 		}
-		q.page("Sign in to your account", "<p>You have answered for the application on your device. You may now close this window.</p>")
+		q.page(title, "<p>You have answered the request of the application on your device. "+
+			"You may now close this window.</p>")
 	}
 }

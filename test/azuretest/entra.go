@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// serveEntra answers as an authority. host is the name it was asked under, which
-// the documents' URLs repeat.
+// serveEntra responds as an authority. host is the requested name, which the URLs in the documents repeat.
 func (c *Cloud) serveEntra(w http.ResponseWriter, r *http.Request, a *authority, host string) {
 	q := &entraRequest{cloud: c, w: w, r: r, authority: a, host: host, trace: newGUID()}
 	q.headers()
@@ -27,24 +26,24 @@ func (c *Cloud) serveEntra(w http.ResponseWriter, r *http.Request, a *authority,
 	case "oauth2/v2.0/token":
 		q.token()
 	default:
-		q.servePeople(endpoint)
+		q.serveSignIn(endpoint)
 	}
 }
 
-// An entraRequest is one request to an authority, while it is answered.
+// An entraRequest is a request to an authority that is being served.
 type entraRequest struct {
 	cloud     *Cloud
 	w         http.ResponseWriter
 	r         *http.Request
 	authority *authority
 	host      string
-	tenant    string // as the path names it
+	tenant    string // as in the path
 	trace     string
-	claims    string // what a refusal asks the next sign-in for
+	claims    string // the claims challenge of a refusal
 }
 
-// headers sets what every answer of Entra's carries. The correlation id goes back
-// in a header only to those who ask for it; MSAL asks not to.
+// headers sets the headers of all Entra responses. The correlation ID is returned in a header only on request; MSAL
+// requests not to.
 func (q *entraRequest) headers() {
 	h := q.w.Header()
 	h.Set("Cache-Control", "no-store, no-cache")
@@ -56,12 +55,13 @@ func (q *entraRequest) headers() {
 	h.Set("X-Ms-Request-Id", q.trace)
 	h.Set("X-Ms-Ests-Server", "2.1.22203.4 - NEULR1 ProdSlices")
 	h.Set("X-Ms-Srs", "1.P")
-	if id := q.r.Header.Get("Client-Request-Id"); strings.EqualFold(q.r.Header.Get("Return-Client-Request-Id"), "true") && id != "" {
+	wanted := strings.EqualFold(q.r.Header.Get("Return-Client-Request-Id"), "true")
+	if id := q.r.Header.Get("Client-Request-Id"); wanted && id != "" {
 		h.Set("Client-Request-Id", id)
 	}
 }
 
-// correlation is the id that the client gave its request, or a new one.
+// correlation returns the ID that the client gave its request, or a new one.
 func (q *entraRequest) correlation() string {
 	if id := q.r.Header.Get("Client-Request-Id"); id != "" {
 		return id
@@ -69,14 +69,14 @@ func (q *entraRequest) correlation() string {
 	return newGUID()
 }
 
-// instanceMetadata is one authority in the answer of instance discovery.
+// instanceMetadata is one authority in the response of instance discovery.
 type instanceMetadata struct {
 	PreferredNetwork string   `json:"preferred_network"`
 	PreferredCache   string   `json:"preferred_cache"`
 	Aliases          []string `json:"aliases"`
 }
 
-// discover answers which authority a host belongs to, and lists them all.
+// discover returns the authority that a host belongs to, and a list of all.
 func (q *entraRequest) discover() {
 	endpoint, err := url.Parse(q.r.URL.Query().Get("authorization_endpoint"))
 	if err != nil || endpoint.Scheme != "https" {
@@ -96,19 +96,21 @@ func (q *entraRequest) discover() {
 	for _, a := range authorities {
 		metadata = append(metadata, instanceMetadata{a.hosts[0], a.preferredCache(), a.hosts})
 	}
+	base := "https://" + endpoint.Host + "/" + tenant + version
 	writeJSON(q.w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": "https://" + endpoint.Host + "/" + tenant + version + "/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": base + "/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata":                  metadata,
 	})
 }
 
-// openID answers with the OpenID document of a tenant, or of the tenantless
-// endpoints. version is "/v2.0", or "" for the older document, whose issuer and
-// endpoints are those of version 1.0.
+// openID sends the OpenID document of a tenant, or of common, organizations or consumers. version is "/v2.0", or ""
+// for the document of version 1.0.
 func (q *entraRequest) openID(version string) {
 	id := strings.ToLower(q.tenant)
-	if !tenantless(id) {
+	switch id {
+	case "common", "organizations", "consumers":
+	default:
 		t, _ := q.cloud.tenant(q.authority, q.tenant)
 		if t == nil {
 			q.refuse(90002, "invalid_tenant")
@@ -119,7 +121,7 @@ func (q *entraRequest) openID(version string) {
 	writeJSON(q.w, http.StatusOK, q.document(id, version))
 }
 
-// document has the fields of login.microsoftonline.com's own document.
+// document returns the fields of login.microsoftonline.com's document.
 func (q *entraRequest) document(id, version string) map[string]any {
 	base := "https://" + q.host + "/" + id
 	issuer := "https://" + q.authority.hosts[0] + "/" + issuerTenant(id) + "/v2.0"
@@ -127,15 +129,17 @@ func (q *entraRequest) document(id, version string) map[string]any {
 		issuer = "https://" + q.authority.sts + "/" + issuerTenant(id) + "/"
 	}
 	return map[string]any{
-		"issuer":                                issuer,
-		"authorization_endpoint":                base + "/oauth2" + version + "/authorize",
-		"token_endpoint":                        base + "/oauth2" + version + "/token",
-		"device_authorization_endpoint":         base + "/oauth2" + version + "/devicecode",
-		"end_session_endpoint":                  base + "/oauth2" + version + "/logout",
-		"jwks_uri":                              base + "/discovery/v2.0/keys",
-		"kerberos_endpoint":                     base + "/kerberos",
-		"userinfo_endpoint":                     "https://" + q.authority.msgraph + "/oidc/userinfo",
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+		"issuer":                        issuer,
+		"authorization_endpoint":        base + "/oauth2" + version + "/authorize",
+		"token_endpoint":                base + "/oauth2" + version + "/token",
+		"device_authorization_endpoint": base + "/oauth2" + version + "/devicecode",
+		"end_session_endpoint":          base + "/oauth2" + version + "/logout",
+		"jwks_uri":                      base + "/discovery/v2.0/keys",
+		"kerberos_endpoint":             base + "/kerberos",
+		"userinfo_endpoint":             "https://" + q.authority.msgraph + "/oidc/userinfo",
+		"token_endpoint_auth_methods_supported": []string{
+			"client_secret_post", "private_key_jwt", "client_secret_basic",
+		},
 		"response_modes_supported":              []string{"query", "fragment", "form_post"},
 		"response_types_supported":              []string{"code", "id_token", "code id_token", "id_token token"},
 		"subject_types_supported":               []string{"pairwise"},
@@ -157,30 +161,20 @@ func (q *entraRequest) document(id, version string) map[string]any {
 	}
 }
 
-// issuerTenant is the tenant of an issuer; the tenantless endpoints leave a
-// placeholder for clients to fill in.
+// issuerTenant returns the tenant in an issuer: for common and organizations a placeholder that clients fill in.
 func issuerTenant(id string) string {
-	if tenantless(id) && id != "consumers" {
+	switch id {
+	case "common", "organizations":
 		return "{tenantid}"
-	}
-	if id == "consumers" {
+	case "consumers":
 		return "9188040d-6c67-4c5b-b112-36a304b66dad" // Microsoft's tenant for personal accounts
 	}
 	return id
 }
 
-// tenantless tells the endpoints that find the tenant by the user who signs in.
-func tenantless(tenant string) bool {
-	switch strings.ToLower(tenant) {
-	case "common", "organizations", "consumers":
-		return true
-	}
-	return false
-}
-
-// keys answers with the signing key, which every tenant shares (RFC 7517).
+// keys sends the signing key, which all tenants share (RFC 7517).
 func (q *entraRequest) keys() {
-	public := q.cloud.signer.key().PublicKey
+	public := signingKey().PublicKey
 	writeJSON(q.w, http.StatusOK, map[string]any{"keys": []map[string]any{{
 		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": q.cloud.signer.kid, "x5t": q.cloud.signer.kid,
 		"n": base64URL(public.N.Bytes()), "e": "AQAB",

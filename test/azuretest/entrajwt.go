@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// entraClaims are the claims of a version 1.0 access token, as Azure Container
-// Registry and Resource Manager receive it.
+// entraClaims are the claims of a version 1.0 access token, for Azure Container Registry and Resource Manager. In
+// version 2.0 tokens azp replaces appid.
 type entraClaims struct {
 	Aud        string   `json:"aud"`
 	Iss        string   `json:"iss"`
@@ -14,9 +14,11 @@ type entraClaims struct {
 	Nbf        int64    `json:"nbf"`
 	Exp        int64    `json:"exp"`
 	AIO        string   `json:"aio"`
-	AppID      string   `json:"appid"`
-	AppIDACR   string   `json:"appidacr"`
-	IDP        string   `json:"idp"`
+	AppID      string   `json:"appid,omitempty"`
+	AppIDACR   string   `json:"appidacr,omitempty"`
+	AZP        string   `json:"azp,omitempty"`
+	AZPACR     string   `json:"azpacr,omitempty"`
+	IDP        string   `json:"idp,omitempty"`
 	IDType     string   `json:"idtyp"`
 	OID        string   `json:"oid"`
 	RH         string   `json:"rh"`
@@ -34,20 +36,18 @@ type entraClaims struct {
 }
 
 const (
-	// accessLife is the mean of the 60 to 90 minutes that Entra chooses from.
-	accessLife = 75 * time.Minute
-	// evaluatedLife is what clients get that can be called back in between
-	// (continuous access evaluation, claim xms_cc with CP1).
-	evaluatedLife = 24 * time.Hour
-	// backdating is how far in the past Entra sets iat and nbf, to be accepted
-	// by machines whose clocks are slow.
+	// accessTokenLifetime is the mean of the 60 to 90 minutes that Entra chooses at random.
+	accessTokenLifetime = 75 * time.Minute
+	// caeTokenLifetime is for clients that support continuous access evaluation (claim xms_cc with CP1).
+	caeTokenLifetime = 24 * time.Hour
+	// backdating is how far in the past Entra sets iat and nbf, so that computers with slow clocks accept the token.
 	backdating = 5 * time.Minute
 )
 
-// mint signs an access token for p. caps is what xms_cc should say.
-func (t *Tenant) mint(p Principal, audience string, ttl time.Duration, caps []string) string {
+// accessToken issues an access token for p. A ttl of zero means accessTokenLifetime; caps is the claim xms_cc.
+func (t *Tenant) accessToken(p Principal, audience string, ttl time.Duration, caps []string) string {
 	if ttl == 0 {
-		ttl = t.tokenLife()
+		ttl = accessTokenLifetime
 	}
 	now := t.cloud.Now()
 	issuer := "https://" + t.authority.sts + "/" + t.id + "/"
@@ -58,16 +58,15 @@ func (t *Tenant) mint(p Principal, audience string, ttl time.Duration, caps []st
 		IDRel: "7 4", Caps: caps,
 	}
 	p.describe(&claims)
-	if exchanges(audience) {
-		claims.Iss, claims.Version = t.Issuer(), "2.0"
+	if isTokenExchange(audience) {
+		claims.Iss, claims.IDP, claims.Version = t.Issuer(), "", "2.0"
+		claims.AZP, claims.AZPACR, claims.AppID, claims.AppIDACR = claims.AppID, claims.AppIDACR, "", ""
 	}
-	token := t.cloud.signer.sign(claims)
-	t.cloud.canaries.add(token)
-	return token
+	return t.cloud.issue(t.cloud.signer, claims)
 }
 
-// principal checks an Entra access token as a resource of this tenant does, and
-// returns who it speaks for. The error is for the record only.
+// principal checks an Entra access token as a resource in this tenant does, and returns the principal that it was
+// issued to. The error is for the record only.
 func (t *Tenant) principal(token string) (Principal, entraClaims, error) {
 	var claims entraClaims
 	if err := t.cloud.signer.verify(token, &claims); err != nil {

@@ -1,7 +1,6 @@
 package azuretest
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -10,10 +9,7 @@ import (
 	"time"
 )
 
-func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-// token answers the token endpoint. What is wrong with the request itself comes
-// before what is wrong with the client.
+// token serves the token endpoint. It checks the request before the client.
 func (q *entraRequest) token() {
 	if q.r.Method != http.MethodPost {
 		q.refuse(900561, "")
@@ -48,25 +44,23 @@ func (q *entraRequest) clientCredentials(form url.Values) {
 		return
 	}
 	caps := capabilities(form.Get("claims"))
-	life := app.tenant.tokenLife()
+	lifetime := accessTokenLifetime
 	if slices.Contains(caps, "CP1") {
-		life = evaluatedLife
+		lifetime = caeTokenLifetime
 	}
-	// expires_in is a second short of the life because Entra counts it from
-	// when the answer is sent; scope is absent, as it is from Entra's answers
-	// to applications.
-	seconds := int64(life/time.Second) - 1
-	answer := map[string]any{
+	// Entra counts expires_in from the time of the response, a second later, and sends no scope to applications.
+	seconds := int64(lifetime/time.Second) - 1
+	response := map[string]any{
 		"token_type":     "Bearer",
 		"expires_in":     seconds,
 		"ext_expires_in": seconds,
-		"access_token":   app.tenant.mint(app, resource, life, caps),
+		"access_token":   app.tenant.accessToken(app, resource, lifetime, caps),
 	}
-	if life >= 2*time.Hour {
-		answer["refresh_in"] = seconds / 2
+	if lifetime >= 2*time.Hour {
+		response["refresh_in"] = seconds / 2
 	}
 	q.w.Header().Set("X-Ms-Clitelem", "1,0,0,,")
-	writeJSON(q.w, http.StatusOK, answer)
+	writeJSON(q.w, http.StatusOK, response)
 }
 
 // client finds and authenticates the application, or refuses the request.
@@ -79,7 +73,7 @@ func (q *entraRequest) client(form url.Values) (*ServicePrincipal, bool) {
 	if id == "" {
 		return nil, q.refuse(900144, "", "{parameter}", "client_id")
 	}
-	tenant, ok := q.realTenant(id)
+	tenant, ok := q.requireTenant(id)
 	if !ok {
 		return nil, false
 	}
@@ -98,17 +92,17 @@ func (q *entraRequest) client(form url.Values) (*ServicePrincipal, bool) {
 	return app, true
 }
 
-// realTenant is the tenant of the path. An application can't sign in to the
-// tenantless endpoints: there is no directory to find it in.
-func (q *entraRequest) realTenant(app string) (*Tenant, bool) {
+// requireTenant returns the tenant of the path, or refuses the request. Applications can't sign in to common,
+// consumers or organizations.
+func (q *entraRequest) requireTenant(app string) (*Tenant, bool) {
 	switch strings.ToLower(q.tenant) {
 	case "common", "consumers":
 		return nil, q.refuse(9001023, "")
 	case "organizations":
 		return nil, q.refuse(90130, "", "{app}", app)
 	}
-	tenant, elsewhere := q.cloud.tenant(q.authority, q.tenant)
-	if elsewhere {
+	tenant, otherCloud := q.cloud.tenant(q.authority, q.tenant)
+	if otherCloud {
 		return nil, q.refuse(900382, "")
 	}
 	if tenant == nil {
@@ -117,38 +111,38 @@ func (q *entraRequest) realTenant(app string) (*Tenant, bool) {
 	return tenant, true
 }
 
-// resource is the resource that a scope names, or the request is refused.
+// resource returns the resource of a scope, or refuses the request.
 func (q *entraRequest) resource(scope string) (string, bool) {
-	resource, code := q.scoped(scope)
+	resource, code := q.resourceOf(scope)
 	if code != 0 {
 		return "", q.refuse(code, "", "{parameter}", "scope", "{scope}", scope, "{resource}", resource)
 	}
 	return resource, true
 }
 
-// scoped finds the one resource of a scope. OpenID's own scopes may stand beside
-// it: MSAL sends them with every grant. A code is that of the refusal.
-func (q *entraRequest) scoped(scope string) (resource string, code int) {
+// resourceOf returns the resource of a scope, or the AADSTS code of a refusal. MSAL adds OpenID's scopes to every
+// grant.
+func (q *entraRequest) resourceOf(scope string) (resource string, code int) {
 	if scope == "" {
 		return "", 900144
 	}
-	var asked []string
+	var requested []string
 	for _, s := range strings.Fields(scope) {
 		if !slices.Contains([]string{"openid", "profile", "offline_access", "email"}, s) {
-			asked = append(asked, s)
+			requested = append(requested, s)
 		}
 	}
-	if len(asked) != 1 || !strings.HasSuffix(asked[0], "/.default") {
+	if len(requested) != 1 || !strings.HasSuffix(requested[0], "/.default") {
 		return "", 70011
 	}
-	resource = strings.TrimSuffix(asked[0], "/.default")
+	resource = strings.TrimSuffix(requested[0], "/.default")
 	if q.authority.resource(resource) == "" {
 		return resource, 500011
 	}
 	return resource, 0
 }
 
-// capabilities reads what the client says it can do from the claims parameter:
+// capabilities returns the client capabilities in the claims parameter:
 // {"access_token":{"xms_cc":{"values":["CP1"]}}}.
 func capabilities(claims string) []string {
 	var request struct {

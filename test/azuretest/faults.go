@@ -2,7 +2,6 @@ package azuretest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,68 +10,65 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong with a request. Fields combine; what is
-// left zero stays as the cloud would have answered. With Status, Body or
-// Redirect set the real answer is never made.
+// A Fault changes the response to a request. Fields combine; zero fields don't change it. With Status, Body or
+// Redirect the request isn't processed at all.
 type Fault struct {
 	Method string // only requests of this method; "" means any
 	Times  int    // the first n matching requests; 0 means until ClearFaults
 
 	Latency   time.Duration // wait before anything else
-	Hang      bool          // never answer; ends with the client or the cloud
-	CloseConn bool          // cut the connection without an answer; Go clients repeat a GET then
+	Hang      bool          // no response until the client or the cloud closes the connection
+	CloseConn bool          // close the connection without a response; Go clients retry a GET then
 
-	Status      int         // 200 when only Body is set, 307 when only Redirect is
+	Status      int         // by default 200, with Redirect 307
 	Header      http.Header // replaces headers of the same name
 	ContentType string
 	Body        string
 	Redirect    string // Location
 
-	Mutate   func([]byte) []byte // rewrites the body, the real one too
-	Gzip     bool                // compresses, whether the client asked for it or not
-	Oversize int64               // spaces before the body, up to this length in all
-	CutOff   bool                // declare the whole length, send half, cut
+	Mutate   func([]byte) []byte // changes the body
+	Oversize int64               // adds spaces before the body, up to this total length
+	CutOff   bool                // declares the whole length, but sends half
 }
 
-// Fault arms f for requests to host and path. An empty host or path matches
-// any, a path that ends in * by its beginning. Several faults for one request
-// take turns: the first that has Times left is used. A fault for a foreign host
-// plays the attacker's server.
+// Fault adds f for requests to host and path. An empty host or path matches any, a trailing * any suffix. If several
+// faults match a request, the oldest that has Times left is used. A fault for a foreign host imitates an attacker's
+// server.
 func (c *Cloud) Fault(host, path string, f Fault) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
-	c.faults.armed = append(c.faults.armed, &armedFault{Fault: f, host: strings.ToLower(host), path: path, left: f.Times})
+	c.faults.active = append(c.faults.active, &activeFault{f, strings.ToLower(host), path, f.Times})
 }
 
-// ClearFaults disarms every fault. Answers that hang already go on hanging.
+// ClearFaults removes all faults. Requests that hang already keep hanging.
 func (c *Cloud) ClearFaults() {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
-	c.faults.armed = nil
+	c.faults.active = nil
 }
 
 type faultList struct {
-	mu    sync.Mutex
-	armed []*armedFault
+	mu     sync.Mutex
+	active []*activeFault
 }
 
-type armedFault struct {
+type activeFault struct {
 	Fault
 	host, path string
-	left       int
+	left       int // 0 means unlimited
 }
 
-// take finds the fault for a request and uses it up by one.
+// take returns the fault for a request, and counts its use.
 func (l *faultList) take(method, host, path string) (Fault, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, a := range l.armed {
+	for i, a := range l.active {
 		if !matches(a.Method, method) || !matches(a.host, host) || !matches(a.path, path) {
 			continue
 		}
 		if a.Times > 0 {
 			if a.left--; a.left == 0 {
-				l.armed = append(l.armed[:i:i], l.armed[i+1:]...)
+				l.active = append(l.active[:i:i], l.active[i+1:]...)
 			}
 		}
 		return a.Fault, true
@@ -80,7 +76,7 @@ func (l *faultList) take(method, host, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// run answers a request the faulty way. next makes the real answer.
+// run responds to a request with the fault. next sends the real response.
 func (f Fault) run(w http.ResponseWriter, r *http.Request, done <-chan struct{}, next http.Handler) {
 	wait := time.NewTimer(f.Latency)
 	defer wait.Stop()
@@ -102,22 +98,21 @@ func (f Fault) run(w http.ResponseWriter, r *http.Request, done <-chan struct{},
 		next.ServeHTTP(w, r)
 		return
 	}
-	f.send(w, f.answer(r, next))
+	f.send(w, f.response(r, next))
 }
 
-// onlyDelays tells whether the real answer may go out as it is made, chunks and
-// streams included, without being held back first.
+// onlyDelays reports whether the real response needn't be buffered.
 func (f Fault) onlyDelays() bool {
 	return !f.replaces() && f.Header == nil && f.ContentType == "" && f.Mutate == nil &&
-		!f.Gzip && f.Oversize == 0 && !f.CutOff
+		f.Oversize == 0 && !f.CutOff
 }
 
-// replaces tells whether the fault is the answer. If so the real one must not be
-// made: it could mint a token, or use up an upload.
+// replaces reports whether the fault is the whole response. If so the request must not be processed: that could issue
+// a token or finish an upload.
 func (f Fault) replaces() bool { return f.Status != 0 || f.Body != "" || f.Redirect != "" }
 
-// answer is the answer to spoil: the fault's own, or the real one.
-func (f Fault) answer(r *http.Request, next http.Handler) *capture {
+// response returns the fault's response, or the real one with the fault's headers.
+func (f Fault) response(r *http.Request, next http.Handler) *capture {
 	a := &capture{header: http.Header{}, status: f.Status}
 	if f.replaces() {
 		a.body.WriteString(f.Body)
@@ -140,26 +135,22 @@ func (f Fault) answer(r *http.Request, next http.Handler) *capture {
 	return a
 }
 
-// send writes the answer out, spoilt as asked.
+// send sends a response with the fault's body and length.
 func (f Fault) send(w http.ResponseWriter, a *capture) {
 	body := a.body.Bytes()
 	if f.Mutate != nil {
 		body = f.Mutate(body)
-	}
-	if f.Gzip {
-		body = compress(body)
-		a.header.Set("Content-Encoding", "gzip")
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values
 	}
 	length := max(int64(len(body)), f.Oversize)
 	if f.CutOff {
-		length = max(length, 2) // an empty body can't be cut
+		length = max(length, 2) // half of an empty body would be the whole
 	}
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
 	w.WriteHeader(a.status)
-	reader := io.MultiReader(io.LimitReader(blanks{}, length-int64(len(body))), bytes.NewReader(body))
+	reader := io.MultiReader(io.LimitReader(spaces{}, length-int64(len(body))), bytes.NewReader(body))
 	if f.CutOff {
 		io.CopyN(w, reader, length/2)
 		http.NewResponseController(w).Flush()
@@ -168,27 +159,18 @@ func (f Fault) send(w http.ResponseWriter, a *capture) {
 	io.Copy(w, reader)
 }
 
-// blanks reads as spaces without end. They come before the body because JSON
-// allows them there: a client without a limit accepts the answer, and one that
-// cuts at its limit can't find a whole document in what is left.
-type blanks struct{}
+// spaces is an endless reader of spaces. JSON allows them before the document: a client without a size limit accepts
+// the response, and one that truncates at its limit doesn't get a whole document.
+type spaces struct{}
 
-func (blanks) Read(b []byte) (int, error) {
+func (spaces) Read(b []byte) (int, error) {
 	for i := range b {
 		b[i] = ' '
 	}
 	return len(b), nil
 }
 
-func compress(body []byte) []byte {
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	z.Write(body)
-	z.Close()
-	return out.Bytes()
-}
-
-// A capture is an answer held back.
+// A capture is a buffered response.
 type capture struct {
 	header http.Header
 	status int

@@ -11,115 +11,119 @@ import (
 	"time"
 )
 
-const exchangeURL = "https://" + testHost + "/oauth2/exchange"
-
-func TestFaults(t *testing.T) {
-	real := `{"refresh_token":"`
-	tests := []struct {
-		name   string
-		fault  Fault
-		status int
-		check  func(a answer) bool
+func TestCloud_Fault(t *testing.T) {
+	const realBody = `{"refresh_token":"`
+	replace := func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("refresh_"), []byte("other_")) }
+	for _, tt := range []struct {
+		name        string
+		fault       Fault
+		status      int
+		header      string
+		headerValue string
+		body        string // its start
+		length      int    // of the body; -1 for any
 	}{
 		{
 			"status",
 			Fault{Status: 503, Body: "<html>", ContentType: "text/html"},
 			503,
-			func(a answer) bool { return string(a.body) == "<html>" && a.Header.Get("Content-Type") == "text/html" },
+			"Content-Type", "text/html", "<html>", 6,
 		},
-		{"empty", Fault{Status: 502}, 502, func(a answer) bool { return len(a.body) == 0 }},
-		{"header", Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}}, 429, func(a answer) bool { return a.Header.Get("Retry-After") == "7" }},
-		{"body", Fault{Body: "{}"}, 200, func(a answer) bool {
-			return string(a.body) == "{}" && strings.HasPrefix(a.Header.Get("Content-Type"), "application/json")
-		}},
-		{"redirect", Fault{Redirect: "https://evil.example/"}, 307, func(a answer) bool { return a.Header.Get("Location") == "https://evil.example/" }},
-		{"see other", Fault{Redirect: "https://evil.example/", Status: 303}, 303, func(a answer) bool { return true }},
-		{"latency", Fault{Latency: time.Millisecond}, 200, func(a answer) bool { return strings.HasPrefix(string(a.body), real) }},
+		{"empty body", Fault{Status: 502}, 502, "", "", "", 0},
 		{
-			"mutate",
-			Fault{Mutate: func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("refresh_"), []byte("other_")) }},
-			200,
-			func(a answer) bool { return strings.HasPrefix(string(a.body), `{"other_token":"`) },
+			"header",
+			Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}},
+			429,
+			"Retry-After", "7", "", 0,
+		},
+		{"body", Fault{Body: "{}"}, 200, "Content-Type", "application/json; charset=utf-8", "{}", 2},
+		{
+			"redirect",
+			Fault{Redirect: "https://evil.example/"},
+			307,
+			"Location", "https://evil.example/", "", 0,
 		},
 		{
-			"content type",
-			Fault{ContentType: "text/html"},
-			200,
-			func(a answer) bool {
-				return strings.HasPrefix(string(a.body), real) && a.Header.Get("Content-Type") == "text/html"
-			},
+			"redirect with status",
+			Fault{Redirect: "https://evil.example/", Status: 303},
+			303,
+			"Location", "https://evil.example/", "", 0,
 		},
-		{"gzip", Fault{Gzip: true}, 200, func(a answer) bool { return a.Uncompressed && strings.HasPrefix(string(a.body), real) }},
-		{"oversize", Fault{Oversize: 1 << 20}, 200, func(a answer) bool { return len(a.body) == 1<<20 && strings.HasSuffix(string(a.body), `"}`) }},
-		{"other method", Fault{Method: "GET", Status: 500}, 200, func(a answer) bool { return true }},
-	}
-	w := newWorld(t)
-	for _, tt := range tests {
+		{"latency", Fault{Latency: time.Millisecond}, 200, "", "", realBody, -1},
+		{"mutate", Fault{Mutate: replace}, 200, "", "", `{"other_token":"`, -1},
+		{"content type", Fault{ContentType: "text/html"}, 200, "Content-Type", "text/html", realBody, -1},
+		{"oversize", Fault{Oversize: 1 << 20}, 200, "", "", "    ", 1 << 20},
+		{"other method", Fault{Method: "GET", Status: 500}, 200, "", "", realBody, -1},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w.ClearFaults()
-			w.Fault(testHost, "/oauth2/*", tt.fault)
-			if a := w.exchange(w.app.AccessToken(acrResource, 0)); a.StatusCode != tt.status || !tt.check(a) {
+			f := newFixture(t)
+			f.Fault(testHost, "/oauth2/*", tt.fault)
+			a := f.exchange(f.app.AccessToken(acrResource, 0))
+			if a.StatusCode != tt.status || a.Header.Get(tt.header) != tt.headerValue ||
+				!strings.HasPrefix(a.body, tt.body) || tt.length >= 0 && len(a.body) != tt.length {
 				t.Errorf("%s %v %.200s", a.Status, a.Header, a.body)
+			}
+			if tt.fault.Oversize > 0 && !strings.HasSuffix(a.body, `"}`) {
+				t.Error("the body doesn't end with the document")
 			}
 		})
 	}
 }
 
-func TestFaultsTakeTurns(t *testing.T) {
-	w := newWorld(t)
-	w.Fault(testHost, "/oauth2/exchange", Fault{Status: 503, Times: 2})
-	w.Fault(testHost, "", Fault{Status: 429, Times: 1})
-	w.Fault("fabrikam.azurecr.io", "", Fault{Status: 500})
+func TestCloud_Fault_order(t *testing.T) {
+	f := newFixture(t)
+	f.Fault(testHost, "/oauth2/exchange", Fault{Status: 503, Times: 2})
+	f.Fault(testHost, "", Fault{Status: 429, Times: 1})
+	f.Fault("fabrikam.azurecr.io", "", Fault{Status: 500})
 	for _, want := range []int{503, 503, 429, 200} {
-		if a := w.exchange(w.app.AccessToken(acrResource, 0)); a.StatusCode != want {
+		if a := f.exchange(f.app.AccessToken(acrResource, 0)); a.StatusCode != want {
 			t.Errorf("%s, want %d", a.Status, want)
 		}
 	}
 }
 
-func TestBrokenConnections(t *testing.T) {
-	w := newWorld(t)
-	w.Fault(testHost, "/v2/", Fault{CutOff: true})
-	resp, err := w.client.Get("https://" + testHost + "/v2/")
+func TestCloud_Fault_without_response(t *testing.T) {
+	f := newFixture(t)
+	f.Fault(testHost, "/v2/", Fault{CutOff: true})
+	resp, err := f.client.Get("https://" + testHost + "/v2/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if body, err := io.ReadAll(resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) || len(body) == 0 {
-		t.Errorf("cut off: %q, %v", body, err)
+		t.Errorf("CutOff: %q, %v", body, err)
 	}
-	w.ClearFaults()
-	w.Fault(testHost, "/v2/", Fault{CloseConn: true})
-	if _, err := w.client.Get("https://" + testHost + "/v2/"); !errors.Is(err, io.EOF) {
-		t.Errorf("closed: %v", err)
+	f.ClearFaults()
+	f.Fault(testHost, "/v2/", Fault{CloseConn: true})
+	if _, err := f.client.Get("https://" + testHost + "/v2/"); !errors.Is(err, io.EOF) {
+		t.Errorf("CloseConn: %v", err)
 	}
-	w.ClearFaults()
-	w.Fault("", "", Fault{Hang: true})
+	f.ClearFaults()
+	f.Fault("", "", Fault{Hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	req := w.request("GET", "https://"+testHost+"/v2/", "").WithContext(ctx)
-	if _, err := w.client.Do(req); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("hang: %v", err)
+	req := f.request("GET", "https://"+testHost+"/v2/", "").WithContext(ctx)
+	if _, err := f.client.Do(req); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Hang: %v", err)
 	}
 }
 
-// Close must not wait for answers that never come.
-func TestCloseEndsHangingAnswers(t *testing.T) {
-	w := newWorld(t)
-	w.Fault("", "", Fault{Hang: true})
+func TestCloud_Close_ends_hanging_responses(t *testing.T) {
+	f := newFixture(t)
+	f.Fault("", "", Fault{Hang: true})
 	ended := make(chan error)
 	go func() {
-		_, err := w.client.Get("https://" + testHost + "/v2/")
+		_, err := f.client.Get("https://" + testHost + "/v2/")
 		ended <- err
 	}()
-	for w.Count("GET", testHost, "/v2/") == 0 {
+	for f.Count("GET", testHost, "/v2/") == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	w.Close()
+	f.Close()
 	select {
 	case err := <-ended:
 		if err == nil {
-			t.Error("answered")
+			t.Error("there is a response")
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("still hanging")

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	testHost = "contoso.azurecr.io"
-	acrScope = acrResource + "/.default"
+	testHost    = "contoso.azurecr.io"
+	exchangeURL = "https://" + testHost + "/oauth2/exchange"
+	acrScope    = acrResource + "/.default"
 )
 
-// A world is a cloud with one tenant, application and registry, and a client
-// that follows no redirect.
-type world struct {
+// A fixture is a cloud with one tenant, application and registry, and a client that follows no redirect.
+type fixture struct {
 	*Cloud
 	t        *testing.T
 	tenant   *Tenant
@@ -25,7 +25,7 @@ type world struct {
 	client   *http.Client
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	c := Start(t)
 	tenant := c.AddTenant("", "contoso.onmicrosoft.com")
@@ -35,44 +35,31 @@ func newWorld(t *testing.T) *world {
 	registry.Grant(app, AcrDelete)
 	transport := c.Transport()
 	t.Cleanup(transport.CloseIdleConnections)
-	return &world{c, t, tenant, app, registry, &http.Client{
+	return &fixture{c, t, tenant, app, registry, &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// An answer is a response with its body read.
-type answer struct {
+// A response is an http.Response with its body read.
+type response struct {
 	*http.Response
-	body []byte
+	body string
 }
 
-func (a answer) field(name string) string {
+// field returns a string of a JSON body, or "".
+func (r response) field(name string) string {
 	var fields map[string]any
-	json.Unmarshal(a.body, &fields)
+	json.Unmarshal([]byte(r.body), &fields)
 	s, _ := fields[name].(string)
 	return s
 }
 
-func (w *world) do(req *http.Request) answer {
-	w.t.Helper()
-	resp, err := w.client.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return answer{resp, body}
-}
-
-func (w *world) request(method, url, body string, header ...string) *http.Request {
-	w.t.Helper()
+func (f *fixture) request(method, url, body string, header ...string) *http.Request {
+	f.t.Helper()
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -80,18 +67,42 @@ func (w *world) request(method, url, body string, header ...string) *http.Reques
 	return req
 }
 
-func (w *world) get(url string, header ...string) answer {
-	w.t.Helper()
-	return w.do(w.request("GET", url, "", header...))
+func (f *fixture) send(method, url, body string, header ...string) response {
+	f.t.Helper()
+	resp, err := f.client.Do(f.request(method, url, body, header...))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return response{resp, string(content)}
 }
 
-func (w *world) post(url string, form url.Values, header ...string) answer {
-	w.t.Helper()
+// want sends a request and requires a status.
+func (f *fixture) want(status int, method, url, body string, header ...string) response {
+	f.t.Helper()
+	a := f.send(method, url, body, header...)
+	if a.StatusCode != status {
+		f.t.Fatalf("%s %s: %s, want %d: %s", method, url, a.Status, status, a.body)
+	}
+	return a
+}
+
+func (f *fixture) get(url string, header ...string) response {
+	f.t.Helper()
+	return f.send("GET", url, "", header...)
+}
+
+func (f *fixture) post(url string, form url.Values, header ...string) response {
+	f.t.Helper()
 	header = append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)
-	return w.do(w.request("POST", url, form.Encode(), header...))
+	return f.send("POST", url, form.Encode(), header...)
 }
 
-// form makes url.Values from pairs.
+// form returns url.Values of pairs.
 func form(pairs ...string) url.Values {
 	v := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -100,28 +111,44 @@ func form(pairs ...string) url.Values {
 	return v
 }
 
-// exchange asks for a refresh token with an access token.
-func (w *world) exchange(accessToken string) answer {
-	w.t.Helper()
-	return w.post("https://"+testHost+"/oauth2/exchange",
-		form("grant_type", "access_token", "service", testHost, "access_token", accessToken))
+// changed sets pairs in v. An empty value deletes.
+func changed(v url.Values, pairs ...string) url.Values {
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+		if pairs[i+1] == "" {
+			v.Del(pairs[i])
+		}
+	}
+	return v
 }
 
-// access gets an ACR access token by a refresh token.
-func (w *world) access(refreshToken string, scopes ...string) string {
-	w.t.Helper()
+// exchange requests a refresh token for an Entra access token.
+func (f *fixture) exchange(accessToken string) response {
+	f.t.Helper()
+	return f.post(exchangeURL, form("grant_type", "access_token", "service", testHost, "access_token", accessToken))
+}
+
+// acrToken returns an ACR access token for a refresh token.
+func (f *fixture) acrToken(refreshToken string, scopes ...string) string {
+	f.t.Helper()
 	v := form("grant_type", "refresh_token", "service", testHost, "refresh_token", refreshToken)
 	v["scope"] = scopes
-	a := w.post("https://"+testHost+"/oauth2/token", v)
+	a := f.post("https://"+testHost+"/oauth2/token", v)
 	if a.StatusCode != 200 {
-		w.t.Fatalf("access token: %s %s", a.Status, a.body)
+		f.t.Fatalf("access token: %s %s", a.Status, a.body)
 	}
 	return a.field("access_token")
 }
 
-// lastWhy is the cloud's reason for its last refusal.
-func (w *world) lastWhy() string {
-	all := w.Requests()
+// bearer returns an Authorization header for the application.
+func (f *fixture) bearer(scopes ...string) []string {
+	f.t.Helper()
+	return []string{"Authorization", "Bearer " + f.acrToken(f.registry.RefreshTokenFor(f.app), scopes...)}
+}
+
+// lastWhy returns why the last request was refused.
+func (f *fixture) lastWhy() string {
+	all := f.Requests()
 	return all[len(all)-1].Why
 }
 
@@ -136,4 +163,11 @@ func claimsOf(t *testing.T, token string) map[string]any {
 		t.Fatal(err)
 	}
 	return claims
+}
+
+// lifetimeOf returns the seconds between iat and exp.
+func lifetimeOf(t *testing.T, token string) float64 {
+	t.Helper()
+	c := claimsOf(t, token)
+	return c["exp"].(float64) - c["iat"].(float64)
 }

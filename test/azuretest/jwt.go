@@ -14,47 +14,45 @@ import (
 	"sync"
 )
 
-// A signer makes and checks the cloud's JSON Web Tokens (RFC 7519), all RS256.
-// Entra and the registries share its key; their issuers tell them apart.
-type signer struct {
-	kid string
-	key func() *rsa.PrivateKey
-}
+// signingKey returns the RSA key of all issuers in this process; their key IDs differ. It has 2048 bits, because the
+// tokens' size depends on it, and may take a few hundred milliseconds to generate.
+var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(fmt.Sprintf("azuretest: generating an RSA key: %v", err))
+	}
+	return key
+})
 
-// newSigner begins to make the key at once and returns without waiting for it:
-// 2048 bits, which the tokens' size depends on, may take a few hundred milliseconds.
-func newSigner() *signer {
-	s := &signer{kid: randomText(20)}
-	s.key = sync.OnceValue(func() *rsa.PrivateKey {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(fmt.Sprintf("azuretest: making an RSA key: %v", err))
-		}
-		return key
-	})
-	go s.key()
-	return s
-}
+// A signer signs and verifies JSON Web Tokens (RFC 7519) with RS256. Entra and the registries of a cloud share one;
+// the claim iss tells their tokens apart.
+type signer struct{ kid string }
 
-// sign returns claims as a compact JWT. The header carries kid and x5t, as
-// Entra's version 1.0 tokens do.
+func newSigner() *signer { return &signer{kid: randomText(20)} }
+
+// sign returns claims as a compact JWT. The header has kid and x5t, as in Entra's version 1.0 tokens.
 func (s *signer) sign(claims any) string {
 	header := map[string]string{"typ": "JWT", "alg": "RS256", "kid": s.kid, "x5t": s.kid}
 	input := segment(header) + "." + segment(claims)
 	digest := sha256.Sum256([]byte(input))
-	sig, err := rsa.SignPKCS1v15(rand.Reader, s.key(), crypto.SHA256, digest[:])
+	sig, err := rsa.SignPKCS1v15(rand.Reader, signingKey(), crypto.SHA256, digest[:])
 	if err != nil {
 		panic(fmt.Sprintf("azuretest: signing a token: %v", err))
 	}
-	return input + "." + base64.RawURLEncoding.EncodeToString(sig)
+	return input + "." + base64URL(sig)
 }
 
-// errNotJWT is a token without the form of one, which ACR answers with 400
-// rather than 401.
+// issue signs claims and adds the token to the canaries.
+func (c *Cloud) issue(s *signer, claims any) string {
+	token := s.sign(claims)
+	c.canaries.add(token)
+	return token
+}
+
+// errNotJWT is the error for a malformed token, for which ACR sends 400 instead of 401.
 var errNotJWT = errors.New("not a JSON Web Token")
 
-// verify checks algorithm and signature and decodes the claims. Times, issuer
-// and audience are the caller's business.
+// verify checks algorithm and signature and decodes the claims. The caller checks times, issuer and audience.
 func (s *signer) verify(token string, claims any) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -65,42 +63,43 @@ func (s *signer) verify(token string, claims any) error {
 		return err
 	}
 	if header.Alg != "RS256" || header.Kid != s.kid {
-		return errors.New("signed by a stranger")
+		return errors.New("unknown signing key")
 	}
 	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil {
 		return errNotJWT
 	}
 	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if err := rsa.VerifyPKCS1v15(&s.key().PublicKey, crypto.SHA256, digest[:], sig); err != nil {
+	if err := rsa.VerifyPKCS1v15(&signingKey().PublicKey, crypto.SHA256, digest[:], sig); err != nil {
 		return errors.New("bad signature")
 	}
 	return decodeSegment(parts[1], claims)
 }
 
-// segment encodes one part of a JWT. Claims are this package's own types, so
-// they always marshal.
-func segment(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("azuretest: encoding a token: %v", err))
-	}
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
+// segment encodes one part of a JWT.
+func segment(v any) string { return base64URL(mustJSON(v)) }
 
-// decodeSegment calls anything that can't be decoded errNotJWT.
+// decodeSegment returns errNotJWT for all errors.
 func decodeSegment(s string, into any) error {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return errNotJWT
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err != nil || json.Unmarshal(raw, into) != nil {
 		return errNotJWT
 	}
 	return nil
 }
 
-// newGUID returns a random UUID (RFC 9562 §5.4), the form of Azure's ids.
+// mustJSON encodes v, which is of a type that encoding/json supports.
+func mustJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("azuretest: " + err.Error())
+	}
+	return raw
+}
+
+func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// newGUID returns a random UUID (RFC 9562 §5.4), the form of Azure's IDs.
 func newGUID() string {
 	b := make([]byte, 16)
 	rand.Read(b)
@@ -110,9 +109,9 @@ func newGUID() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// randomText is n random bytes in URL-safe text.
+// randomText returns n random bytes as base64url.
 func randomText(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64URL(b)
 }

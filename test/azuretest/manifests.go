@@ -2,6 +2,7 @@ package azuretest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -12,9 +13,9 @@ import (
 // maxManifest is distribution's limit for one manifest.
 const maxManifest = 4 << 20
 
-// serveManifest finds a manifest by tag or digest. Accept headers are ignored, as
-// clients that mind the media type look at the answer's.
-func (m *memory) serveManifest(w http.ResponseWriter, req *http.Request, t target) {
+// serveManifest serves a manifest by tag or digest. Accept headers are ignored: clients check the media type of the
+// response.
+func (m *memoryRegistry) serveManifest(w http.ResponseWriter, req *http.Request, t target) {
 	if req.Method == http.MethodPut {
 		m.putManifest(w, req, t)
 		return
@@ -56,8 +57,8 @@ func (repo *repository) remove(reference string) {
 	maps.DeleteFunc(repo.tags, func(_, digest string) bool { return digest == reference })
 }
 
-// putManifest keeps a manifest whose parts are here and whose digest is right.
-func (m *memory) putManifest(w http.ResponseWriter, req *http.Request, t target) {
+// putManifest stores a manifest if its digest is right and its parts exist.
+func (m *memoryRegistry) putManifest(w http.ResponseWriter, req *http.Request, t target) {
 	content, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", "reading the manifest", nil)
@@ -68,8 +69,8 @@ func (m *memory) putManifest(w http.ResponseWriter, req *http.Request, t target)
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content", nil)
 		return
 	}
-	parts, err := readParts(content)
-	if err != nil {
+	var parts manifestParts // media types are not checked
+	if json.Unmarshal(content, &parts) != nil {
 		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", "manifest invalid", nil)
 		return
 	}
@@ -77,14 +78,16 @@ func (m *memory) putManifest(w http.ResponseWriter, req *http.Request, t target)
 	repo := m.repository(t.repository)
 	missing := parts.missing(repo)
 	if missing == "" {
-		repo.manifests[digest] = manifest{parts.typeOr(req.Header.Get("Content-Type")), content}
+		mediaType := cmp.Or(req.Header.Get("Content-Type"), parts.MediaType)
+		repo.manifests[digest] = manifest{mediaType, content}
 		if !isDigest(t.reference) {
 			repo.tags[t.reference] = digest
 		}
 	}
 	m.mu.Unlock()
 	if missing != "" {
-		refuse(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", map[string]string{"digest": missing})
+		refuse(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry",
+			map[string]string{"digest": missing})
 		return
 	}
 	w.Header().Set("Location", "/v2/"+t.repository+"/manifests/"+digest)
@@ -92,8 +95,7 @@ func (m *memory) putManifest(w http.ResponseWriter, req *http.Request, t target)
 	w.WriteHeader(http.StatusCreated)
 }
 
-// manifestParts are what image manifests (config, layers) and indexes
-// (manifests) refer to.
+// manifestParts are the references in image manifests (config, layers) and indexes (manifests).
 type manifestParts struct {
 	MediaType string
 	Config    *descriptor
@@ -103,12 +105,7 @@ type manifestParts struct {
 
 type descriptor struct {
 	Digest string
-	URLs   []string // the content lies elsewhere (foreign layers)
-}
-
-// readParts refuses what isn't JSON; media types are the client's business.
-func readParts(content []byte) (parts manifestParts, err error) {
-	return parts, json.Unmarshal(content, &parts)
+	URLs   []string // where else the content is (foreign layers)
 }
 
 // missing returns a digest that isn't in the repository, or "".
@@ -128,12 +125,4 @@ func (p manifestParts) missing(repo *repository) string {
 		}
 	}
 	return ""
-}
-
-// typeOr is the media type that the client declared, else the manifest's own.
-func (p manifestParts) typeOr(declared string) string {
-	if declared != "" {
-		return declared
-	}
-	return p.MediaType
 }

@@ -2,25 +2,25 @@ package azuretest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 )
 
-// The real client library must be content with this cloud: nothing else proves
-// that the documents and answers have the right form.
-func TestMSAL(t *testing.T) {
+// MSAL proves that documents and responses have the right form.
+func TestCloud_with_MSAL(t *testing.T) {
 	tests := []struct {
 		name      string
 		discovery bool
 		authority string
-		asked     []string
+		requests  []string
 	}{
-		{"discovery on", true, DefaultAuthority, []string{KindDiscovery, KindOpenID, KindEntraToken}},
-		{"discovery off", false, DefaultAuthority, []string{KindOpenID, KindEntraToken}},
+		{"with instance discovery", true, DefaultAuthority, []string{KindDiscovery, KindOpenID, KindEntraToken}},
+		{"without instance discovery", false, DefaultAuthority, []string{KindOpenID, KindEntraToken}},
 		{"china", true, "login.partner.microsoftonline.cn", []string{KindDiscovery, KindOpenID, KindEntraToken}},
-		{"an alias", false, "login.windows.net", []string{KindOpenID, KindEntraToken}},
+		{"alias", false, "login.windows.net", []string{KindOpenID, KindEntraToken}},
 		{"bleu", false, "login.sovcloud-identity.fr", []string{KindOpenID, KindEntraToken}},
 	}
 	for _, tt := range tests {
@@ -35,12 +35,12 @@ func TestMSAL(t *testing.T) {
 			if _, claims, err := tenant.principal(result.AccessToken); err != nil || claims.Aud != acrResource {
 				t.Errorf("token: %v %+v", err, claims)
 			}
-			var asked []string
+			var requests []string
 			for _, r := range c.Requests() {
-				asked = append(asked, r.Kind)
+				requests = append(requests, r.Kind)
 			}
-			if strings.Join(asked, " ") != strings.Join(tt.asked, " ") {
-				t.Errorf("asked %v, want %v", asked, tt.asked)
+			if !slices.Equal(requests, tt.requests) {
+				t.Errorf("requests %v, want %v", requests, tt.requests)
 			}
 			if len(c.ForeignHosts()) > 0 {
 				t.Errorf("foreign hosts: %v", c.ForeignHosts())
@@ -49,27 +49,30 @@ func TestMSAL(t *testing.T) {
 	}
 }
 
-func TestMSALRefused(t *testing.T) {
-	w := newWorld(t)
-	_, err := msalToken(t, w.Cloud, DefaultAuthority, w.app, "wrong", false)
+func TestCloud_with_MSAL_refused(t *testing.T) {
+	f := newFixture(t)
+	_, err := msalToken(t, f.Cloud, DefaultAuthority, f.app, "wrong", false)
 	if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
 		t.Errorf("wrong secret: %v", err)
 	}
-	w.Fault(DefaultAuthority, "/*", w.AADSTS(53003))
-	_, err = msalToken(t, w.Cloud, DefaultAuthority, w.app, "planted-secret", false)
+	f.Fault(DefaultAuthority, "/*", f.AADSTS(53003))
+	_, err = msalToken(t, f.Cloud, DefaultAuthority, f.app, "planted-secret", false)
 	if err == nil || !strings.Contains(err.Error(), "AADSTS53003") {
 		t.Errorf("Conditional Access: %v", err)
 	}
 }
 
-func msalToken(t *testing.T, c *Cloud, authority string, app *ServicePrincipal, secret string, discovery bool) (confidential.AuthResult, error) {
+func msalToken(
+	t *testing.T, c *Cloud, authority string, app *ServicePrincipal, secret string, discovery bool,
+) (confidential.AuthResult, error) {
 	t.Helper()
 	cred, err := confidential.NewCredFromSecret(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client, err := confidential.New("https://"+authority+"/"+app.Tenant().ID(), app.ClientID(), cred,
-		confidential.WithHTTPClient(&http.Client{Transport: c.Transport()}), confidential.WithInstanceDiscovery(discovery))
+		confidential.WithHTTPClient(&http.Client{Transport: c.Transport()}),
+		confidential.WithInstanceDiscovery(discovery))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,15 +2,13 @@ package azuretest
 
 import (
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"sync"
 )
 
-// A Proxy is an HTTP proxy on loopback that leads to the cloud and nowhere else,
-// for finished programs: HTTPS_PROXY=URL() and SSL_CERT_FILE set to the file
-// of WriteCA.
+// A Proxy is an HTTP proxy on loopback that connects to the cloud only, for compiled programs: set HTTPS_PROXY to its
+// URL and SSL_CERT_FILE to the file of WriteCA.
 type Proxy struct {
 	cloud    *Cloud
 	listener net.Listener
@@ -18,29 +16,28 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	closed bool
-	conns  map[net.Conn]bool // tunnels, which net/http has let go of
+	conns  map[net.Conn]bool // tunnels, which net/http no longer closes
 }
 
-// StartProxy starts a proxy; closing the cloud closes it. CONNECT to port 443 of
-// a host that the cloud serves reaches the cloud. Everything else is answered 502,
-// noted in ForeignHosts and never dialled; requests in clear are refused. It
-// panics when loopback has no port left, as httptest.NewServer does.
+// StartProxy starts a proxy; closing the cloud closes it. CONNECT to port 443 of a host that the cloud serves
+// connects to the cloud. All other requests, including plain HTTP, are refused with 502 and recorded in ForeignHosts.
+// It panics if it can't listen, as httptest.NewServer does.
 func (c *Cloud) StartProxy() *Proxy {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic("azuretest: starting a proxy: " + err.Error())
 	}
 	p := &Proxy{cloud: c, listener: listener, conns: map[net.Conn]bool{}}
-	p.server = &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0)}
+	p.server = newServer(p.serve)
 	go p.server.Serve(listener)
 	c.closeLater(p)
 	return p
 }
 
-// URL is the proxy's address, as HTTPS_PROXY wants it.
+// URL returns the proxy's address, for HTTPS_PROXY.
 func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 
-// Close stops the proxy and cuts its tunnels. The error is always nil.
+// Close stops the proxy and closes its tunnels. The error is always nil.
 func (p *Proxy) Close() error {
 	p.server.Close()
 	p.mu.Lock()
@@ -52,12 +49,11 @@ func (p *Proxy) Close() error {
 	return nil
 }
 
-// serve decides by name and port alone where a tunnel may lead; the address that
-// is dialled is always the cloud's.
+// serve checks only the name and port; it always connects to the cloud.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		p.cloud.record.noteForeign("http://" + r.Host)
-		http.Error(w, "this proxy takes CONNECT only", http.StatusBadGateway)
+		http.Error(w, "this proxy accepts CONNECT only", http.StatusBadGateway)
 		return
 	}
 	if !p.cloud.noteDial(r.Host) {
@@ -78,21 +74,21 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.tunnel(client, buffered, upstream)
 }
 
-// tunnel copies both ways until either side ends. fromClient holds what the
-// client sent right behind its CONNECT.
+// tunnel copies in both directions until one side closes. fromClient includes what the client sent right after its
+// CONNECT.
 func (p *Proxy) tunnel(client net.Conn, fromClient io.Reader, upstream net.Conn) {
-	if !p.hold(client, upstream) {
+	if !p.track(client, upstream) {
 		return
 	}
-	defer p.release(client, upstream)
+	defer p.untrack(client, upstream)
 	ended := make(chan struct{}, 2)
 	go func() { io.Copy(upstream, fromClient); ended <- struct{}{} }()
 	go func() { io.Copy(client, upstream); ended <- struct{}{} }()
 	<-ended
 }
 
-// hold puts connections in Close's reach; on a closed proxy it closes them.
-func (p *Proxy) hold(conns ...net.Conn) bool {
+// track registers connections for Close. It closes them if the proxy is closed.
+func (p *Proxy) track(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {
@@ -104,7 +100,7 @@ func (p *Proxy) hold(conns ...net.Conn) bool {
 	return !p.closed
 }
 
-func (p *Proxy) release(conns ...net.Conn) {
+func (p *Proxy) untrack(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {

@@ -17,7 +17,7 @@ const (
 	KindOpenID         = "openid"          // Entra: GET an OpenID document
 	KindKeys           = "entra-keys"      // Entra: GET the signing keys
 	KindEntraToken     = "entra-token"     // Entra: the token endpoint, any method
-	KindAuthorize      = "authorize"       // Entra: the sign-in page, asked for or filled in
+	KindAuthorize      = "authorize"       // Entra: the sign-in page, GET or POST
 	KindDeviceCode     = "devicecode"      // Entra: POST the device authorization endpoint
 	KindEntraOther     = "entra-other"     // Entra: anything else
 	KindExchange       = "exchange"        // ACR: /oauth2/exchange, any method
@@ -26,10 +26,10 @@ const (
 	KindData           = "data"            // ACR: manifests, blobs, everything else
 	KindGitHubToken    = "github-token"    // GitHub Actions: the token of a job
 	KindPipelinesToken = "pipelines-token" // Azure Pipelines: the token of a service connection
-	KindTokenProxy     = "token-proxy"     // AKS: whatever goes to a cluster's token proxy
+	KindTokenProxy     = "token-proxy"     // AKS: any request to a cluster's token proxy
 	KindForeign        = "foreign"         // a host that the cloud doesn't serve
 
-	// A machine's endpoints for managed identities.
+	// The endpoints for managed identities.
 	KindIMDS          = "imds"
 	KindAppService    = "app-service"
 	KindServiceFabric = "service-fabric"
@@ -50,7 +50,7 @@ var kinds = []string{
 type Request struct {
 	Time   time.Time // by the cloud's clock
 	Kind   string    // one of the Kind constants
-	Scheme string    // "https", or "http" for what came in clear
+	Scheme string    // "https" or "http"
 	Method string
 	Host   string // without port, lower case
 	Path   string
@@ -58,12 +58,12 @@ type Request struct {
 	Form   url.Values // of an application/x-www-form-urlencoded body
 	Header http.Header
 	Body   []byte // at most 1 MiB; nil for uploads and downloads under /v2/
-	Status int    // 0 while unanswered, and when the connection was cut
-	Why    string // the cloud's own reason for refusing; clients never see it
+	Status int    // 0 without a response (yet)
+	Why    string // why the request was refused; clients don't see it
 }
 
-// texts is all that the request said, for a search: Basic credentials decoded,
-// form and query values both raw and unescaped.
+// texts returns all parts of the request, for a search: Basic credentials decoded, form and query values both raw and
+// unescaped.
 func (r *Request) texts() []string {
 	texts := []string{string(r.Body), r.Query.Encode(), r.Path}
 	for _, values := range r.Header {
@@ -81,18 +81,15 @@ func (r *Request) texts() []string {
 	return texts
 }
 
-// A recorder keeps requests in the order of their arrival. Entries are written
-// to until answered, always under mu.
+// A recorder stores requests in the order of their arrival. Entries change until the response is sent, always under
+// mu.
 type recorder struct {
 	mu      sync.Mutex
 	entries []*Request
 	foreign []string
 }
 
-func newRecorder() *recorder { return &recorder{} }
-
-// open begins a record before the request is answered, so that a test can see
-// one that hangs.
+// open records a request before it is served, so that a test can find one that hangs.
 func (rec *recorder) open(r *Request) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -105,7 +102,7 @@ func (rec *recorder) update(r *Request, change func(*Request)) {
 	change(r)
 }
 
-// noteForeign keeps the order in which hosts were first asked for.
+// noteForeign records a host, in the order of the first requests.
 func (rec *recorder) noteForeign(host string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -114,8 +111,7 @@ func (rec *recorder) noteForeign(host string) {
 	}
 }
 
-// Requests returns what was asked since the start or the last Reset, oldest
-// first. CONNECT requests to a Proxy are not among them.
+// Requests returns the requests since the start or the last Reset, oldest first, without CONNECT requests to a Proxy.
 func (c *Cloud) Requests() []Request {
 	c.record.mu.Lock()
 	defer c.record.mu.Unlock()
@@ -126,8 +122,8 @@ func (c *Cloud) Requests() []Request {
 	return out
 }
 
-// Count returns how many requests had this method, host and path. An empty
-// argument matches anything; a path that ends in * matches by its beginning.
+// Count returns the number of requests with this method, host and path. An empty argument matches anything; a
+// trailing * matches any suffix.
 func (c *Cloud) Count(method, host, path string) int {
 	n := 0
 	for _, r := range c.Requests() {
@@ -138,8 +134,8 @@ func (c *Cloud) Count(method, host, path string) int {
 	return n
 }
 
-// Seen returns how many requests of a kind came in. It panics when there is no
-// such kind: a misspelt one would count zero and let a test pass.
+// Seen returns the number of requests of a kind. It panics for an unknown kind: a misspelt one would count as zero
+// and let a test pass.
 func (c *Cloud) Seen(kind string) int {
 	if !slices.Contains(kinds, kind) {
 		panic(fmt.Sprintf("azuretest: unknown kind of request %q, want one of %q", kind, kinds))
@@ -153,32 +149,29 @@ func (c *Cloud) Seen(kind string) int {
 	return n
 }
 
-// Reset forgets all requests and foreign hosts. Faults, canaries and everything
-// configured stay.
+// Reset deletes all recorded requests and foreign hosts. It doesn't change faults, canaries and settings.
 func (c *Cloud) Reset() {
 	c.record.mu.Lock()
 	defer c.record.mu.Unlock()
 	c.record.entries, c.record.foreign = nil, nil
 }
 
-// ForeignHosts returns the hosts asked for that the cloud doesn't serve: dialled
-// through Transport, named in a TLS handshake, in a request, or to a Proxy. A port
-// is part of the name when it isn't 443.
+// ForeignHosts returns the hosts requested that the cloud doesn't serve: dialled through Transport, or named in a TLS
+// handshake, in a request or to a Proxy. A port other than 443 is part of the name.
 func (c *Cloud) ForeignHosts() []string {
 	c.record.mu.Lock()
 	defer c.record.mu.Unlock()
-	return append([]string{}, c.record.foreign...) // never nil: JSON wants a list
+	return slices.Clone(c.record.foreign)
 }
 
-// noteServerName catches a client that gives up during the handshake.
+// noteServerName records clients that close the connection during the handshake.
 func (c *Cloud) noteServerName(name string) {
-	if !c.serves(name) && !c.isPinned(name) {
+	if !c.serves(name) && !c.isServiceFabricName(name) {
 		c.record.noteForeign(strings.ToLower(name))
 	}
 }
 
-// noteDial writes down an address unless it is port 443 of a served host, and
-// tells whether it was that.
+// noteDial records an address unless it is port 443 of a served host. It reports whether it is one.
 func (c *Cloud) noteDial(addr string) (served bool) {
 	host, port, err := net.SplitHostPort(addr)
 	switch {
@@ -194,9 +187,9 @@ func (c *Cloud) noteDial(addr string) (served bool) {
 	return false
 }
 
-// kindOf sorts a request by host and path.
+// kindOf returns the kind of a request by host and path.
 func (c *Cloud) kindOf(host, path string) string {
-	if kind := c.machineKind(host, path); kind != "" {
+	if kind := c.endpointKind(host, path); kind != "" {
 		return kind
 	}
 	if _, ok := authorityOf(host); ok {
@@ -216,7 +209,7 @@ func (c *Cloud) kindOf(host, path string) string {
 	return KindData
 }
 
-// entraKind goes by the end of the path, for the tenant is its beginning.
+// entraKind compares the end of the path, since the tenant is at its start.
 func entraKind(path string) string {
 	switch {
 	case path == "/common/discovery/instance":
@@ -235,8 +228,8 @@ func entraKind(path string) string {
 	return KindEntraOther
 }
 
-// matches compares a pattern of Count and Fault: empty for anything, a trailing
-// * for any ending.
+// matches compares a string with a pattern of Count, Fault or a scope map: empty matches anything, a trailing * any
+// suffix.
 func matches(pattern, s string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
 		return strings.HasPrefix(s, prefix)

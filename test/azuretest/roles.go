@@ -9,8 +9,8 @@ import (
 // A Role is one of Azure's built-in roles.
 type Role string
 
-// The roles that give access to a registry's data. The last four count where the
-// registry's role assignments are conditional (ABAC), the others where not.
+// The roles that give access to a registry's data. The last four apply to registries in ABAC mode, the others to all
+// other registries.
 const (
 	AcrPull               Role = "AcrPull"
 	AcrPush               Role = "AcrPush"
@@ -30,8 +30,7 @@ type roleActions struct {
 	abac    bool
 }
 
-// roles is a table, after the "Azure Container Registry Entra permissions and
-// roles" page of Microsoft Learn.
+// roles follows Microsoft Learn, "Azure Container Registry Entra permissions and roles".
 var roles = map[Role]roleActions{
 	AcrPull:               {[]string{"pull", "metadata_read"}, true, false},
 	AcrPush:               {[]string{"pull", "push", "metadata_read", "metadata_write"}, true, false},
@@ -51,9 +50,9 @@ type grant struct {
 	repositories []string // empty: all
 }
 
-// Grant gives principal a role. Only the ABAC roles can be limited to
-// repositories (a name, or a prefix that ends in *); granting one of them puts
-// the registry into ABAC mode. Grants add up.
+// Grant assigns a role to principal, besides the roles that it has. Only the ABAC roles can be limited to
+// repositories (a name, or a prefix that ends in *). Granting one of them switches the registry to ABAC mode, in
+// which AcrPull and the like, even Owner, give no access to data.
 func (r *Registry) Grant(principal Principal, role Role, repositories ...string) {
 	def, ok := roles[role]
 	if !ok {
@@ -62,40 +61,33 @@ func (r *Registry) Grant(principal Principal, role Role, repositories ...string)
 	if len(repositories) > 0 && (!def.abac || role == CatalogLister) {
 		panic(fmt.Sprintf("azuretest: role %q can't be limited to repositories", role))
 	}
-	r.set(func() {
+	r.cloud.locked(func() {
 		r.abac = r.abac || def.abac
 		r.grants = append(r.grants, grant{principal, role, repositories})
 	})
 }
 
-// Revoke takes every role from principal. Access tokens that it has stay good
-// until they end, as in Azure.
+// Revoke removes all roles of principal. Access tokens that it has stay valid until they expire, as in Azure.
 func (r *Registry) Revoke(principal Principal) {
-	r.set(func() {
+	r.cloud.locked(func() {
 		r.grants = slices.DeleteFunc(r.grants, func(g grant) bool { return g.principal == principal })
 	})
 }
 
-// ABAC chooses whether role assignments are conditional ("rbac-abac"). If so,
-// AcrPull and its like, Owner included, no longer give access to data; if not, the
-// Repository roles give none.
-func (r *Registry) ABAC(on bool) { r.set(func() { r.abac = on }) }
-
-// rights are what somebody may do with a registry's data.
+// rights are the actions allowed on a registry's data.
 type rights struct {
 	rules   []rule
 	catalog bool
 }
 
 type rule struct {
-	repository string // a trailing * matches any ending
+	repository string // a trailing * matches any suffix
 	actions    []string
 }
 
-// rightsOf adds up the roles of whoever has this subject in the registry's
-// tokens; ok is false when no role counts.
+// rightsOf returns the sum of the roles of a subject; ok is false without an applicable role.
 func (r *Registry) rightsOf(subject string) (sum rights, ok bool) {
-	r.set(func() {
+	r.cloud.locked(func() {
 		for _, g := range r.grants {
 			def := roles[g.role]
 			if def.abac != r.abac || g.principal.subject() != subject {
@@ -115,7 +107,7 @@ func (r *Registry) rightsOf(subject string) (sum rights, ok bool) {
 	return sum, ok
 }
 
-// all lists the actions that are allowed somewhere, for the claim of that kind.
+// all returns the actions that are allowed on any repository, for the claim permissions.
 func (x rights) all() []string {
 	actions := []string{}
 	for _, rule := range x.rules {
@@ -125,23 +117,22 @@ func (x rights) all() []string {
 	return slices.Compact(actions)
 }
 
-// on lists the actions that are allowed on a repository.
+// on returns the actions that are allowed on a repository.
 func (x rights) on(repository string) []string {
-	var here rights
+	var matching rights
 	for _, rule := range x.rules {
 		if matches(rule.repository, repository) {
-			here.rules = append(here.rules, rule)
+			matching.rules = append(matching.rules, rule)
 		}
 	}
-	return here.all()
+	return matching.all()
 }
 
-// permit cuts what is asked for down to what is allowed. Registries grant less
-// without a word; clients notice at the request itself (distribution's token
-// specification, "Requesting a Token").
-func (x rights) permit(asked []access) []access {
+// permit returns the allowed part of the requested access. Granting less is no error: clients find out at the request
+// itself (distribution's token specification, "Requesting a Token").
+func (x rights) permit(requested []access) []access {
 	granted := []access{}
-	for _, a := range asked {
+	for _, a := range requested {
 		switch {
 		case a.Type == "registry" && a.Name == "catalog":
 			if x.catalog {
@@ -156,19 +147,20 @@ func (x rights) permit(asked []access) []access {
 	return granted
 }
 
-// intersect understands * on either side, and the older spellings metadataRead
-// and metadataWrite.
-func intersect(asked, allowed []string) []string {
+// oldSpelling replaces the old spelling of two actions, which clients still request.
+var oldSpelling = strings.NewReplacer("metadataRead", "metadata_read", "metadataWrite", "metadata_write")
+
+// intersect returns the requested actions that are allowed. Both lists may contain *.
+func intersect(requested, allowed []string) []string {
 	if slices.Contains(allowed, "*") {
-		return asked
+		return requested
 	}
-	if slices.Contains(asked, "*") {
+	if slices.Contains(requested, "*") {
 		return allowed
 	}
 	var both []string
-	for _, action := range asked {
-		modern := strings.NewReplacer("metadataRead", "metadata_read", "metadataWrite", "metadata_write").Replace(action)
-		if slices.Contains(allowed, modern) {
+	for _, action := range requested {
+		if slices.Contains(allowed, oldSpelling.Replace(action)) {
 			both = append(both, action)
 		}
 	}

@@ -5,21 +5,19 @@ import (
 	"strings"
 )
 
-// An access is one resource and what may be done to it, in scopes and in the
-// access claim alike.
+// An access is a resource and the actions on it, as in scopes and the access claim.
 type access struct {
 	Type    string   `json:"type"`
 	Name    string   `json:"name"`
 	Actions []string `json:"actions"`
 }
 
-// String is the access as a scope.
+// String returns the access as a scope.
 func (a access) String() string {
 	return a.Type + ":" + a.Name + ":" + strings.Join(a.Actions, ",")
 }
 
-// parseScopes reads scope parameters. Clients repeat the parameter, or join
-// several scopes by spaces in one.
+// parseScopes parses scope parameters. Clients repeat the parameter, or separate scopes with spaces.
 func parseScopes(params []string) ([]access, error) {
 	var all []access
 	for _, scope := range strings.Fields(strings.Join(params, " ")) {
@@ -32,8 +30,7 @@ func parseScopes(params []string) ([]access, error) {
 	return all, nil
 }
 
-// parseScope reads type:name:action,action. A name may hold colons itself, so the
-// first and the last one count.
+// parseScope parses type:name:action,action. The name may contain colons.
 func parseScope(scope string) (access, error) {
 	kind, rest, _ := strings.Cut(scope, ":")
 	i := strings.LastIndex(rest, ":")
@@ -48,13 +45,13 @@ func parseScope(scope string) (access, error) {
 	return access{}, fmt.Errorf("scope of unknown type %q", scope)
 }
 
-// covers tells whether granted accesses allow each action of need.
+// covers reports whether granted allows all actions of need.
 func covers(granted []access, need access) bool {
-	var have []string
+	var allowed []string
 	for _, a := range granted {
 		if a.Type == need.Type && a.Name == need.Name {
-			have = append(have, a.Actions...)
+			allowed = append(allowed, a.Actions...)
 		}
 	}
-	return len(intersect(need.Actions, have)) == len(need.Actions)
+	return len(intersect(need.Actions, allowed)) == len(need.Actions)
 }

@@ -12,14 +12,12 @@ import (
 	"strings"
 )
 
-// maxBody is how much of a body is kept for the record. Blobs and manifests
-// pass by unrecorded.
+// maxBody is how much of a body is recorded. Blobs and manifests aren't recorded.
 const maxBody = 1 << 20
 
-// serve is the way of every request: write it down, let a fault have it, else
-// answer as the host that was asked.
+// serve records a request and responds with a fault, or else as the requested host.
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
-	entry := c.enter(r)
+	entry := c.recordRequest(r)
 	sw := &statusWriter{ResponseWriter: w}
 	defer func() {
 		c.record.update(entry, func(e *Request) { e.Status = sw.status })
@@ -37,10 +35,10 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	next(sw, r)
 }
 
-// dispatch answers as the host that was asked. But for a machine's endpoints
-// nothing listens on port 80 of Azure's hosts, so a plain request, once recorded, gets no answer.
+// dispatch responds as the requested host. Azure's hosts don't listen on port 80, except for the managed identity
+// endpoints, so other plain requests get no response.
 func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request) {
-	if c.serveMachine(w, r) {
+	if c.serveIdentityEndpoint(w, r) {
 		return
 	}
 	host := hostname(r.Host)
@@ -48,8 +46,8 @@ func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request) {
 		note(r, "plain HTTP")
 		panic(http.ErrAbortHandler)
 	}
-	if f := c.frontOf(r); f != nil {
-		f.serve(w, r)
+	if h := c.extraHostFor(r); h != nil {
+		h.serve(w, r)
 		return
 	}
 	if a, ok := authorityOf(host); ok {
@@ -63,15 +61,15 @@ func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no such host in this cloud", http.StatusNotFound)
 }
 
-// enter records a request and puts its body back in place.
-func (c *Cloud) enter(r *http.Request) *Request {
+// recordRequest records a request and restores its body.
+func (c *Cloud) recordRequest(r *http.Request) *Request {
 	host := hostname(r.Host)
 	entry := &Request{
 		Time: c.Now(), Scheme: "https", Method: r.Method, Host: host, Path: r.URL.Path,
 		Query: r.URL.Query(), Header: r.Header.Clone(), Kind: c.kindOf(host, r.URL.Path),
 	}
-	if f := c.frontOf(r); f != nil {
-		entry.Kind = f.kind
+	if h := c.extraHostFor(r); h != nil {
+		entry.Kind = h.kind
 	}
 	if r.TLS == nil {
 		entry.Scheme = "http"
@@ -90,17 +88,17 @@ func (c *Cloud) enter(r *http.Request) *Request {
 	return entry
 }
 
-// entryKey is the context key of the function that notes a refusal's reason.
+// entryKey is the context key of the function that note calls.
 type entryKey struct{}
 
-// note records why a request was refused, which Azure's answers often hide.
+// note records why a request was refused, which Azure's responses often don't say.
 func note(r *http.Request, why string) {
 	if f, ok := r.Context().Value(entryKey{}).(func(string)); ok {
 		f(why)
 	}
 }
 
-// A statusWriter remembers the status of an answer.
+// A statusWriter stores the status of a response.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -120,7 +118,7 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController flush the writer beneath.
+// Unwrap lets http.ResponseController flush the underlying writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // writeJSON sends v with the content type that Entra and ACR both use.
@@ -132,7 +130,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	encoder.Encode(v)
 }
 
-// hostname is a Host header without its port, in lower case.
+// hostname returns a Host header without its port, in lower case.
 func hostname(hostport string) string {
 	if host, _, err := net.SplitHostPort(hostport); err == nil {
 		hostport = host

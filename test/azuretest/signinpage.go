@@ -7,15 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// A reply says where and how an application wants its answer.
+// A reply is where and how an application wants its response.
 type reply struct{ uri, mode, state string }
 
-// send answers the application through the browser: by a redirect, or by a form
-// that submits itself (OAuth 2.0 Form Post Response Mode).
+// send responds to the application through the browser: by a redirect, or by a form that submits itself (OAuth 2.0
+// Form Post Response Mode).
 func (q *entraRequest) send(to reply, values url.Values) {
 	if to.state != "" {
 		values.Set("state", to.state)
@@ -30,35 +29,32 @@ func (q *entraRequest) send(to reply, values url.Values) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		fmt.Fprintf(&form, `<input type="hidden" name="%s" value="%s" />`, name, html.EscapeString(values.Get(name)))
 	}
-	form.WriteString(`<noscript><p>Script is disabled. Click Submit to continue.</p><input type="submit" value="Submit" /></noscript></form>` +
+	form.WriteString(`<noscript><p>Script is disabled. Click Submit to continue.</p>` +
+		`<input type="submit" value="Submit" /></noscript></form>` +
 		`<script language="javascript">document.forms[0].submit();</script>`)
 	q.page("Working...", form.String())
 }
 
-// sendError tells the application why there is no code. name replaces the error's
-// own.
+// sendError sends an AADSTS error to the application. name replaces the error's own name, unless it is empty.
 func (q *entraRequest) sendError(to reply, code int, name string, pairs ...string) {
-	body := q.errorBody(code, pairs...)
+	_, body := q.newError(code, pairs...)
 	if name != "" {
 		body.Error = name
 	}
-	q.send(to, url.Values{"error": {body.Error}, "error_description": {body.Description}, "error_uri": {body.URI}})
+	q.send(to, url.Values{
+		"error": {body.Error}, "error_description": {body.Description}, "error_uri": {body.URI},
+	})
 }
 
-// explain shows the person what is wrong, and nobody else.
-func (q *entraRequest) explain(code int, pairs ...string) bool {
-	body := q.errorBody(code, pairs...)
-	q.page("Sign in to your account", "<h1>Sorry, but we’re having trouble signing you in.</h1><p>"+html.EscapeString(body.Description)+"</p>")
+// showError shows an AADSTS error to the user only, and returns false.
+func (q *entraRequest) showError(code int, pairs ...string) bool {
+	_, body := q.newError(code, pairs...)
+	q.page("Sign in to your account", "<h1>Sorry, but we’re having trouble signing you in.</h1><p>"+
+		html.EscapeString(body.Description)+"</p>")
 	return false
 }
 
-func (q *entraRequest) errorBody(code int, pairs ...string) entraError {
-	_, body := newEntraError(code, q.authority.hosts[0], q.trace, q.correlation(), q.cloud.Now(), append(pairs, "{tenant}", q.tenant)...)
-	note(q.r, "AADSTS"+strconv.Itoa(code))
-	return body
-}
-
-// page writes one of Entra's pages.
+// page sends one of Entra's pages.
 func (q *entraRequest) page(title, content string) {
 	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	q.w.Header().Set("X-Frame-Options", "DENY")
@@ -66,16 +62,17 @@ func (q *entraRequest) page(title, content string) {
 	fmt.Fprintf(q.w, "<!DOCTYPE html>\n<html><head><title>%s</title></head><body>%s</body></html>\n", title, content)
 }
 
-// chooser has a button for everybody who may sign in. Its form goes to the page's
-// own address, so that nothing has to be kept in between.
-func chooser(users []*User, extra ...string) string {
+// accountPicker returns a form for each user, with the extra inputs. The forms post to the page's own address, so
+// that no state is needed.
+func accountPicker(users []*User, extra ...string) string {
 	var b strings.Builder
+	inputs := strings.Join(extra, "")
 	for _, u := range users {
 		name := html.EscapeString(u.upn)
-		b.WriteString(`<form method="post">` + strings.Join(extra, "") + `<input type="hidden" name="user" value="` + name + `">`)
-		fmt.Fprintf(&b, `<button name="does" value="%s">Sign in as %s</button>`, SignsIn, name)
-		fmt.Fprintf(&b, `<button name="does" value="%s">Decline as %s</button></form>`, Declines, name)
+		fmt.Fprintf(&b, `<form method="post">%s<input type="hidden" name="user" value="%s">`, inputs, name)
+		fmt.Fprintf(&b, `<button name="action" value="%s">Sign in as %s</button>`, SignIn, name)
+		fmt.Fprintf(&b, `<button name="action" value="%s">Decline as %s</button></form>`, Decline, name)
 	}
-	fmt.Fprintf(&b, `<form method="post">%s<button name="does" value="%s">Cancel</button></form>`, strings.Join(extra, ""), Cancels)
+	fmt.Fprintf(&b, `<form method="post">%s<button name="action" value="%s">Cancel</button></form>`, inputs, Cancel)
 	return b.String()
 }

@@ -7,9 +7,8 @@ import (
 	"sync"
 )
 
-// A sniffer is a listener on which TLS and plain HTTP arrive at one port. A
-// transport that sends every connection to one address would otherwise lose
-// plain requests, and a credential sent in clear must be seen.
+// A sniffer is a listener for TLS and plain HTTP on one port. Transport sends both to it, since credentials over
+// plain HTTP must be detected.
 type sniffer struct {
 	net.Listener
 	config *tls.Config
@@ -24,8 +23,7 @@ func newSniffer(inner net.Listener, config *tls.Config) *sniffer {
 	return s
 }
 
-// run looks at each connection in a goroutine of its own, so that a client which
-// connects and stays silent holds up nobody.
+// run handles each connection in its own goroutine: a client that sends nothing must not block others.
 func (s *sniffer) run() {
 	for {
 		conn, err := s.Listener.Accept()
@@ -33,17 +31,16 @@ func (s *sniffer) run() {
 			s.once.Do(func() { close(s.closed) })
 			return
 		}
-		go s.sort(conn)
+		go s.classify(conn)
 	}
 }
 
-// tlsHandshake is the first byte of every TLS connection (RFC 8446 §5.1); no HTTP
-// method begins with it.
+// tlsHandshake is the first byte of TLS connections (RFC 8446 §5.1). HTTP methods don't start with it.
 const tlsHandshake = 0x16
 
-// sort waits for the first byte and passes the connection on.
-func (s *sniffer) sort(conn net.Conn) {
-	// Close must end connections that never say anything.
+// classify waits for the first byte and passes the connection to Accept.
+func (s *sniffer) classify(conn net.Conn) {
+	// Close must end connections that send nothing.
 	stop := make(chan struct{})
 	go func() {
 		select {
@@ -52,7 +49,7 @@ func (s *sniffer) sort(conn net.Conn) {
 		case <-stop:
 		}
 	}()
-	reader := bufio.NewReaderSize(conn, 16) // 16 is bufio's least; one byte is wanted
+	reader := bufio.NewReaderSize(conn, 16) // bufio's minimum; one byte is needed
 	first, err := reader.Peek(1)
 	close(stop)
 	if err != nil {
@@ -70,8 +67,7 @@ func (s *sniffer) sort(conn net.Conn) {
 	}
 }
 
-// Accept returns a *tls.Conn for TLS, which net/http recognises, and a plain one
-// otherwise.
+// Accept returns a *tls.Conn for TLS, which net/http recognises, and a plain one otherwise.
 func (s *sniffer) Accept() (net.Conn, error) {
 	select {
 	case conn := <-s.conns:
@@ -86,7 +82,7 @@ func (s *sniffer) Close() error {
 	return s.Listener.Close()
 }
 
-// A peekedConn gives back the byte that was looked at.
+// A peekedConn returns the peeked byte again.
 type peekedConn struct {
 	net.Conn
 	reader *bufio.Reader

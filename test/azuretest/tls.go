@@ -18,21 +18,20 @@ import (
 	"time"
 )
 
-// certificates is a root and the leaves minted under it, one per name asked for.
+// certificates is a root certificate and its server certificates, one per name.
 type certificates struct {
-	root    *x509.Certificate
-	rootKey *ecdsa.PrivateKey
-	leafKey *ecdsa.PrivateKey
-	asked   func(serverName string)
+	root         *x509.Certificate
+	rootKey      *ecdsa.PrivateKey
+	leafKey      *ecdsa.PrivateKey
+	onServerName func(serverName string)
 
-	mu     sync.Mutex
-	leaves map[string]*tls.Certificate
-	apart  map[string]*certificates // names that another root vouches for
+	mu         sync.Mutex
+	leaves     map[string]*tls.Certificate
+	otherRoots map[string]*certificates // names with another root certificate
 }
 
-// newCertificates makes a root. asked is told every server name that a client
-// sends, before any request is seen.
-func newCertificates(asked func(string)) (*certificates, error) {
+// newCertificates creates a root certificate. It calls onServerName with the server name of each TLS handshake.
+func newCertificates(onServerName func(string)) (*certificates, error) {
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -53,13 +52,12 @@ func newCertificates(asked func(string)) (*certificates, error) {
 		return nil, err
 	}
 	return &certificates{
-		root: root, rootKey: rootKey, leafKey: leafKey, asked: asked,
-		leaves: map[string]*tls.Certificate{}, apart: map[string]*certificates{},
+		root: root, rootKey: rootKey, leafKey: leafKey, onServerName: onServerName,
+		leaves: map[string]*tls.Certificate{}, otherRoots: map[string]*certificates{},
 	}, nil
 }
 
-// certificateTemplate is valid for a century, so that a client under a faked
-// clock still accepts it.
+// certificateTemplate is valid for a century, for clients with a fake clock.
 func certificateTemplate(name string) *x509.Certificate {
 	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // crypto/rand never fails
 	return &x509.Certificate{
@@ -71,8 +69,7 @@ func certificateTemplate(name string) *x509.Certificate {
 	}
 }
 
-// config offers HTTP/1.1 only: answers that are cut off or hang concern one
-// connection each, as the faults mean them to.
+// config offers HTTP/1.1 only, so that a fault that truncates or hangs affects only its own request.
 func (s *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -81,15 +78,15 @@ func (s *certificates) config() *tls.Config {
 	}
 }
 
-// leaf mints for any name, an attacker's too: a client that is led astray must
-// be able to do its worst, or no test would see it.
+// leaf returns a certificate for any name, even an attacker's: the request of a misdirected client must arrive to be
+// detected.
 func (s *certificates) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := hello.ServerName
-	if other := s.other(name); other != nil {
+	if other := s.otherRoot(name); other != nil {
 		return other.leaf(hello)
 	}
 	if name != "" {
-		s.asked(name)
+		s.onServerName(name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,31 +103,31 @@ func (s *certificates) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, s.root, s.leafKey.Public(), s.rootKey)
 	if err != nil {
-		return nil, fmt.Errorf("minting a certificate for %q: %w", name, err)
+		return nil, fmt.Errorf("creating a certificate for %q: %w", name, err)
 	}
 	cert := &tls.Certificate{Certificate: [][]byte{der, s.root.Raw}, PrivateKey: s.leafKey}
 	s.leaves[name] = cert
 	return cert, nil
 }
 
-// setApart hands a name over to another root.
-func (s *certificates) setApart(name string, other *certificates) {
+// useRoot sets another root certificate for a name.
+func (s *certificates) useRoot(name string, other *certificates) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.apart[name] = other
+	s.otherRoots[name] = other
 }
 
-func (s *certificates) other(name string) *certificates {
+func (s *certificates) otherRoot(name string) *certificates {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.apart[name]
+	return s.otherRoots[name]
 }
 
 func (s *certificates) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.root.Raw})
 }
 
-// CAPEM is the root certificate to trust, in PEM.
+// CAPEM returns the root certificate in PEM.
 func (c *Cloud) CAPEM() []byte { return c.certs.pem() }
 
 // WriteCA writes the root certificate to a file, for SSL_CERT_FILE and the like.
@@ -138,9 +135,8 @@ func (c *Cloud) WriteCA(path string) error {
 	return os.WriteFile(path, c.CAPEM(), 0o644)
 }
 
-// TransportTo returns a transport whose every connection goes to the cloud at
-// addr and which trusts caPEM alone, for a process that knows no more of the
-// cloud than these two. Proxies named by the environment are ignored.
+// TransportTo returns a transport that sends all connections to the cloud at addr and trusts only caPEM, for use in
+// another process. It ignores proxy variables.
 func TransportTo(addr string, caPEM []byte) *http.Transport {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(caPEM)
@@ -153,14 +149,13 @@ func TransportTo(addr string, caPEM []byte) *http.Transport {
 	}
 }
 
-// Transport returns a new transport to this cloud, as TransportTo does. Dialling
-// a host or port that the cloud doesn't serve shows up in ForeignHosts even when
-// nothing is sent.
+// Transport returns a new transport to this cloud, as TransportTo does. ForeignHosts includes the hosts and ports
+// that it dials, even if nothing is sent.
 func (c *Cloud) Transport() *http.Transport {
 	t := TransportTo(c.Addr(), c.CAPEM())
 	dial := t.DialContext
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if !c.machineAddr(addr) {
+		if !c.isEndpointAddr(addr) {
 			c.noteDial(addr)
 		}
 		return dial(ctx, network, addr)

@@ -13,7 +13,6 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// Who is measured, and where.
 const (
 	host     = "contoso.azurecr.io"
 	tenantID = "11111111-2222-3333-4444-555555555555"
@@ -22,17 +21,17 @@ const (
 	module   = "github.com/docker-credential-acr/docker-credential-acr"
 )
 
-// A bench is a sandbox, three programs and a scratch directory.
+// A bench is a fake Azure, three programs and a directory.
 type bench struct {
 	ctx                   context.Context
 	cloud                 *azuretest.Cloud
 	proxy                 string
-	dir                   string
-	helper, floor, scales string
-	daemons               []*exec.Cmd // to be killed at the end
+	dir                   string // deleted at the end
+	helper, minimal, peak string // paths of programs
+	daemons               []*exec.Cmd
 }
 
-// newBench builds everything that rows share. On an error nothing of it stays.
+// newBench makes everything that rows share. After an error nothing is left.
 func newBench(ctx context.Context) (b *bench, err error) {
 	dir, err := os.MkdirTemp("", "acr-bench-")
 	if err != nil {
@@ -53,11 +52,11 @@ func newBench(ctx context.Context) (b *bench, err error) {
 	if err := b.cloud.WriteCA(b.path("root.pem")); err != nil {
 		return nil, err
 	}
-	b.helper, b.floor, b.scales = b.path("docker-credential-acr"), b.path("floor"), b.path("peak")
+	b.helper, b.minimal, b.peak = b.path("docker-credential-acr"), b.path("minimal"), b.path("peak")
 	return b, errors.Join(
 		b.build(b.helper, module+"/credential-helper/docker-credential-acr"),
-		b.build(b.floor, module+"/test/bench/floor"),
-		b.build(b.scales, module+"/test/bench/peak"),
+		b.build(b.minimal, module+"/test/bench/minimal"),
+		b.build(b.peak, module+"/test/bench/peak"),
 	)
 }
 
@@ -71,8 +70,8 @@ func (b *bench) build(target, pkg string) error {
 	return nil
 }
 
-// env is all that a measured process gets to know: who to be, where Azure is, and
-// a home of its own with the vault in it. extra comes last and wins.
+// env returns the environment of a measured process: the identity, the way to the fake Azure, and a home directory.
+// extra comes last and takes precedence.
 func (b *bench) env(home, keyring string, extra ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home,
@@ -86,13 +85,12 @@ func (b *bench) path(parts ...string) string {
 	return filepath.Join(append([]string{b.dir}, parts...)...)
 }
 
-// newHome makes an empty home: rows that shared one would find each other's
-// tokens.
+// newHome makes an empty home directory. Rows don't share one, because they would share tokens.
 func (b *bench) newHome(name string) (string, error) {
 	return os.MkdirTemp(b.dir, "home-"+name+"-")
 }
 
-// requests puts what the cloud was asked since the last Reset into words.
+// requests returns a summary of the requests since the last Reset.
 func (b *bench) requests() string {
 	counts, order := map[string]int{}, []string{}
 	for _, r := range b.cloud.Requests() {
@@ -107,7 +105,7 @@ func (b *bench) requests() string {
 	return strings.Join(order, ", ")
 }
 
-// close kills what this process started, last first, and deletes its files.
+// close kills the daemons, last first, and deletes all files.
 func (b *bench) close() error {
 	for _, d := range slices.Backward(b.daemons) {
 		_ = d.Process.Kill()

@@ -17,36 +17,34 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// A row is one thing to measure.
+// A row is a program to measure.
 type row struct {
 	name    string
 	program string
 	args    []string
 	env     []string
-	user    string  // whom a right answer names
-	before  func()  // makes the next run a cold one; not measured
-	budget  float64 // times the floor; 0 for none
-	memory  float64 // MB; 0 for none
+	user    string  // the user in the right output
+	before  func()  // runs before each run, and is not measured; nil for none
+	budget  float64 // times the minimal helper; 0 for none
+	memory  float64 // budget in MB; 0 for none
 	times   []time.Duration
 }
 
-// at is a percentile of the measured times; sorting is cheap beside measuring.
-func (r *row) at(part float64) time.Duration {
+func (r *row) percentile(part float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(r.times))
 	return sorted[int(part*float64(len(sorted)-1))]
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// errUnmeasurable says why a row can't be measured here, which is no failure.
-var errUnmeasurable = errors.New("not measured")
+// errSkipped is the error for a row that can't be measured on this computer.
+var errSkipped = errors.New("not measured")
 
-// rows prepares every row that can be measured here, the floor first, and says of
-// the others why they can't.
+// rows returns the rows to measure, the minimal helper first, and why others are skipped.
 func (b *bench) rows() (rows []*row, skipped []string, err error) {
 	add := func(r *row, problem error) {
 		switch {
-		case errors.Is(problem, errUnmeasurable):
+		case errors.Is(problem, errSkipped):
 			skipped = append(skipped, problem.Error())
 		case problem != nil:
 			err = errors.Join(err, problem)
@@ -54,20 +52,20 @@ func (b *bench) rows() (rows []*row, skipped []string, err error) {
 			rows = append(rows, r)
 		}
 	}
-	add(&row{name: "floor", program: b.floor, user: "user", env: b.env(b.dir, "none")}, nil)
-	add(b.cached("kernel", "kernel keyring", 2.2))
-	if bus, problem := b.secretService(); problem != nil {
-		add(nil, fmt.Errorf("%w: get, cached, Secret Service: %w", errUnmeasurable, problem))
+	add(&row{name: "minimal helper", program: b.minimal, user: "user", env: b.env(b.dir, "none")}, nil)
+	add(b.cached("kernel", "kernel keyring", 2.0))
+	if bus, problem := b.startSecretService(); problem != nil {
+		add(nil, fmt.Errorf("%w: get, cached, Secret Service: %w", errSkipped, problem))
 	} else {
-		add(b.cached("os", "Secret Service", 4, bus))
-		add(b.debian(bus))
+		add(b.cached("os", "Secret Service", 3.2, bus))
+		add(b.dockerHelper(bus))
 	}
 	add(b.cached("file", "key file", 0))
-	add(b.cold())
+	add(b.uncached())
 	return rows, skipped, err
 }
 
-// cached fills a vault and makes sure that the next get is answered from it.
+// cached returns the row of a get with a cached token, which it makes first.
 func (b *bench) cached(keyring, title string, budget float64, extra ...string) (*row, error) {
 	home, err := b.newHome(keyring)
 	if err != nil {
@@ -77,9 +75,9 @@ func (b *bench) cached(keyring, title string, budget float64, extra ...string) (
 		name: "get, cached, " + title, program: b.helper, args: []string{"get"}, env: b.env(home, keyring, extra...),
 		user: nullGUID, budget: budget, memory: 10,
 	}
-	for range 50 { // a keyring daemon that was just started needs a moment
+	for range 50 { // gnome-keyring needs a moment after its start
 		b.cloud.Reset()
-		if _, err := b.once(r); err != nil {
+		if _, err := b.run(r); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
 		if len(b.cloud.Requests()) == 0 {
@@ -87,14 +85,17 @@ func (b *bench) cached(keyring, title string, budget float64, extra ...string) (
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("%w: %s: every get asks Azure, so this keyring can't be used here", errUnmeasurable, r.name)
+	return nil, fmt.Errorf("%w: %s: this keyring can't be used on this computer", errSkipped, r.name)
 }
 
-// cold misses every time, because its tokens are deleted before. Its key lies in
-// a file, the cheapest home, so that Azure's part shows.
-func (b *bench) cold() (*row, error) {
-	home, err := b.newHome("cold")
-	r := &row{name: "get, cold (sign in, exchange)", program: b.helper, args: []string{"get"}, env: b.env(home, "file"), user: nullGUID, memory: 20}
+// uncached returns the row of a get without a cached token: before each run the token is deleted. The key is in a file,
+// the fastest keyring, so that most of the time is that of the requests.
+func (b *bench) uncached() (*row, error) {
+	home, err := b.newHome("uncached")
+	r := &row{
+		name: "get, uncached (sign in, exchange)", program: b.helper, args: []string{"get"}, env: b.env(home, "file"),
+		user: nullGUID, memory: 16,
+	}
 	r.before = func() {
 		tokens, _ := filepath.Glob(filepath.Join(home, "acr", "vault", "*", "*.token"))
 		for _, t := range tokens {
@@ -104,8 +105,7 @@ func (b *bench) cold() (*row, error) {
 	return r, err
 }
 
-// measure runs all rows in turns, and checks that cold gets, and only they, ask
-// the cloud.
+// measure runs all rows in turns, and checks that only uncached gets send requests.
 func (b *bench) measure(rows []*row, runs int) error {
 	for range runs {
 		for _, r := range rows {
@@ -115,7 +115,7 @@ func (b *bench) measure(rows []*row, runs int) error {
 				exchanges = 1
 			}
 			b.cloud.Reset()
-			took, err := b.once(r)
+			took, err := b.run(r)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
@@ -128,44 +128,43 @@ func (b *bench) measure(rows []*row, runs int) error {
 	return nil
 }
 
-// once starts a row's process, as a client would, and checks its answer. The time
-// is that of the whole process, from before its start to after its end, since
-// that is what a pull waits for.
-func (b *bench) once(r *row) (time.Duration, error) {
+// run runs a row's process and checks its output. The time is that of the whole process, which is what a pull waits
+// for.
+func (b *bench) run(r *row) (time.Duration, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(b.ctx, r.program, r.args...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.env, strings.NewReader(host), &stdout, &stderr
-	began := time.Now()
+	start := time.Now()
 	err := cmd.Run()
-	took := time.Since(began)
+	took := time.Since(start)
 	return took, errors.Join(err, r.check(stdout.Bytes(), stderr.String()))
 }
 
 const nullGUID = "00000000-0000-0000-0000-000000000000"
 
-// check never repeats an answer, which may be right but for its user.
+// check checks the output. Its error doesn't quote the output, which may have a secret.
 func (r *row) check(stdout []byte, stderr string) error {
-	var answer struct{ Username, Secret string }
-	switch err := json.Unmarshal(stdout, &answer); {
+	var credential struct{ Username, Secret string }
+	switch err := json.Unmarshal(stdout, &credential); {
 	case stderr != "":
-		return fmt.Errorf("said on stderr: %s", stderr)
+		return fmt.Errorf("printed to stderr: %s", stderr)
 	case err != nil:
-		return errors.New("answered no JSON")
-	case answer.Username != r.user || answer.Secret == "":
-		return fmt.Errorf("answered for the user %q, want %q", answer.Username, r.user)
+		return errors.New("printed no JSON")
+	case credential.Username != r.user || credential.Secret == "":
+		return fmt.Errorf("returned the user %q, want %q", credential.Username, r.user)
 	}
 	return nil
 }
 
-// peak is the median of a row's greatest memory, in MB.
-func (b *bench) peak(r *row) (float64, error) {
+// peakMemory returns the median of a row's peak memory, in MB.
+func (b *bench) peakMemory(r *row) (float64, error) {
 	var found []float64
 	for range 11 {
 		if r.before != nil {
 			r.before()
 		}
 		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(b.ctx, b.scales, append([]string{r.program}, r.args...)...)
+		cmd := exec.CommandContext(b.ctx, b.peak, append([]string{r.program}, r.args...)...)
 		cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.env, strings.NewReader(host), &stdout, &stderr
 		if err := cmd.Run(); err != nil {
 			return 0, fmt.Errorf("%w: %s", err, stderr.String())
@@ -180,28 +179,28 @@ func (b *bench) peak(r *row) (float64, error) {
 	return found[len(found)/2], nil
 }
 
-// A gathering is what a number of gets at once came to.
-type gathering struct {
+// A result is the result of several gets at once.
+type result struct {
 	took      time.Duration
 	exchanges int
 	requests  string
 }
 
-// crowd starts processes at once in an empty home, as a build of many images on a
-// new agent does: there is no key yet, either.
-func (b *bench) crowd(size int) (g gathering, err error) {
-	home, err := b.newHome("crowd")
+// getInParallel starts n processes at once in an empty home directory, without a key, as a build of many images on a
+// new agent does.
+func (b *bench) getInParallel(n int) (result, error) {
+	home, err := b.newHome("parallel")
 	if err != nil {
-		return g, err
+		return result{}, err
 	}
 	r := &row{program: b.helper, args: []string{"get"}, env: b.env(home, "file"), user: nullGUID}
-	errs := make([]error, size)
+	errs := make([]error, n)
 	b.cloud.Reset()
-	began := time.Now()
+	start := time.Now()
 	var wg sync.WaitGroup
-	for i := range size {
-		wg.Go(func() { _, errs[i] = b.once(r) })
+	for i := range n {
+		wg.Go(func() { _, errs[i] = b.run(r) })
 	}
 	wg.Wait()
-	return gathering{time.Since(began), b.cloud.Seen(azuretest.KindExchange), b.requests()}, errors.Join(errs...)
+	return result{time.Since(start), b.cloud.Seen(azuretest.KindExchange), b.requests()}, errors.Join(errs...)
 }

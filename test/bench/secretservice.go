@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,8 +11,7 @@ import (
 	"time"
 )
 
-// busConfig is a session bus that starts nothing by itself: a service started on
-// demand would be nobody's child and outlive the measurement.
+// busConfig is a session bus that starts no service on demand: such a service would outlive the benchmark.
 const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -26,9 +26,8 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 </busconfig>
 `
 
-// secretService starts a session bus and GNOME's keyring on it, unlocked, and
-// returns the variable by which to find them.
-func (b *bench) secretService() (variable string, err error) {
+// startSecretService starts a session bus and an unlocked gnome-keyring, and returns the variable for clients.
+func (b *bench) startSecretService() (variable string, err error) {
 	for _, name := range []string{"dbus-daemon", "gnome-keyring-daemon"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return "", fmt.Errorf("%s is not installed", name)
@@ -44,19 +43,19 @@ func (b *bench) secretService() (variable string, err error) {
 	}
 	variable = "DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, variable}
-	if err := b.daemon(env, "", "dbus-daemon", "--nofork", "--config-file="+config); err != nil {
+	if err := b.startDaemon(env, "", "dbus-daemon", "--nofork", "--config-file="+config); err != nil {
 		return "", err
 	}
-	if err := appears(socket); err != nil {
+	if err := waitForSocket(socket); err != nil {
 		return "", err
 	}
-	// A password of no bytes would unlock nothing.
-	err = b.daemon(env, "password", "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
+	// With an empty password gnome-keyring unlocks nothing.
+	err = b.startDaemon(env, "password", "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
 	return variable, err
 }
 
-// daemon starts a process in the foreground, so that it stays our child.
-func (b *bench) daemon(env []string, stdin, name string, args ...string) error {
+// startDaemon starts a process in the foreground, so that close can kill it.
+func (b *bench) startDaemon(env []string, stdin, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)
 	if err := cmd.Start(); err != nil {
@@ -66,39 +65,39 @@ func (b *bench) daemon(env []string, stdin, name string, args ...string) error {
 	return nil
 }
 
-// appears waits for a socket. Whether the keyring answers on it shows in the
-// rows: a get that finds no key to use asks Azure.
-func appears(path string) error {
+// waitForSocket waits for the bus. cached waits for the keyring.
+func waitForSocket(path string) error {
 	for range 100 {
 		if _, err := os.Stat(path); err == nil {
 			return nil
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Errorf("dbus-daemon makes no socket")
+	return errors.New("dbus-daemon made no socket")
 }
 
-// debian is docker-credential-secretservice, for comparison: no token to renew,
-// no vault, one secret in the same keyring.
-func (b *bench) debian(bus string) (*row, error) {
+// dockerHelper returns the row of docker-credential-secretservice, for comparison. It has one secret in the same
+// keyring, no vault and no token to renew.
+func (b *bench) dockerHelper(bus string) (*row, error) {
 	const name = "docker-credential-secretservice"
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: it is not installed", errUnmeasurable, name)
+		return nil, fmt.Errorf("%w: %s: not installed", errSkipped, name)
 	}
-	home, err := b.newHome("debian")
+	home, err := b.newHome("docker-helper")
 	if err != nil {
 		return nil, err
 	}
 	r := &row{name: name + " get", program: path, args: []string{"get"}, env: b.env(home, "none", bus), user: "user"}
-	login, err := json.Marshal(map[string]string{"ServerURL": host, "Username": "user", "Secret": strings.Repeat("s", 1000)})
+	secret := strings.Repeat("s", 1000)
+	login, err := json.Marshal(map[string]string{"ServerURL": host, "Username": "user", "Secret": secret})
 	if err != nil {
 		return nil, err
 	}
 	store := exec.CommandContext(b.ctx, path, "store")
 	store.Env, store.Stdin = r.env, strings.NewReader(string(login))
 	if out, err := store.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s store: %w: %s", errUnmeasurable, name, err, out)
+		return nil, fmt.Errorf("%w: %s store: %w: %s", errSkipped, name, err, out)
 	}
 	return r, nil
 }

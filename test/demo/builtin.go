@@ -12,25 +12,25 @@ import (
 	"strings"
 )
 
-// builtin is a client for where no other is installed: it does over HTTP what
-// docker login, push and pull do, and runs the helper as Docker does.
+// builtin is the client if no other is installed. It sends the requests of docker login, push and pull, and runs the
+// helper as Docker does.
 type builtin struct {
-	*stage
+	*demo
 	transport http.RoundTripper
 }
 
 func (b *builtin) name() string { return "built-in" }
 func (b *builtin) close()       {}
 
-// docker shows the command that is played.
-func (b *builtin) docker(command string, do func() (said string, err error)) outcome {
-	return b.act("docker "+command+"   (played by the built-in client)", func() (string, string, error) {
-		said, err := do()
-		return said, "", err
+// docker shows a run as the docker command that does the same.
+func (b *builtin) docker(command string, run func() (stdout string, err error)) outcome {
+	return b.show("docker "+command+"   (by the built-in client)", func() (string, string, error) {
+		stdout, err := run()
+		return stdout, "", err
 	})
 }
 
-// login proves that the registry accepts the secret, then stores it.
+// login checks the secret with the registry, then stores it.
 func (b *builtin) login(secret string) outcome {
 	return b.docker("login -u "+clientID+" --password-stdin "+host, func() (string, error) {
 		if _, err := b.accessToken(clientID, secret, ""); err != nil {
@@ -42,7 +42,6 @@ func (b *builtin) login(secret string) outcome {
 	})
 }
 
-// logout needs no registry: Docker only asks the helper to forget.
 func (b *builtin) logout() outcome {
 	return b.docker("logout "+host, func() (string, error) {
 		_, err := b.run(host, "erase")
@@ -50,11 +49,10 @@ func (b *builtin) logout() outcome {
 	})
 }
 
-// push sends blobs before the manifest that names them, or the registry would
-// refuse it.
+// push sends the blobs before the manifest: the registry refuses a manifest whose blobs it lacks.
 func (b *builtin) push() outcome {
 	return b.docker("push "+image, func() (string, error) {
-		bearer, err := b.signIn("repository:hello:pull,push")
+		bearer, err := b.accessTokenFor("repository:hello:pull,push")
 		if err != nil {
 			return "", err
 		}
@@ -72,17 +70,17 @@ func (b *builtin) push() outcome {
 	})
 }
 
-// upload sends a blob: one request to be told where to, one with all of it.
+// upload sends a blob with two requests: the first returns the address for the second.
 func (b *builtin) upload(bearer string, d descriptor) error {
 	content, err := os.ReadFile(b.path("image", blobPath(d.Digest)))
 	if err != nil {
 		return err
 	}
-	answer, err := b.call(bearer, http.MethodPost, "/v2/hello/blobs/uploads/", "", nil)
+	resp, err := b.call(bearer, http.MethodPost, "/v2/hello/blobs/uploads/", "", nil)
 	if err != nil {
 		return err
 	}
-	target, err := url.Parse(answer.header.Get("Location"))
+	target, err := url.Parse(resp.header.Get("Location"))
 	if err != nil {
 		return err
 	}
@@ -92,11 +90,10 @@ func (b *builtin) upload(bearer string, d descriptor) error {
 	return err
 }
 
-// pull fetches everything that was pushed and compares digests. It keeps nothing:
-// that the very bytes come back is all there is to show.
+// pull fetches the manifest and all blobs, and compares digests.
 func (b *builtin) pull() outcome {
 	return b.docker("pull "+image, func() (string, error) {
-		bearer, err := b.signIn("repository:hello:pull")
+		bearer, err := b.accessTokenFor("repository:hello:pull")
 		if err != nil {
 			return "", err
 		}
@@ -109,20 +106,19 @@ func (b *builtin) pull() outcome {
 			paths["/v2/hello/blobs/"+d.Digest] = d.Digest
 		}
 		for path, want := range paths {
-			answer, err := b.call(bearer, http.MethodGet, path, "", nil)
+			resp, err := b.call(bearer, http.MethodGet, path, "", nil)
 			if err != nil {
 				return "", err
 			}
-			if got := digestOf(answer.body); got != want {
-				return "", fmt.Errorf("%s has the digest %s, pushed was %s", path, got, want)
+			if got := digestOf(resp.body); got != want {
+				return "", fmt.Errorf("%s: pushed %s, pulled %s", path, want, got)
 			}
 		}
 		return "Digest: " + digest, nil
 	})
 }
 
-// image reads the manifest to push, both parsed and as the bytes that its digest
-// is made of.
+// image reads the manifest to push.
 func (b *builtin) image() (digest string, content []byte, m manifest, err error) {
 	if digest, err = readIndex(b.path("image")); err != nil {
 		return "", nil, m, err
@@ -133,29 +129,29 @@ func (b *builtin) image() (digest string, content []byte, m manifest, err error)
 	return digest, content, m, json.Unmarshal(content, &m)
 }
 
-// signIn asks the helper for a credential and swaps it for an access token.
-func (b *builtin) signIn(scope string) (bearer string, err error) {
+// accessTokenFor gets an access token for the helper's credential.
+func (b *builtin) accessTokenFor(scope string) (bearer string, err error) {
 	out, err := b.run(host, "get")
 	if err != nil {
 		return "", err
 	}
-	var answer struct{ Username, Secret string }
-	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+	var credential struct{ Username, Secret string }
+	if err := json.Unmarshal([]byte(out), &credential); err != nil {
 		return "", err
 	}
-	return b.accessToken(answer.Username, answer.Secret, scope)
+	return b.accessToken(credential.Username, credential.Secret, scope)
 }
 
-// run runs the helper. Where it fails, its sentence is on standard output.
+// run runs the helper, whose error is on standard output.
 func (b *builtin) run(stdin, action string) (string, error) {
-	out, _, err := b.quietly(stdin, b.helper, action)
+	out, _, err := b.runQuietly(stdin, b.helper, action)
 	if err != nil {
 		err = fmt.Errorf("error %s credentials - err: %w, out: `%s`", action, err, strings.TrimSpace(out))
 	}
 	return out, err
 }
 
-// accessToken is the token flow of the distribution specification with Basic.
+// accessToken gets an access token with Basic authentication (distribution specification).
 func (b *builtin) accessToken(user, secret, scope string) (string, error) {
 	query := url.Values{"service": {host}, "account": {user}}
 	if scope != "" {
@@ -166,51 +162,50 @@ func (b *builtin) accessToken(user, secret, scope string) (string, error) {
 		return "", err
 	}
 	req.SetBasicAuth(user, secret)
-	answer, err := b.send(req)
+	resp, err := b.send(req)
 	if err != nil {
 		return "", err
 	}
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	err = json.Unmarshal(answer.body, &token)
+	err = json.Unmarshal(resp.body, &token)
 	if err == nil && token.AccessToken == "" {
-		err = errors.New("the registry answered without an access token")
+		err = errors.New("the registry returned no access token")
 	}
 	return token.AccessToken, err
 }
 
-// An answer is a response whose body was read.
-type answer struct {
+// A response has its whole body.
+type response struct {
 	header http.Header
 	body   []byte
 }
 
-// call is a request to the registry's API with an access token.
-func (b *builtin) call(bearer, method, path, contentType string, body []byte) (answer, error) {
+// call sends a request with an access token.
+func (b *builtin) call(bearer, method, path, contentType string, body []byte) (response, error) {
 	req, err := http.NewRequestWithContext(b.ctx, method, "https://"+host+path, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	req.Header.Set("Content-Type", contentType)
 	return b.send(req)
 }
 
-// send refuses whatever isn't a success, redirects included: the sandbox has none,
-// and following one with a credential is what no client should do unasked.
-func (b *builtin) send(req *http.Request) (answer, error) {
+// send fails unless the response is a success. It follows no redirects, because the request has a credential.
+func (b *builtin) send(req *http.Request) (response, error) {
 	if b.transport == nil {
 		b.transport = b.cloud.Transport()
 	}
 	resp, err := b.transport.RoundTrip(req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && resp.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s", req.Method, req.URL.Path, resp.Status)
 	}
-	return answer{resp.Header, body}, err
+	return response{resp.Header, body}, err
 }

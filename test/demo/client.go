@@ -11,104 +11,100 @@ import (
 	"strings"
 )
 
-// A client is whatever talks to the registry and runs the helper for that.
+// A client talks to the registry and runs the helper.
 type client interface {
 	name() string
 	login(secret string) outcome
 	push() outcome
-	pull() outcome // fails also when it brings something else than was pushed
+	pull() outcome // fails if the image is not the one that was pushed
 	logout() outcome
 	close()
 }
 
-// chooseClient takes a real client where it can reach the sandbox: through
-// SSL_CERT_FILE, which Go programs honour on Linux and the BSDs only. Docker's
-// daemon would need a configuration of its own.
-func chooseClient(s *stage, choice string) (client, error) {
-	real := map[string]func(*stage) (client, error){"skopeo": newSkopeo, "podman": newPodman}
-	if found, ok := real[choice]; ok {
-		return found(s)
+// chooseClient returns the client of that name, or for "" a real client if one is installed. Real clients trust the
+// fake Azure through SSL_CERT_FILE, which Go programs read on Linux only (and BSD). Docker's daemon would need its own
+// configuration.
+func (d *demo) chooseClient(name string) (client, error) {
+	real := map[string]func(*demo) (client, error){"skopeo": newSkopeo, "podman": newPodman}
+	if found, ok := real[name]; ok {
+		return found(d)
 	}
-	if choice != "" && choice != "built-in" {
-		return nil, fmt.Errorf("client %q is unknown, want skopeo, podman or built-in", choice)
+	if name != "" && name != "built-in" {
+		return nil, fmt.Errorf("unknown client %q: must be skopeo, podman or built-in", name)
 	}
-	for _, name := range []string{"skopeo", "podman"} {
-		if choice != "" || runtime.GOOS != "linux" {
+	for _, candidate := range []string{"skopeo", "podman"} {
+		if name != "" || runtime.GOOS != "linux" {
 			break
 		}
-		if c, err := real[name](s); err == nil {
+		if c, err := real[candidate](d); err == nil {
 			return c, nil
 		}
 	}
-	return &builtin{stage: s}, nil
+	return &builtin{demo: d}, nil
 }
 
-// A tool is a client that is a program. Skopeo and Podman have their logins in
-// common.
+// A tool is a client that is another program. Skopeo and Podman have the same login and logout.
 type tool struct {
-	*stage
+	*demo
 	command string
 }
 
 func (t tool) name() string { return t.command }
 func (t tool) close()       {}
 
-// do runs a command line as it is shown; nothing in it has spaces or quotes.
+// do runs a command line, which has no quotes.
 func (t tool) do(stdin, line string) outcome {
-	args := strings.Fields(line)
-	return t.exec(stdin, t.command+" "+line, t.command, args...)
+	return t.exec(stdin, t.command+" "+line, t.command, strings.Fields(line)...)
 }
 
-// login hands the secret over standard input, where no process list shows it.
 func (t tool) login(secret string) outcome {
 	return t.do(secret, "login -u "+clientID+" --password-stdin "+host)
 }
 
 func (t tool) logout() outcome { return t.do("", "logout "+host) }
 
-// skopeo copies between the image layout and the registry: it needs neither
-// storage nor privileges.
+// skopeo copies between an OCI layout and the registry, without storage or privileges.
 type skopeo struct{ tool }
 
-// newSkopeo looks no further: where Skopeo starts, it works.
-func newSkopeo(s *stage) (client, error) {
+func newSkopeo(d *demo) (client, error) {
 	_, err := exec.LookPath("skopeo")
-	return skopeo{tool{s, "skopeo"}}, err
+	return skopeo{tool{d, "skopeo"}}, err
 }
 
 func (k skopeo) push() outcome { return k.do("", "copy oci:image:1 docker://"+image) }
 
-// pull compares manifests: Skopeo copies a compressed layer as it is.
+// pull compares manifests, because Skopeo copies compressed layers unchanged.
 func (k skopeo) pull() outcome {
 	o := k.do("", "copy docker://"+image+" oci:pulled:1")
 	if o.err != nil {
 		return o
 	}
-	sent, err := readIndex(k.path("image"))
-	came, err2 := readIndex(k.path("pulled"))
+	pushed, err := readIndex(k.path("image"))
+	pulled, err2 := readIndex(k.path("pulled"))
 	o.err = errors.Join(err, err2)
-	if sent != came {
-		o.err = fmt.Errorf("the image pulled is %s, pushed was %s", came, sent)
+	if pushed != pulled {
+		o.err = fmt.Errorf("pushed %s, pulled %s", pushed, pulled)
 	}
 	return o
 }
 
-// podman keeps images, in a scratch storage here.
+// podman stores images, here in the demo's directory.
 type podman struct{ tool }
 
-// newPodman finds out whether Podman works at all: without root it takes user
-// namespaces and a range of user ids, in a container often both are missing.
-func newPodman(s *stage) (client, error) {
+// newPodman fails if Podman doesn't work: without root it needs user namespaces and a range of user IDs, which
+// containers often lack.
+func newPodman(d *demo) (client, error) {
 	if _, err := exec.LookPath("podman"); err != nil {
 		return nil, err
 	}
-	storage := fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", s.path("storage"), s.path("run", "storage"))
-	if err := os.WriteFile(s.path("storage.conf"), []byte(storage), 0o600); err != nil {
+	storage := fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n",
+		d.path("storage"), d.path("run", "storage"))
+	if err := os.WriteFile(d.path("storage.conf"), []byte(storage), 0o600); err != nil {
 		return nil, err
 	}
-	s.env = append(s.env, "CONTAINERS_STORAGE_CONF="+s.path("storage.conf"))
-	p := podman{tool{s, "podman"}}
-	if _, errs, err := s.quietly("", "podman", "import", "image/layer.tar.gz", image); err != nil {
+	d.env = append(d.env, "CONTAINERS_STORAGE_CONF="+d.path("storage.conf"))
+	p := podman{tool{d, "podman"}}
+	if _, errs, err := d.runQuietly("", "podman", "import", "image/layer.tar.gz", image); err != nil {
 		p.close()
 		return nil, fmt.Errorf("podman doesn't work here: %s", strings.TrimSpace(errs))
 	}
@@ -117,25 +113,24 @@ func newPodman(s *stage) (client, error) {
 
 func (p podman) push() outcome { return p.do("", "push "+image) }
 
-// pull deletes the image first, or Podman would find that it has every layer. It
-// compares image ids, because Podman compresses anew and so changes digests.
+// pull deletes the image first, because Podman would fetch nothing otherwise. It compares image IDs: Podman compresses
+// layers again, which changes digests.
 func (p podman) pull() outcome {
-	sent, _, err := p.quietly("", "podman", "image", "inspect", "--format={{.Id}}", image)
+	pushed, _, err := p.runQuietly("", "podman", "image", "inspect", "--format={{.Id}}", image)
 	if err != nil {
 		return outcome{err: err}
 	}
-	if _, _, err := p.quietly("", "podman", "rmi", image); err != nil {
+	if _, _, err := p.runQuietly("", "podman", "rmi", image); err != nil {
 		return outcome{err: err}
 	}
 	o := p.do("", "pull "+image)
-	if o.err == nil && strings.TrimSpace(o.stdout) != strings.TrimSpace(sent) {
-		o.err = fmt.Errorf("the image pulled is %q, pushed was %q", o.stdout, sent)
+	if o.err == nil && strings.TrimSpace(o.stdout) != strings.TrimSpace(pushed) {
+		o.err = fmt.Errorf("pushed %q, pulled %q", pushed, o.stdout)
 	}
 	return o
 }
 
-// close ends the process by which rootless Podman keeps its user namespace, and
-// deletes what belongs to the ids in that namespace, which nobody else may.
+// close deletes files of user IDs in rootless Podman's namespace, and ends the process that keeps that namespace open.
 func (p podman) close() {
 	if os.Geteuid() == 0 {
 		return

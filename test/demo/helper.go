@@ -1,39 +1,38 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
 const program = "docker-credential-acr"
 
-// Where the helper finds the sandbox. The shipped program has no such variables:
-// here it is this executable under its name, with another transport, because not
-// every OS lets SSL_CERT_FILE say what to trust.
+// The address and root certificate of the fake Azure. The real program has no such variables; the demo's helper is this
+// executable under another name, with another transport, because SSL_CERT_FILE has no effect on macOS and Windows.
 const (
-	addressVar = "DEMO_SANDBOX_ADDRESS"
-	rootVar    = "DEMO_SANDBOX_ROOT"
+	addressVar = "DEMO_AZURE_ADDRESS"
+	rootVar    = "DEMO_AZURE_ROOT"
 )
 
-// helper is the program as its own main starts it, the transport aside.
-func helper() int {
+// runHelper runs the program as its main does, with another transport.
+func runHelper() int {
 	root, err := os.ReadFile(os.Getenv(rootVar))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo: reading the sandbox's root certificate:", err)
+		fmt.Fprintln(os.Stderr, "demo: reading the root certificate:", err)
 		return 1
 	}
-	return cli.Run(context.Background(), cli.World{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
-		Transport: azuretest.TransportTo(os.Getenv(addressVar), root), Now: time.Now,
-	}, os.Args[1:])
+	return cli.Main(app.Env{
+		Stderr: os.Stderr, Environ: os.Environ(), Now: time.Now,
+		Transport: azuretest.TransportTo(os.Getenv(addressVar), root),
+	}, os.Stdin, os.Stdout, os.Args[1:])
 }
 
-// install puts this executable into a directory under the helper's name.
+// install makes this executable available as the helper.
 func install(target string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -42,7 +41,7 @@ func install(target string) error {
 	if os.Symlink(self, target) == nil {
 		return nil
 	}
-	content, err := os.ReadFile(self) // on Windows, links take a privilege
+	content, err := os.ReadFile(self) // on Windows, links need a privilege
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A descriptor points at a blob (OCI image specification).
+// A descriptor refers to a blob (OCI image specification).
 type descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
@@ -22,8 +22,7 @@ type descriptor struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// A manifest is an image for one platform; an index says which manifests there
-// are.
+// A manifest is an image for one platform; an index lists manifests.
 type manifest struct {
 	SchemaVersion int          `json:"schemaVersion"`
 	MediaType     string       `json:"mediaType"`
@@ -36,17 +35,14 @@ type index struct {
 	Manifests     []descriptor `json:"manifests"`
 }
 
-// The media types that these clients and registries agree on.
 const (
 	manifestType = "application/vnd.oci.image.manifest.v1+json"
 	configType   = "application/vnd.oci.image.config.v1+json"
 	layerType    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
-// writeImage writes the smallest image that clients accept, one layer with one
-// file, as an OCI image layout with the tag 1; and the layer alone as
-// layer.tar.gz. Were it not compressed, clients would do that on the way, and
-// what comes back would differ from what went.
+// writeImage writes a small image, one layer with one file, as an OCI layout with the tag 1, and its layer as
+// layer.tar.gz. The layer is compressed, because otherwise clients compress it and the pulled image would differ.
 func writeImage(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o700); err != nil {
 		return err
@@ -60,21 +56,20 @@ func writeImage(dir string) error {
 		return err
 	}
 	w := layout{dir: dir}
-	layerAt := w.blob(layerType, layer)
-	configAt := w.blob(configType, encode(map[string]any{
+	layerBlob := w.blob(layerType, layer)
+	config := w.blob(configType, encode(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digestOf(files)}},
 	}))
-	manifestAt := w.blob(manifestType, encode(manifest{2, manifestType, configAt, []descriptor{layerAt}}))
-	manifestAt.Annotations = map[string]string{"org.opencontainers.image.ref.name": "1"}
-	w.file("index.json", encode(index{2, []descriptor{manifestAt}}))
+	manifestBlob := w.blob(manifestType, encode(manifest{2, manifestType, config, []descriptor{layerBlob}}))
+	manifestBlob.Annotations = map[string]string{"org.opencontainers.image.ref.name": "1"}
+	w.file("index.json", encode(index{2, []descriptor{manifestBlob}}))
 	w.file("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
 	w.file("layer.tar.gz", layer)
 	return w.err
 }
 
-// archive makes a layer's content. Its time is zero, so the image is the same in
-// every run.
+// archive returns a tar archive of one file, without a time, so that the image is the same in every run.
 func archive(name, content string) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -120,7 +115,7 @@ func digestOf(content []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// readIndex returns the digest of the one manifest that a layout holds.
+// readIndex returns the digest of the only manifest in a layout.
 func readIndex(dir string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err != nil {
@@ -131,12 +126,12 @@ func readIndex(dir string) (string, error) {
 		return "", err
 	}
 	if len(list.Manifests) != 1 {
-		return "", errors.New("the image layout doesn't hold exactly one image")
+		return "", errors.New("the OCI layout must have one image")
 	}
 	return list.Manifests[0].Digest, nil
 }
 
-// encode can't fail: it gets strings and numbers only.
+// encode can't fail, because v has strings and numbers only.
 func encode(v any) []byte {
 	content, _ := json.Marshal(v)
 	return content

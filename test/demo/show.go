@@ -11,40 +11,38 @@ import (
 	"time"
 )
 
-// An outcome is what became of a command.
+// An outcome is the result of a command.
 type outcome struct {
 	stdout, stderr string
-	err            error          // why it failed; nil if it didn't
-	asked          map[string]int // what Azure was asked meanwhile, by kind
+	err            error          // nil if it succeeded
+	requests       map[string]int // to the fake Azure, by kind
 }
 
-// act does something as its user would and shows it: the command, its output, how
-// long it took and what Azure was asked.
-func (s *stage) act(shown string, do func() (stdout, stderr string, err error)) outcome {
-	fmt.Fprintf(s.out, "   $ %s\n", shown)
-	s.cloud.Reset()
-	began := time.Now()
-	stdout, stderr, err := do()
-	took := time.Since(began)
-	s.print("   ", stdout)
-	s.print("   stderr: ", stderr)
-	asked, summary := s.asked()
+// show runs a user's command and prints the command, its output, its duration and the requests to Azure.
+func (d *demo) show(command string, run func() (stdout, stderr string, err error)) outcome {
+	d.print("$ %s", command)
+	d.cloud.Reset()
+	start := time.Now()
+	stdout, stderr, err := run()
+	took := time.Since(start)
+	d.printOutput("", stdout)
+	d.printOutput("stderr: ", stderr)
+	requests, summary := d.requests()
 	status := ""
-	if exit := new(exec.ExitError); errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		status = fmt.Sprintf("exit status %d; ", exit.ExitCode())
 	}
-	fmt.Fprintf(s.out, "   [%s%d ms; Azure was asked for %s]\n\n", status, took.Milliseconds(), summary)
-	if strangers := s.cloud.ForeignHosts(); len(strangers)+len(s.cloud.Leaks()) > 0 {
-		err = errors.Join(err, fmt.Errorf("%s: went to %q, with %d secrets", shown, strangers, len(s.cloud.Leaks())))
+	d.print("[%s%d ms; requests to Azure: %s]\n", status, took.Milliseconds(), summary)
+	if hosts, leaks := d.cloud.ForeignHosts(), d.cloud.Leaks(); len(hosts)+len(leaks) > 0 {
+		err = errors.Join(err, fmt.Errorf("%s: connected to %q, with %d secrets", command, hosts, len(leaks)))
 	}
-	return outcome{stdout, stderr, err, asked}
+	return outcome{stdout, stderr, err, requests}
 }
 
-// asked counts the requests since the last Reset, and puts them into words in the
-// order of their first coming.
-func (s *stage) asked() (map[string]int, string) {
+// requests returns the requests since the last Reset by kind, and a summary in the order of the first of each kind.
+func (d *demo) requests() (map[string]int, string) {
 	counts, order := map[string]int{}, []string{}
-	for _, r := range s.cloud.Requests() {
+	for _, r := range d.cloud.Requests() {
 		if counts[r.Kind]++; counts[r.Kind] == 1 {
 			order = append(order, r.Kind)
 		}
@@ -53,46 +51,51 @@ func (s *stage) asked() (map[string]int, string) {
 		order[i] = fmt.Sprintf("%d %s", counts[kind], kind)
 	}
 	if len(order) == 0 {
-		return counts, "nothing"
+		return counts, "none"
 	}
 	return counts, strings.Join(order, ", ")
 }
 
-// exec runs a program in the scratch home.
-func (s *stage) exec(stdin, shown, path string, args ...string) outcome {
-	return s.act(shown, func() (string, string, error) { return s.quietly(stdin, path, args...) })
+// exec shows a program's run in the demo's environment.
+func (d *demo) exec(stdin, command, path string, args ...string) outcome {
+	return d.show(command, func() (string, string, error) { return d.runQuietly(stdin, path, args...) })
 }
 
-// quietly is exec without a word.
-func (s *stage) quietly(stdin, path string, args ...string) (stdout, stderr string, err error) {
+// runQuietly runs a program in the demo's environment.
+func (d *demo) runQuietly(stdin, path string, args ...string) (stdout, stderr string, err error) {
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(s.ctx, path, args...)
-	cmd.Dir, cmd.Env = s.dir, s.env
+	cmd := exec.CommandContext(d.ctx, path, args...)
+	cmd.Dir, cmd.Env = d.dir, d.env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that clients tidy up, too
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // lets clients clean up
 	cmd.WaitDelay = 3 * time.Second
 	err = cmd.Run()
 	return out.String(), errs.String(), err
 }
 
-// get asks the helper what a client would ask.
-func (s *stage) get() outcome {
-	return s.exec(host, "echo "+host+" | "+program+" get", s.helper, "get")
+// get runs the helper's get as clients do.
+func (d *demo) get() outcome {
+	return d.exec(host, "echo "+host+" | "+program+" get", d.helper, "get")
 }
 
-// print shows a program's output, a prefix before each line, without blank ones.
-func (s *stage) print(prefix, text string) {
-	for line := range strings.Lines(s.shorten(text)) {
+// print prints a line, indented.
+func (d *demo) print(format string, args ...any) {
+	fmt.Fprintf(d.out, "   "+format+"\n", args...)
+}
+
+// printOutput prints a program's output without empty lines, with a prefix before each line.
+func (d *demo) printOutput(prefix, text string) {
+	for line := range strings.Lines(d.redact(text)) {
 		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintf(s.out, "%s%s\n", prefix, line)
+			d.print("%s%s", prefix, line)
 		}
 	}
 }
 
-// shorten leaves the first characters of every secret that the sandbox knows.
-// Long ones first: a token's parts are secrets of their own.
-func (s *stage) shorten(text string) string {
-	secrets := s.cloud.Canaries()
+// redact cuts every secret of the fake Azure to its first characters. It begins with the longest, because parts of
+// tokens are secrets, too.
+func (d *demo) redact(text string) string {
+	secrets := d.cloud.Canaries()
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	for _, secret := range secrets {
 		if len(secret) > 6 {
@@ -102,18 +105,13 @@ func (s *stage) shorten(text string) string {
 	return text
 }
 
-// say is the narrator, without a command.
-func (s *stage) say(format string, args ...any) {
-	fmt.Fprintf(s.out, "   "+format+"\n", args...)
-}
-
-// pause waits until a moment, saying why.
-func (s *stage) pause(until time.Time, why string) error {
-	s.say("(%.1f s later, %s)", max(time.Until(until), 0).Seconds(), why)
+// wait waits until a time and prints why.
+func (d *demo) wait(until time.Time, why string) error {
+	d.print("(%.1f s later: %s)", max(time.Until(until), 0).Seconds(), why)
 	select {
 	case <-time.After(time.Until(until)):
 		return nil
-	case <-s.ctx.Done():
-		return s.ctx.Err()
+	case <-d.ctx.Done():
+		return d.ctx.Err()
 	}
 }

@@ -6,54 +6,50 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/containers/azcontainerregistry"
 
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// An sdk is a stage for Azure's own SDK. What others wrote after Azure itself must
-// get along with the cloud of these tests, or that is an echo of how this project
-// reads Azure's documentation.
+// An sdk is a fixture for Azure's own SDK, whose authors know Azure itself.
 type sdk struct {
-	*stage
-	options azcore.ClientOptions
-	person  *azuretest.User
-	issuer  *azuretest.Issuer // a cluster
-	machine *azuretest.Machine
-	// The machine has the first two.
+	*fixture
+	options  azcore.ClientOptions
+	user     *azuretest.User
+	issuer   *azuretest.Issuer // a cluster
+	computer *azuretest.ManagedIdentityHost
+	// The computer has own (system-assigned) and assigned, but not other.
 	own, assigned, other *azuretest.ManagedIdentity
 }
 
 func newSDK(t *testing.T) *sdk {
 	t.Helper()
-	s := &sdk{stage: newStage(t)}
+	s := &sdk{fixture: newFixture(t)}
 	s.options.Transport = &http.Client{Transport: s.cloud.Transport()}
-	s.options.Retry.MaxRetries = -1 // the SDK takes a refused exchange, and a wrong certificate, for something that passes
-	s.person = s.tenant.AddUser("ada@contoso.example")
+	s.options.Retry.MaxRetries = -1 // otherwise the SDK retries after a refused exchange or a wrong certificate
+	s.user = s.tenant.AddUser("ada@contoso.example")
 	s.assigned, s.other = s.tenant.AddManagedIdentity("assigned"), s.tenant.AddManagedIdentity("other")
 	s.own = s.tenant.AddManagedIdentity("")
 	s.issuer = s.cloud.AddIssuer("https://oidc.example/cluster")
-	s.machine = s.cloud.AddMachine(s.own, s.assigned)
-	for _, p := range []azuretest.Principal{s.person, s.assigned, s.own} {
+	s.computer = s.cloud.AddManagedIdentityHost(s.own, s.assigned)
+	for _, p := range []azuretest.Principal{s.user, s.assigned, s.own} {
 		s.registry.Grant(p, azuretest.AcrPull)
 	}
 	s.cloud.PollInterval(time.Second)
 	return s
 }
 
-// sdkLimit ends a credential that waits for something that never comes.
-const sdkLimit = 20 * time.Second
+// sdkTimeout ends a credential that waits forever.
+const sdkTimeout = 20 * time.Second
 
-// Each of azidentity's credentials lists what the registry has, by pages, and one
-// that Azure would refuse is refused with what azidentity expects to tell.
+// TestAzureSDK lists the registry's repositories with each of azidentity's credentials. If Azure would refuse a
+// credential, the cloud must refuse it, too, in a way that azidentity understands.
 func TestAzureSDK(t *testing.T) {
 	s := newSDK(t)
 	for _, row := range sdkCredentials {
@@ -63,15 +59,15 @@ func TestAzureSDK(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.lists(t, host, credential, s.options)
-			if row.asks != "" && s.cloud.Seen(row.asks) == 0 {
-				t.Errorf("no request of kind %s", row.asks)
+			s.expectRepositories(t, host, credential, s.options)
+			if row.kind != "" && s.cloud.Seen(row.kind) == 0 {
+				t.Errorf("no request of kind %s", row.kind)
 			}
-			if row.asks == azuretest.KindEntraToken && s.cloud.Seen(azuretest.KindDiscovery) == 0 {
+			if row.kind == azuretest.KindEntraToken && s.cloud.Seen(azuretest.KindDiscovery) == 0 {
 				t.Error("no instance discovery")
 			}
-			s.welcome(t)
-			s.clean(t)
+			s.expectNoRefusals(t)
+			s.expectNoLeaks(t)
 		})
 		t.Run(row.name+", refused", func(t *testing.T) {
 			s.cloud.Reset()
@@ -79,20 +75,17 @@ func TestAzureSDK(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.repositories(t, host, credential, s.options)
-			if err == nil || !strings.Contains(err.Error(), row.refusal) {
-				t.Errorf("not refused with %s: %v", row.refusal, err)
-			}
+			s.expectRefusal(t, credential, row.refusal)
 			if n := s.cloud.Seen(azuretest.KindExchange); n > 0 {
 				t.Errorf("%d exchanges without a token", n)
 			}
-			s.clean(t)
+			s.expectNoLeaks(t)
 		})
 	}
 }
 
-// The SDK has authorities of its own for each of Azure's clouds.
-func TestAzureSDKClouds(t *testing.T) {
+// TestAzureSDK_clouds uses the SDK's authorities of each Azure cloud.
+func TestAzureSDK_clouds(t *testing.T) {
 	s := newSDK(t)
 	for _, row := range []struct {
 		cloud           cloud.Configuration
@@ -108,23 +101,23 @@ func TestAzureSDKClouds(t *testing.T) {
 			r := s.cloud.AddRegistry(row.host, tenant)
 			r.Backend = s.backend
 			r.Grant(app, azuretest.AcrPull)
-			options := s.options
-			options.Cloud = row.cloud
-			credential, err := azidentity.NewClientSecretCredential(tenant.ID(), app.ClientID(), clientSecret, &azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+			inCloud := *s
+			inCloud.options.Cloud = row.cloud
+			credential, err := inCloud.bySecret(tenant.ID(), app.ClientID(), clientSecret)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.lists(t, row.host, credential, options)
-			s.clean(t)
+			s.expectRepositories(t, row.host, credential, inCloud.options)
+			s.expectNoLeaks(t)
 		})
 	}
 }
 
-// What the program answers opens the same registry as what the SDK gets for the
-// same identity.
-func TestAzureSDKSeesWhatTheProgramDoes(t *testing.T) {
+// TestAzureSDK_and_program proves that the program's token for an identity gives access to the same repositories as the
+// SDK's.
+func TestAzureSDK_and_program(t *testing.T) {
 	for _, row := range sdkCredentials {
-		if row.environ == nil {
+		if row.vars == nil {
 			continue
 		}
 		t.Run(row.name, func(t *testing.T) {
@@ -133,36 +126,35 @@ func TestAzureSDKSeesWhatTheProgramDoes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			theirs, err := s.repositories(t, host, credential, s.options)
+			want, err := s.repositories(t, host, credential, s.options)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range row.environ {
+			for _, name := range row.vars {
 				s.env[name] = os.Getenv(name)
 			}
 			out, err := s.get(host)
-			var answer struct{ Username, Secret string }
-			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || answer.Username != nullGUID {
+			var response struct{ Username, Secret string }
+			if err != nil || json.Unmarshal([]byte(out), &response) != nil || response.Username != nullGUID {
 				t.Fatalf("%v: %s", err, out)
 			}
-			if ours := s.repositoriesBy(t, answer.Secret); !slices.Equal(ours, theirs) {
-				t.Errorf("the program's token shows %q, the SDK's %q", ours, theirs)
+			if got := s.repositoriesOfToken(t, response.Secret); !slices.Equal(got, want) {
+				t.Errorf("the program's token shows %q, the SDK's %q", got, want)
 			}
-			s.exchanges(2)
+			s.expectExchanges(2)
 		})
 	}
 }
 
-// repositories are what the SDK lists, a page for each.
-func (s *sdk) repositories(t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions) (found []string, err error) {
+// repositories returns the repositories that the SDK lists, one a page.
+func (s *sdk) repositories(
+	t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions,
+) (found []string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), sdkLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), sdkTimeout)
 	defer cancel()
-	client, err := azcontainerregistry.NewClient("https://"+host, credential, &azcontainerregistry.ClientOptions{ClientOptions: options})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages := client.NewListRepositoriesPager(&azcontainerregistry.ClientListRepositoriesOptions{MaxNum: to.Ptr[int32](1)})
+	onePerPage := &azcontainerregistry.ClientListRepositoriesOptions{MaxNum: to.Ptr[int32](1)}
+	pages := newClient(t, host, credential, options).NewListRepositoriesPager(onePerPage)
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -178,23 +170,28 @@ func (s *sdk) repositories(t *testing.T, host string, credential azcore.TokenCre
 	return found, nil
 }
 
-// lists demands that a credential opens all there is.
-func (s *sdk) lists(t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions) {
+func newClient(
+	t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions,
+) *azcontainerregistry.Client {
+	t.Helper()
+	clientOptions := &azcontainerregistry.ClientOptions{ClientOptions: options}
+	client, err := azcontainerregistry.NewClient("https://"+host, credential, clientOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// expectRepositories fails unless a credential gives access to the repositories, the tag and its manifest.
+func (s *sdk) expectRepositories(
+	t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions,
+) {
 	t.Helper()
 	found, err := s.repositories(t, host, credential, options)
 	if err != nil || !slices.Equal(found, []string{"app", "other"}) {
 		t.Fatalf("repositories are %q: %v", found, err)
 	}
-	s.hasTag(t, host, credential, options)
-}
-
-// hasTag demands that the one tag is listed, and its manifest is what was pushed.
-func (s *sdk) hasTag(t *testing.T, host string, credential azcore.TokenCredential, options azcore.ClientOptions) {
-	t.Helper()
-	client, err := azcontainerregistry.NewClient("https://"+host, credential, &azcontainerregistry.ClientOptions{ClientOptions: options})
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClient(t, host, credential, options)
 	digest, err := dockerImage().Digest()
 	if err != nil {
 		t.Fatal(err)
@@ -203,23 +200,26 @@ func (s *sdk) hasTag(t *testing.T, host string, credential azcore.TokenCredentia
 	if err != nil || len(page.Tags) != 1 || *page.Tags[0].Name != "1" || *page.Tags[0].Digest != digest.String() {
 		t.Errorf("tags of app: %v", err)
 	}
-	manifest, err := client.GetManifest(t.Context(), "app", "1", &azcontainerregistry.ClientGetManifestOptions{
-		Accept: to.Ptr(string(azcontainerregistry.ContentTypeApplicationVndDockerDistributionManifestV2JSON)),
-	})
+	const docker = azcontainerregistry.ContentTypeApplicationVndDockerDistributionManifestV2JSON
+	manifest, err := client.GetManifest(t.Context(), "app", "1",
+		&azcontainerregistry.ClientGetManifestOptions{Accept: to.Ptr(string(docker))})
 	if err != nil || *manifest.DockerContentDigest != digest.String() {
 		t.Errorf("manifest of app:1: %v", err)
 	}
 }
 
-// repositoriesBy are what a refresh token of the registry opens.
-func (s *sdk) repositoriesBy(t *testing.T, refreshToken string) []string {
+// repositoriesOfToken returns the repositories that a refresh token of the registry gives access to.
+func (s *sdk) repositoriesOfToken(t *testing.T, refreshToken string) []string {
 	t.Helper()
-	auth, err := azcontainerregistry.NewAuthenticationClient("https://"+host, &azcontainerregistry.AuthenticationClientOptions{ClientOptions: s.options})
+	auth, err := azcontainerregistry.NewAuthenticationClient("https://"+host,
+		&azcontainerregistry.AuthenticationClientOptions{ClientOptions: s.options})
 	if err != nil {
 		t.Fatal(err)
 	}
 	access, err := auth.ExchangeACRRefreshTokenForACRAccessToken(t.Context(), host, "registry:catalog:*", refreshToken,
-		&azcontainerregistry.AuthenticationClientExchangeACRRefreshTokenForACRAccessTokenOptions{GrantType: to.Ptr(azcontainerregistry.TokenGrantTypeRefreshToken)})
+		&azcontainerregistry.AuthenticationClientExchangeACRRefreshTokenForACRAccessTokenOptions{
+			GrantType: to.Ptr(azcontainerregistry.TokenGrantTypeRefreshToken),
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,24 +228,25 @@ func (s *sdk) repositoriesBy(t *testing.T, refreshToken string) []string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+*access.AccessToken)
-	answer, err := s.options.Transport.Do(req)
+	resp, err := s.options.Transport.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	var all struct{ Repositories []string }
-	if err := json.NewDecoder(answer.Body).Decode(&all); err != nil {
+	defer resp.Body.Close()
+	var catalog struct{ Repositories []string }
+	if err := json.NewDecoder(resp.Body).Decode(&catalog); err != nil {
 		t.Fatal(err)
 	}
-	return all.Repositories
+	return catalog.Repositories
 }
 
-// welcome demands that nothing was refused but what refusals are a part of: the
-// SDK forgives a lot, so that its success alone says little.
-func (s *sdk) welcome(t *testing.T) {
+// expectNoRefusals fails if the cloud refused a request other than the first of each challenge or probe. The SDK
+// tolerates many errors, so its success is not enough.
+func (s *sdk) expectNoRefusals(t *testing.T) {
 	t.Helper()
 	for _, r := range s.cloud.Requests() {
-		challenge := r.Status == http.StatusUnauthorized && (r.Kind == azuretest.KindData || r.Kind == azuretest.KindArc)
+		hasChallenge := r.Kind == azuretest.KindData || r.Kind == azuretest.KindArc
+		challenge := r.Status == http.StatusUnauthorized && hasChallenge
 		probe := r.Kind == azuretest.KindIMDS && r.Header.Get("Metadata") == ""
 		if r.Status != http.StatusOK && !challenge && !probe {
 			t.Errorf("%s %s%s: %d %s", r.Method, r.Host, r.Path, r.Status, r.Why)
@@ -253,10 +254,9 @@ func (s *sdk) welcome(t *testing.T) {
 	}
 }
 
-// clean demands that no secret went astray.
-func (s *sdk) clean(t *testing.T) {
+func (s *sdk) expectNoLeaks(t *testing.T) {
 	t.Helper()
-	if leaks, strangers := s.cloud.Leaks(), s.cloud.ForeignHosts(); len(leaks)+len(strangers) > 0 {
-		t.Errorf("%d leaks, and strangers %q", len(leaks), strangers)
+	if leaks, hosts := s.cloud.Leaks(), s.cloud.ForeignHosts(); len(leaks)+len(hosts) > 0 {
+		t.Errorf("%d leaks, unexpected hosts %q", len(leaks), hosts)
 	}
 }

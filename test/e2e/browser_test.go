@@ -1,125 +1,89 @@
 package e2e
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"log/slog"
-	"os/exec"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/signin"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// azureCLI is an application that every tenant lets people sign in to.
-const azureCLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-
-// TestBrowser has a person sign in by a real browser: Entra's page sends it to a
-// port of this machine by a form, as https pages send browsers to plain http, and
-// what it shows in the end is ours.
+// TestBrowser signs a user in with a real browser. Entra's page, which is https, submits a form to plain http on
+// localhost, which browsers may block, and the browser must show the program's last page.
 func TestBrowser(t *testing.T) {
-	need(t, "chromium")
-	for _, row := range []struct {
-		what, shows string
-		prepare     func(*stage, *azuretest.User)
-		signedIn    bool
-	}{
-		{"signs in", "<h1>You are signed in.</h1>", func(s *stage, ada *azuretest.User) { s.cloud.Person(ada, azuretest.SignsIn) }, true},
-		{"declines", "<h1>You are not signed in.</h1>", func(s *stage, ada *azuretest.User) { s.cloud.Person(ada, azuretest.Declines) }, false},
-		{"is refused by Entra", "<h1>You are not signed in.</h1>", func(s *stage, ada *azuretest.User) {
-			s.cloud.Person(ada, azuretest.SignsIn)
-			fault := s.cloud.AADSTS(53003)
-			s.cloud.Fault(azuretest.DefaultAuthority, "/organizations/oauth2/v2.0/token", fault)
-		}, false},
+	requireTools(t, "chromium")
+	for action, want := range map[azuretest.PageAction]struct{ title, printed string }{
+		azuretest.SignIn:  {"You are signed in.", host + ": signed in as ada@contoso.example"},
+		azuretest.Decline: {"You are not signed in.", "declined"},
 	} {
-		t.Run(row.what, func(t *testing.T) {
-			s := newStage(t)
-			ada := s.tenant.AddUser("ada@contoso.example")
-			row.prepare(s, ada)
-			result, page, err := s.signInByBrowser()
-			if (err == nil) != row.signedIn || row.signedIn && (result.User != ada.UPN() || result.Access.Value.IsZero()) {
-				t.Errorf("%v %+v", err, result)
+		t.Run(string(action), func(t *testing.T) {
+			f := newFixture(t)
+			ada := f.tenant.AddUser("ada@contoso.example")
+			f.registry.Grant(ada, azuretest.AcrPull)
+			f.cloud.SetBrowserUser(ada, action)
+			f.addChromium()
+			out, err := f.exec("", program, "login", host, "--browser", "--client-id", "azure-cli")
+			if (err == nil) != (action == azuretest.SignIn) || !strings.Contains(out, want.printed) {
+				t.Errorf("login: %v\n%s", err, out)
 			}
-			if !strings.Contains(page, row.shows) {
+			page := f.waitForFile(filepath.Join(f.work, "page"))
+			if !strings.Contains(page, "<h1>"+want.title+"</h1>") {
 				t.Errorf("the browser shows %.2000s", page)
 			}
-			if s.cloud.FindCanary(page) != "" {
-				t.Error("the page holds a secret")
+			if f.cloud.FindCanary(page) != "" {
+				t.Error("the page has a secret")
 			}
 		})
 	}
 }
 
-// signInByBrowser returns what the browser shows in the end, too.
-func (s *stage) signInByBrowser() (signin.Result, string, error) {
-	s.t.Helper()
-	contoso, err := registry.ParseHost(host)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	transport := s.cloud.Transport()
-	defer transport.CloseIdleConnections()
-	pages := make(chan string, 1)
-	ctx, cancel := context.WithTimeout(s.t.Context(), commandLimit)
-	defer cancel()
-	client := signin.Client{Transport: transport, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	result, err := client.Browser(ctx, signin.Request{
-		ClientID: azureCLI, Cloud: contoso.Cloud(), Audience: registry.Audience,
-		Open: func(address string) error {
-			go func() {
-				pages <- s.chromium(address)
-				cancel() // a browser that is gone brings nothing back
-			}()
-			return nil
-		},
-	})
-	select {
-	case page := <-pages:
-		return result, page, err
-	case <-time.After(commandLimit):
-		s.t.Fatalf("no browser came to an end: %v", err)
-	}
-	return signin.Result{}, "", nil
-}
-
-// chromium opens an address and returns the document that it comes to rest at.
-// Time in the page runs only while nothing is loading, so the budget is no wait.
-func (s *stage) chromium(address string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-	defer cancel()
-	block, _ := pem.Decode(s.cloud.CAPEM())
+// addChromium makes chromium the user's browser, without a window. It writes the last page to a file. The page's time
+// stands still while it loads, so the time budget is no real waiting.
+func (f *fixture) addChromium() {
+	f.t.Helper()
+	block, _ := pem.Decode(f.cloud.CAPEM())
 	root, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		s.t.Error(err)
-		return ""
+		f.t.Fatal(err)
 	}
 	pin := sha256.Sum256(root.RawSubjectPublicKeyInfo)
-	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+	// The browser's own requests (for updates, accounts) go nowhere.
+	pac := fmt.Sprintf(`function FindProxyForURL(url, host) {
+		if (host == %q) return "PROXY %s";
+		return host == "localhost" ? "DIRECT" : "PROXY 127.0.0.1:9";
+	}`, azuretest.DefaultAuthority, strings.TrimPrefix(f.env["HTTPS_PROXY"], "http://"))
+	encode := base64.StdEncoding.EncodeToString
+	chromium := []string{
+		"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--user-data-dir="+filepath.Join(s.work, "chromium"),
-		"--proxy-pac-url=data:application/x-ns-proxy-autoconfig;base64,"+base64.StdEncoding.EncodeToString([]byte(s.pac())),
-		"--ignore-certificate-errors-spki-list="+base64.StdEncoding.EncodeToString(pin[:]),
-		"--virtual-time-budget=5000", "--dump-dom", address)
-	cmd.Env = []string{"PATH=" + searchPath(), "HOME=" + s.work, "TMPDIR=" + s.work}
-	out, err := cmd.Output()
-	if err != nil {
-		s.t.Errorf("chromium: %v", err)
+		"--user-data-dir=chromium",
+		"'--proxy-pac-url=data:application/x-ns-proxy-autoconfig;base64," + encode([]byte(pac)) + "'",
+		"'--ignore-certificate-errors-spki-list=" + encode(pin[:]) + "'",
+		"--virtual-time-budget=5000", "--dump-dom",
 	}
-	return string(out)
+	script := "#!/bin/sh\ncd " + f.work + "; HOME=$PWD " + strings.Join(chromium, " ") + ` "$1" >dump; mv dump page`
+	path := f.write(filepath.Join(f.dir("tools"), "xdg-open"), script)
+	if err := os.Chmod(path, 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	f.env["PATH"] = filepath.Dir(path) + ":" + f.env["PATH"]
 }
 
-// pac leads the browser to the cloud and to loopback, and what it asks for of its
-// own accord (updates, accounts) nowhere.
-func (s *stage) pac() string {
-	return `function FindProxyForURL(url, host) {
-		if (host == "` + azuretest.DefaultAuthority + `") return "PROXY ` + strings.TrimPrefix(s.env["HTTPS_PROXY"], "http://") + `";
-		return host == "localhost" ? "DIRECT" : "PROXY 127.0.0.1:9";
-	}`
+// waitForFile waits until another process has written a file, and returns its content.
+func (f *fixture) waitForFile(path string) string {
+	f.t.Helper()
+	for deadline := time.Now().Add(commandTimeout); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if content, err := os.ReadFile(path); err == nil {
+			return string(content)
+		}
+	}
+	f.t.Fatalf("waited %v for %s", commandTimeout, path)
+	return ""
 }

@@ -5,34 +5,30 @@ import (
 	"testing"
 )
 
-// A client is its command lines, as people would type them. {image} is what is
-// pulled and pushed, {host} its registry, {user} who logs in; stage.commands sets
-// the rest.
+// A client is a program that runs credential helpers, with its command lines. {image} is the image to pull or push,
+// {host} its registry, {user} the user name; fixture.commands replaces the other placeholders.
 type client struct {
 	name string
-	// login reads the password from standard input; logout undoes it.
+	// login reads the password from standard input; logout deletes it.
 	login, logout string
-	// logoutAll undoes every login that the client can find.
+	// logoutAll deletes all logins that the client knows.
 	logoutAll string
-	// bare is a login without user: the client asks the helper who that is.
-	bare string
-	// push makes an image and pushes it, one command a line. Empty for docker,
-	// which leaves that to an engine.
+	// loginWithoutUser takes user and password from the helper. crane has no such command.
+	loginWithoutUser string
+	// push makes an image and pushes it, one command a line. The docker CLI can't without a daemon.
 	push string
-	// pull asks the registry every time, whatever was pulled before.
+	// pull fetches an image, or for docker its manifest. It asks the registry each time.
 	pull string
-	// shows says where the helper's sentence reaches the person: "stdout" for
-	// clients that print what the helper said there, "stderr" for those that
-	// swallow it, so that only the helper's standard error is left.
-	shows string
-	// trades marks docker: where the registry hands out identity tokens it stores
-	// one of those instead of the password.
-	trades bool
-	// config is where the client learns of the helper, unless a test says otherwise.
+	// printsStdout reports whether the client's own error quotes the helper's standard output. Otherwise users see
+	// the helper's standard error only.
+	printsStdout bool
+	// storesToken reports whether login stores an identity token instead of the password, if the registry returns one.
+	storesToken bool
+	// config is the file that names the helper, unless a test sets another one.
 	config configFile
 }
 
-// A configFile is one of the places that name the helper.
+// A configFile is one of the files that name credential helpers.
 type configFile string
 
 const (
@@ -44,60 +40,61 @@ const (
 
 var clients = []client{
 	{
-		name:   "docker",
-		login:  "docker login -u {user} --password-stdin {host}",
-		bare:   "docker login {host}",
-		logout: "docker logout {host}",
-		pull:   "docker manifest inspect {image}",
-		shows:  "stderr",
-		trades: true,
-		config: dockerConfig,
+		name:             "docker",
+		login:            "docker login -u {user} --password-stdin {host}",
+		loginWithoutUser: "docker login {host}",
+		logout:           "docker logout {host}",
+		pull:             "docker manifest inspect {image}",
+		storesToken:      true,
+		config:           dockerConfig,
 	},
 	{
-		name:      "podman",
-		login:     "podman {podman} login {authfile} -u {user} --password-stdin {host}",
-		bare:      "podman {podman} login {authfile} {host}",
-		logout:    "podman {podman} logout {authfile} {host}",
-		logoutAll: "podman {podman} logout {authfile} --all",
-		push:      "podman {podman} import -q {work}/layer.tar {image}\npodman {podman} push {image}",
-		pull:      "podman {podman} pull {image}",
-		shows:     "stdout",
-		config:    containersAuth,
+		name:             "podman",
+		login:            "podman {podman} login {authfile} -u {user} --password-stdin {host}",
+		loginWithoutUser: "podman {podman} login {authfile} {host}",
+		logout:           "podman {podman} logout {authfile} {host}",
+		logoutAll:        "podman {podman} logout {authfile} --all",
+		push:             "podman {podman} import -q {work}/layer.tar {image}\npodman {podman} push {image}",
+		pull:             "podman {podman} pull {image}",
+		printsStdout:     true,
+		config:           containersAuth,
 	},
 	{
-		name:      "skopeo",
-		login:     "skopeo login {authfile} -u {user} --password-stdin {host}",
-		bare:      "skopeo login {authfile} {host}",
-		logout:    "skopeo logout {authfile} {host}",
-		logoutAll: "skopeo logout {authfile} --all",
-		push:      "skopeo copy oci:{work}/layout:1 docker://{image}",
-		pull:      "skopeo copy docker://{image} oci:{out}:1",
-		shows:     "stdout",
-		config:    containersAuth,
+		name:             "skopeo",
+		login:            "skopeo login {authfile} -u {user} --password-stdin {host}",
+		loginWithoutUser: "skopeo login {authfile} {host}",
+		logout:           "skopeo logout {authfile} {host}",
+		logoutAll:        "skopeo logout {authfile} --all",
+		push:             "skopeo copy oci:{work}/layout:1 docker://{image}",
+		pull:             "skopeo copy docker://{image} oci:{out}:1",
+		printsStdout:     true,
+		config:           containersAuth,
 	},
 	{
-		name:      "buildah",
-		login:     "buildah {storage} login {authfile} -u {user} --password-stdin {host}",
-		bare:      "buildah {storage} login {authfile} {host}",
-		logout:    "buildah {storage} logout {authfile} {host}",
-		logoutAll: "buildah {storage} logout {authfile} --all",
-		push:      "buildah {storage} from --name made scratch\nbuildah {storage} commit made {image}\nbuildah {storage} push {image}",
-		pull:      "buildah {storage} pull --policy=always {image}",
-		shows:     "stdout",
-		config:    containersAuth,
+		name:             "buildah",
+		login:            "buildah {storage} login {authfile} -u {user} --password-stdin {host}",
+		loginWithoutUser: "buildah {storage} login {authfile} {host}",
+		logout:           "buildah {storage} logout {authfile} {host}",
+		logoutAll:        "buildah {storage} logout {authfile} --all",
+		push: "buildah {storage} from --name made scratch\n" +
+			"buildah {storage} commit made {image}\n" +
+			"buildah {storage} push {image}",
+		pull:         "buildah {storage} pull --policy=always {image}",
+		printsStdout: true,
+		config:       containersAuth,
 	},
 	{
-		name:   "crane",
-		login:  "crane auth login {host} -u {user} --password-stdin",
-		logout: "crane auth logout {host}",
-		push:   "crane push {work}/layout {image}",
-		pull:   "crane pull {image} {out}",
-		shows:  "stdout",
-		config: dockerConfig,
+		name:         "crane",
+		login:        "crane auth login {host} -u {user} --password-stdin",
+		logout:       "crane auth logout {host}",
+		push:         "crane push {work}/layout {image}",
+		pull:         "crane pull {image} {out}",
+		printsStdout: true,
+		config:       dockerConfig,
 	},
 }
 
-// clientNamed finds a client that a test is about.
+// clientNamed returns the client of that name.
 func clientNamed(name string) client {
 	for _, c := range clients {
 		if c.name == name {
@@ -107,25 +104,43 @@ func clientNamed(name string) client {
 	panic("there is no client " + name)
 }
 
-// eachClient runs a test once for every client, each on a stage of its own
-// where the client knows the helper.
-func eachClient(t *testing.T, test func(*testing.T, *stage, client)) {
+// configureName is the client's --client for configure.
+func (c client) configureName() string {
+	if c.config == dockerConfig {
+		return "docker"
+	}
+	return "podman"
+}
+
+// eachClient runs a test for every client, which is configured to use the helper for the registry.
+func eachClient(t *testing.T, test func(*testing.T, *fixture, client)) {
+	eachUnconfigured(t, func(t *testing.T, f *fixture, c client) {
+		f.configure(c.config)
+		test(t, f, c)
+	})
+}
+
+// eachUnconfigured runs a test for every client, none of which is configured.
+func eachUnconfigured(t *testing.T, test func(*testing.T, *fixture, client)) {
 	each(t, clients, test)
 }
 
-// eachBare is eachClient for those that can log in without a user.
-func eachBare(t *testing.T, test func(*testing.T, *stage, client)) {
-	each(t, slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return c.bare == "" }), test)
+// eachLoginWithoutUser is eachClient for the clients with that command.
+func eachLoginWithoutUser(t *testing.T, test func(*testing.T, *fixture, client)) {
+	able := slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return c.loginWithoutUser == "" })
+	each(t, able, func(t *testing.T, f *fixture, c client) {
+		f.configure(c.config)
+		test(t, f, c)
+	})
 }
 
-func each(t *testing.T, clients []client, test func(*testing.T, *stage, client)) {
+// each runs a test for some clients at once, each in its own environment.
+func each(t *testing.T, clients []client, test func(*testing.T, *fixture, client)) {
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			need(t, c.name)
-			s := newStage(t)
-			s.configure(c.config)
-			test(t, s, c)
+			requireTools(t, c.name)
+			test(t, newFixture(t), c)
 		})
 	}
 }

@@ -3,136 +3,96 @@ package e2e
 import (
 	"encoding/base64"
 	"path/filepath"
+	"slices"
 	"testing"
-
-	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// family is the --client whose files a client reads.
-func (c client) family() string {
-	if c.config == dockerConfig {
-		return "docker"
-	}
-	return "podman"
-}
-
-// own runs one of the program's own commands.
-func (s *stage) own(args ...string) {
-	s.t.Helper()
-	if out, err := s.exec("", append([]string{program}, args...)...); err != nil {
-		s.t.Fatalf("%q: %v\n%s", args, err, out)
-	}
-}
-
-// eachUnconfigured runs a test once for every client, none of which knows the helper.
-func eachUnconfigured(t *testing.T, test func(*testing.T, *stage, client)) {
-	for _, c := range clients {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			need(t, c.name)
-			test(t, newStage(t), c)
-		})
-	}
-}
-
-// What configure writes is what makes a client ask, and what unconfigure takes out
-// was all of it.
+// TestConfigure proves that clients use the helper after configure and no longer after unconfigure. Podman, Skopeo and
+// Buildah read Docker's file, too.
 func TestConfigure(t *testing.T) {
-	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
-		s.signIn(clientSecret)
-		s.refused(c, app)
-		s.exchanges(0)
-		s.own("configure", host, "--client", c.family())
-		s.pull(c, app)
-		s.exchanges(1)
-		s.own("unconfigure", "--client", c.family())
-		s.refused(c, app)
-	})
-}
-
-// Podman and its like also read what was written for Docker.
-func TestConfigureDockerForPodman(t *testing.T) {
-	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
-		s.signIn(clientSecret)
-		s.own("configure", host, "--client", "docker")
-		s.pull(c, app)
-		s.exchanges(1)
-	})
-}
-
-// With --all-registries other registries' logins are kept, too.
-func TestConfigureAllRegistries(t *testing.T) {
-	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
-		s.own("configure", "--all-registries", "--client", c.family())
-		r := s.cloud.AddRegistry(public, s.tenant)
-		r.Backend = s.backend
-		r.AddScopedToken("ci", tokenPassword, map[string][]string{"app": {"pull"}})
-		s.must(c.login, public+"/app:1", "ci", tokenPassword)
-		s.pull(c, public+"/app:1")
-		if got := s.list()[public]; got != "ci" {
-			t.Errorf("list names %q for %s, not ci", got, public)
-		}
-		s.signIn(clientSecret)
-		s.pull(c, app)
-		s.exchanges(1)
-		s.own("unconfigure", "--client", c.family())
-		s.refused(c, app)
-	})
-}
-
-// A password in clear that may be all that opens the registry goes on opening it.
-func TestConfigureKeepsPasswords(t *testing.T) {
-	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
-		if c.trades {
-			t.Skip("what docker login leaves is a token, which ends by itself")
-		}
-		s.registry.SetAdmin("contoso", adminPassword)
-		s.login(c, "contoso", adminPassword)
-		s.own("configure", host, "--client", c.family(), "--remove-leftovers")
-		s.pull(c, app)
-		if got := s.list()[host]; got != "contoso" {
-			t.Errorf("list names %q, not contoso", got)
+	eachUnconfigured(t, func(_ *testing.T, f *fixture, c client) {
+		f.useServicePrincipal(clientSecret)
+		f.expectRefusal(c, app)
+		f.expectExchanges(0)
+		for _, name := range slices.Compact([]string{"docker", c.configureName()}) {
+			f.helper("configure", host, "--client", name)
+			f.pull(c, app)
+			f.expectExchanges(1)
+			f.helper("unconfigure", "--client", name)
+			f.expectRefusal(c, app)
 		}
 	})
 }
 
-// A login in clear that podman login left wins, until it is removed.
-func TestConfigureLeftovers(t *testing.T) {
-	eachUnconfigured(t, func(t *testing.T, s *stage, c client) {
-		if c.family() != "podman" {
-			t.Skip("only Podman and its like have a file that comes first")
+// TestConfigure_all_registries proves that the helper then stores other registries' logins, too.
+func TestConfigure_all_registries(t *testing.T) {
+	eachUnconfigured(t, func(t *testing.T, f *fixture, c client) {
+		f.helper("configure", "--all-registries", "--client", c.configureName())
+		f.addOtherRegistry()
+		f.must(c.login, otherHost+"/app:1", "ci", tokenPassword)
+		f.pull(c, otherHost+"/app:1")
+		if got := f.list()[otherHost]; got != "ci" {
+			t.Errorf("list has %q for %s, not ci", got, otherHost)
 		}
-		s.registry.SetAdmin("contoso", adminPassword)
-		s.login(c, "contoso", adminPassword)
-		s.signIn(clientSecret)
-		s.own("configure", host, "--client", "podman")
-		s.pull(c, app)
-		if s.cloud.Seen(azuretest.KindExchange) != 0 {
-			t.Fatal("the leftover doesn't win: nobody need be told of it")
-		}
-		s.own("configure", host, "--client", "podman", "--remove-leftovers")
-		s.pull(c, app)
-		s.exchanges(1)
+		f.useServicePrincipal(clientSecret)
+		f.pull(c, app)
+		f.expectExchanges(1)
+		f.helper("unconfigure", "--client", c.configureName())
+		f.expectRefusal(c, app)
 	})
 }
 
-// What a login in Docker's file opened for Docker and for Podman it goes on opening for
-// both, whichever of them is configured for every registry first.
-func TestConfigureTakesFromNobody(t *testing.T) {
-	need(t, "docker", "skopeo")
-	s := newStage(t)
-	s.registry.SetAdmin("contoso", adminPassword)
+// TestConfigure_moves_only_login_to_vault has a client with a plaintext password and no other login, which must still
+// work afterwards.
+func TestConfigure_moves_only_login_to_vault(t *testing.T) {
+	eachUnconfigured(t, func(t *testing.T, f *fixture, c client) {
+		if c.storesToken {
+			t.Skip("docker login stores a token that expires, not the password")
+		}
+		f.registry.SetAdmin("contoso", adminPassword)
+		f.login(c, "contoso", adminPassword)
+		f.helper("configure", host, "--client", c.configureName(), "--migrate-plaintext")
+		f.pull(c, app)
+		f.expectListed("contoso")
+	})
+}
+
+// TestConfigure_removes_login_that_hides_helper has a plaintext login of Podman's, which Podman uses instead of the
+// helper until it is removed.
+func TestConfigure_removes_login_that_hides_helper(t *testing.T) {
+	eachUnconfigured(t, func(t *testing.T, f *fixture, c client) {
+		if c.configureName() != "podman" {
+			t.Skip("only Podman, Skopeo and Buildah have a file that they read first")
+		}
+		f.registry.SetAdmin("contoso", adminPassword)
+		f.login(c, "contoso", adminPassword)
+		f.useServicePrincipal(clientSecret)
+		f.helper("configure", host, "--client", "podman")
+		f.pull(c, app)
+		f.expectExchanges(0)
+		f.helper("configure", host, "--client", "podman", "--migrate-plaintext")
+		f.pull(c, app)
+		f.expectExchanges(1)
+	})
+}
+
+// TestConfigure_keeps_login_for_docker_and_podman has a login in Docker's file, which Podman reads, too. Both must
+// still work after each of them was configured for every registry.
+func TestConfigure_keeps_login_for_docker_and_podman(t *testing.T) {
+	requireTools(t, "docker", "skopeo")
+	f := newFixture(t)
+	f.registry.SetAdmin("contoso", adminPassword)
 	login := base64.StdEncoding.EncodeToString([]byte("contoso:" + adminPassword))
-	s.write(filepath.Join(s.home, ".docker/config.json"), `{"auths": {"`+host+`": {"auth": "`+login+`"}}}`)
-	both := func() {
+	f.write(filepath.Join(f.home, ".docker/config.json"), `{"auths": {"`+host+`": {"auth": "`+login+`"}}}`)
+	pullBoth := func() {
 		t.Helper()
-		s.pull(clientNamed("docker"), app)
-		s.pull(clientNamed("skopeo"), app)
+		f.pull(clientNamed("docker"), app)
+		f.pull(clientNamed("skopeo"), app)
 	}
-	both()
-	s.own("configure", "--all-registries", "--client", "docker", "--remove-leftovers")
-	both()
-	s.own("configure", "--all-registries", "--remove-leftovers")
-	both()
-	s.knows("contoso")
+	pullBoth()
+	f.helper("configure", "--all-registries", "--client", "docker", "--migrate-plaintext")
+	pullBoth()
+	f.helper("configure", "--all-registries", "--migrate-plaintext")
+	pullBoth()
+	f.expectListed("contoso")
 }

@@ -1,72 +1,70 @@
 package e2e
 
-import (
-	"testing"
-)
+import "testing"
 
-// identities are the ways to be somebody for a registry, with what each costs:
-// how often the program signs in for a push and two pulls.
+// identities are what clients can sign in with.
 var identities = []struct {
 	name      string
-	prepare   func(*stage) (user, password string) // no user: nothing to log in with
-	listed    string                               // as whom list names the registry after a pull
-	exchanges int
+	prepare   func(*fixture) (user, password string) // user is "" if there is no login
+	listed    string                                 // the user in list after a pull
+	exchanges int                                    // during a push and two pulls
 }{
-	{"service principal in the environment", func(s *stage) (user, password string) {
-		s.signIn(clientSecret)
+	{"service principal in the environment", func(f *fixture) (user, password string) {
+		f.useServicePrincipal(clientSecret)
 		return "", ""
 	}, nullGUID, 1},
-	{"service principal that logs in", func(s *stage) (user, password string) {
-		s.env["AZURE_TENANT_ID"] = s.tenant.ID()
+	{"service principal that logs in", func(f *fixture) (user, password string) {
+		f.env["AZURE_TENANT_ID"] = f.tenant.ID()
 		return clientID, clientSecret
 	}, nullGUID, 1},
-	// What the client stored is what it gets back: registries take the secret.
-	{"service principal of an unknown tenant", func(*stage) (user, password string) {
+	// The client gets back what it stored: registries accept the client secret.
+	{"service principal of an unknown tenant", func(*fixture) (user, password string) {
 		return clientID, clientSecret
 	}, clientID, 0},
-	{"admin user", func(s *stage) (user, password string) {
-		s.registry.SetAdmin("contoso", adminPassword)
+	{"admin user", func(f *fixture) (user, password string) {
+		f.registry.SetAdmin("contoso", adminPassword)
 		return "contoso", adminPassword
 	}, "contoso", 0},
-	{"scoped token", func(s *stage) (user, password string) {
-		s.registry.AddScopedToken("ci", tokenPassword, map[string][]string{"app": {"pull", "push", "metadata_read"}})
+	{"scoped token", func(f *fixture) (user, password string) {
+		permissions := map[string][]string{"app": {"pull", "push", "metadata_read"}}
+		f.registry.AddScopedToken("ci", tokenPassword, permissions)
 		return "ci", tokenPassword
 	}, "ci", 0},
-	// az acr login runs docker login with these two.
-	{"az acr login", func(s *stage) (user, password string) {
-		return nullGUID, s.registry.RefreshTokenFor(s.app)
+	// az acr login passes these to docker login.
+	{"az acr login", func(f *fixture) (user, password string) {
+		return nullGUID, f.registry.RefreshTokenFor(f.app)
 	}, nullGUID, 0},
 }
 
-// Whoever one is: login, push, pull, pull again, logout. Then nothing is left,
-// and only the environment still opens the registry.
+// TestIdentities logs in, pushes, pulls twice and logs out. Then nothing is stored, and only the identity of the
+// environment still has access.
 func TestIdentities(t *testing.T) {
 	for _, i := range identities {
 		t.Run(i.name, func(t *testing.T) {
-			eachClient(t, func(t *testing.T, s *stage, c client) {
-				user, password := i.prepare(s)
+			eachClient(t, func(t *testing.T, f *fixture, c client) {
+				user, password := i.prepare(f)
 				if user != "" {
-					s.login(c, user, password)
+					f.login(c, user, password)
 				}
-				s.push(c)
-				s.pull(c, app)
-				s.pull(c, app)
+				f.push(c)
+				f.pull(c, app)
+				f.pull(c, app)
 				exchanges, listed := i.exchanges, i.listed
-				if user == clientID && c.trades {
-					exchanges, listed = 0, nullGUID // what was stored is a token already
+				if user == clientID && c.storesToken {
+					exchanges, listed = 0, nullGUID // docker has exchanged the secret itself
 				}
-				s.exchanges(exchanges)
-				s.knows(listed)
+				f.expectExchanges(exchanges)
+				f.expectListed(listed)
 				if i.name == "scoped token" {
-					s.refused(c, other)
+					f.expectRefusal(c, other)
 				}
-				s.logout(c.logout)
-				s.knows("")
-				if files := s.vaultFiles("*-*/*"); len(files) > 0 {
-					t.Errorf("logout left %q", files)
+				f.logout(c.logout)
+				f.expectListed("")
+				if files := f.vaultFiles("*-*/*"); len(files) > 0 {
+					t.Errorf("after logout, the vault has %q", files)
 				}
 				if user != "" {
-					s.refused(c, app)
+					f.expectRefusal(c, app)
 				}
 			})
 		})

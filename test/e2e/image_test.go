@@ -26,21 +26,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// newBackend is distribution's registry, in memory and open to everybody: who
-// may do what is the cloud's business.
+// newBackend returns the distribution registry, in memory and without authorization, which is the cloud's part.
 func newBackend() http.Handler {
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		"inmemory": {}, "delete": {"enabled": true},
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	config.Catalog.MaxEntries = 100
-	config.HTTP.Secret = "what uploads are signed with; one process needs no shared one"
+	config.HTTP.Secret = "the key that signs the state of uploads"
 	return handlers.NewApp(context.Background(), config)
 }
 
-// An image is two small layers. The one that is there from the start has
-// Docker's types, because docker manifest inspect knew no others up to 20.10;
-// the one to push has OCI's, as its layout demands.
+// Images have two small layers. dockerImage exists from the start; docker manifest inspect up to 20.10 knows Docker's
+// media types only. ociImage is for pushes from an OCI layout.
 var (
 	dockerImage = sync.OnceValue(func() v1.Image {
 		return makeImage(types.DockerManifestSchema2, types.DockerConfigJSON, types.DockerUncompressedLayer)
@@ -73,8 +71,8 @@ func makeImage(manifest, config, layer types.MediaType) v1.Image {
 	return img
 }
 
-// seed puts the image into a backend behind the cloud's back.
-func seed(t *testing.T, backend http.Handler, repositories ...string) {
+// addImages writes dockerImage directly to a backend, without the cloud.
+func addImages(t *testing.T, backend http.Handler, repositories ...string) {
 	t.Helper()
 	server := httptest.NewServer(backend)
 	defer server.Close()
@@ -89,13 +87,13 @@ func seed(t *testing.T, backend http.Handler, repositories ...string) {
 	}
 }
 
-// writeLayout writes the image to push as an OCI layout, and its first layer as a tar
-// file, for clients that push from one or the other.
+// writeLayout writes ociImage as an OCI layout, and its first layer as a tar file for podman import.
 func writeLayout(t *testing.T, dir string) {
 	t.Helper()
 	path, err := layout.Write(filepath.Join(dir, "layout"), empty.Index)
 	if err == nil {
-		err = path.AppendImage(ociImage(), layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "1"}))
+		tag := map[string]string{"org.opencontainers.image.ref.name": "1"}
+		err = path.AppendImage(ociImage(), layout.WithAnnotations(tag))
 	}
 	if err != nil {
 		t.Fatal(err)

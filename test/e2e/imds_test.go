@@ -15,107 +15,119 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// The tags of two chassis: Azure's (cloud-init, DataSourceAzure.py), and another.
+// The asset tags of an Azure VM's chassis (cloud-init, DataSourceAzure.py) and of another computer's.
 const (
 	azureChassis = "7783-7084-3265-9085-8269-3286-77"
 	otherChassis = "No Asset Tag"
 )
 
-const nobodyHere = "credentials not found in native keychain"
+const notFound = "credentials not found in native keychain"
 
-// A virtual machine in Azure gets its token from 169.254.169.254 itself, past any
-// proxy. Elsewhere nobody answers there, and the program says so at once; without
-// a config it doesn't even ask where firmware or a pod say that it isn't meant.
-// The network is one of the test's own, in which that address is free.
+// TestIMDS: an Azure VM gets its token from 169.254.169.254, without a proxy. On other computers that address does not
+// answer, and the program fails soon. Without a config file it sends no request there if the firmware or a pod says
+// that the managed identity is not the user's. The test needs its own network, in which that address is free.
 func TestIMDS(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
 	for _, row := range []struct {
-		what    string
-		chassis string // "" for a config that wants the machine's identity
-		arrive  func(*stage)
-		says    string // "" for a token
-		asked   int    // how often IMDS is
+		name     string
+		chassis  string // "" for a config file that selects the managed identity
+		prepare  func(*fixture)
+		err      string // "" for a token
+		requests int    // to IMDS
 	}{
-		{"off Azure", "", func(*stage) {}, "nothing answers at 169.254.169.254", 0},
-		{"a mute network", "", func(s *stage) { s.listenAtIMDS() }, "nothing answers at 169.254.169.254", 0},
-		{"its own identity", "", func(s *stage) { s.onMachine(true) }, "", 2},
-		{"no identity", "", func(s *stage) { s.onMachine(false) }, "knows no managed identity", 2},
-		{"by its firmware", azureChassis, func(s *stage) { s.onMachine(true) }, "", 2},
-		{"by its firmware, no identity", azureChassis, func(s *stage) { s.onMachine(false) }, nobodyHere, 2},
-		{"another's firmware", otherChassis, func(s *stage) { s.onMachine(true) }, nobodyHere, 0},
-		{"a pod on it", azureChassis, func(s *stage) {
-			s.onMachine(true)
-			s.env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
-		}, nobodyHere, 0},
+		{"no address", "", func(*fixture) {}, "nothing answers at 169.254.169.254", 0},
+		{"no answer", "", func(f *fixture) { f.listenAtIMDS() }, "nothing answers at 169.254.169.254", 0},
+		{"configured", "", func(f *fixture) { f.startIMDS(true) }, "", 2},
+		{
+			"configured, no identity", "", func(f *fixture) { f.startIMDS(false) },
+			"the identity endpoint (virtual machine) has no managed identity (status 400)", 2,
+		},
+		{"detected", azureChassis, func(f *fixture) { f.startIMDS(true) }, "", 2},
+		{"detected, no identity", azureChassis, func(f *fixture) { f.startIMDS(false) }, notFound, 2},
+		{"other chassis", otherChassis, func(f *fixture) { f.startIMDS(true) }, notFound, 0},
+		{"pod", azureChassis, func(f *fixture) {
+			f.startIMDS(true)
+			f.env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
+		}, notFound, 0},
 	} {
-		t.Run(row.what, func(t *testing.T) {
-			s := newStage(t)
-			s.env["HTTP_PROXY"] = "http://127.0.0.1:1"
+		t.Run(row.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.env["HTTP_PROXY"] = "http://127.0.0.1:1"
 			if row.chassis == "" {
-				s.write(filepath.Join(s.home, ".config", program, "config.json"), `{"registries":{"`+host+`":{"identity":"managed-identity"}}}`)
+				f.write(filepath.Join(f.home, ".config", program, "config.json"),
+					`{"registries":{"`+host+`":{"identity":"managed-identity"}}}`)
 			} else {
-				s.chassis(row.chassis)
+				f.setChassis(row.chassis)
 			}
-			row.arrive(s)
-			out, err := s.get(host)
-			if (err == nil) != (row.says == "") || !strings.Contains(out, row.says) || err == nil && !strings.Contains(out, nullGUID) {
+			row.prepare(f)
+			out, err := f.get(host)
+			if (err == nil) != (row.err == "") || !strings.Contains(out, row.err) ||
+				err == nil && !strings.Contains(out, nullGUID) {
 				t.Errorf("%v: %s", err, out)
 			}
-			if got := s.cloud.Seen(azuretest.KindIMDS); got != row.asked {
-				t.Errorf("IMDS was asked %d times, not %d", got, row.asked)
+			if got := f.cloud.Seen(azuretest.KindIMDS); got != row.requests {
+				t.Errorf("IMDS received %d requests, not %d", got, row.requests)
 			}
-			if got := s.cloud.Seen(azuretest.KindExchange); (got == 1) != (row.says == "") {
+			if got := f.cloud.Seen(azuretest.KindExchange); (got == 1) != (row.err == "") {
 				t.Errorf("%d exchanges", got)
 			}
 		})
 	}
 }
 
-// onMachine makes this a virtual machine in Azure, with an identity of its own or
-// without.
-func (s *stage) onMachine(identity bool) {
-	s.t.Helper()
-	machine := s.cloud.AddMachine()
-	if identity {
-		id := s.tenant.AddManagedIdentity("")
-		machine.Assign(id)
-		s.registry.Grant(id, azuretest.AcrPull)
+// startIMDS makes the computer an Azure VM, with or without a managed identity.
+func (f *fixture) startIMDS(hasIdentity bool) {
+	f.t.Helper()
+	vm := f.cloud.AddManagedIdentityHost()
+	if hasIdentity {
+		id := f.tenant.AddManagedIdentity("")
+		vm.Assign(id)
+		f.registry.Grant(id, azuretest.AcrPull)
 	}
-	s.cloud.ServeIMDS(s.listenAtIMDS())
+	f.cloud.ServeIMDS(f.listenAtIMDS())
 }
 
-// chassis makes Linux show an asset tag until the test ends.
-func (s *stage) chassis(tag string) {
-	s.t.Helper()
+// listenAtIMDS listens at IMDS's address until the test ends.
+func (f *fixture) listenAtIMDS() net.Listener {
+	f.t.Helper()
+	l, err := net.Listen("tcp", "169.254.169.254:80")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// setChassis changes the asset tag that Linux shows until the test ends.
+func (f *fixture) setChassis(tag string) {
+	f.t.Helper()
 	const class = "/sys/class"
 	err := unix.Mount("tmpfs", class, "tmpfs", 0, "")
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		missing(s.t, "nothing may be mounted here: "+err.Error())
+		skipOrFail(f.t, "mounts are not permitted: "+err.Error())
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	s.t.Cleanup(func() {
+	f.t.Cleanup(func() {
 		if err := unix.Unmount(class, 0); err != nil {
-			s.t.Error(err)
+			f.t.Error(err)
 		}
 	})
-	s.write(filepath.Join(class, "dmi/id/chassis_asset_tag"), tag+"\n")
+	f.write(filepath.Join(class, "dmi/id/chassis_asset_tag"), tag+"\n")
 }
 
-// networkVariable says that this process has a network of its own, and where the
-// program lies that the process before it has built.
-const networkVariable = "ACR_E2E_NETWORK"
+// namespaceVar is set in the process that has its own network. Its value is the directory of the built program.
+const namespaceVar = "ACR_E2E_NAMESPACE"
 
-// inOwnNetwork runs the test that calls it a second time, in a process which sees
-// nothing but a loopback of its own, whose mounts nobody else sees, and says
-// whether it is that process.
+// inOwnNetwork reports whether this process has its own network (a loopback interface) and its own mounts. If not, it
+// runs the calling test in such a process.
 func inOwnNetwork(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(networkVariable) != "" {
-		loopbackUp(t)
+	if os.Getenv(namespaceVar) != "" {
+		startLoopback(t)
 		return true
 	}
 	self, err := os.Executable()
@@ -123,9 +135,11 @@ func inOwnNetwork(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), networkVariable+"="+bin)
-	// Of Go's two ways to a namespace of mounts, unsharing makes it private too.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Env = append(os.Environ(), namespaceVar+"="+bin)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:   syscall.CLONE_NEWNET,
+		Unshareflags: syscall.CLONE_NEWNS, // with this flag, os/exec makes the mounts private as well
+	}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
@@ -133,7 +147,7 @@ func inOwnNetwork(t *testing.T) bool {
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
-		missing(t, "namespaces of network and mounts may not be made here: "+err.Error())
+		skipOrFail(t, "network and mount namespaces are not permitted: "+err.Error())
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Errorf("%v\n%s", err, out)
@@ -141,9 +155,8 @@ func inOwnNetwork(t *testing.T) bool {
 	return false
 }
 
-// loopbackUp makes a new network usable, and gives it IMDS's address besides its
-// own (netdevice(7)).
-func loopbackUp(t *testing.T) {
+// startLoopback starts the loopback interface and adds IMDS's address to it (netdevice(7)).
+func startLoopback(t *testing.T) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -164,15 +177,4 @@ func loopbackUp(t *testing.T) {
 	if err := errors.Join(errUp, errAddr); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// listenAtIMDS takes IMDS's own address until the test ends.
-func (s *stage) listenAtIMDS() net.Listener {
-	s.t.Helper()
-	l, err := net.Listen("tcp", "169.254.169.254:80")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { l.Close() })
-	return l
 }

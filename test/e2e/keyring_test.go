@@ -1,62 +1,64 @@
 package e2e
 
 import (
-	"bytes"
 	"errors"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// keyringStory is what every real keyring must carry: a crowd of clients that
-// finds it without a key makes one and signs in once; a login is kept, and
-// erased; nothing lies outside the keyring's own compartment of the vault.
-func keyringStory(t *testing.T, s *stage, c client, home string) (said string) {
+// testKeyring is the test of every real keyring. Clients that start at once without a key make one key and sign in
+// once. A login is stored and deleted. The vault has files of this keyring only. It returns what login printed.
+func testKeyring(t *testing.T, f *fixture, c client, keyring string) (printed string) {
 	t.Helper()
-	s.signIn(clientSecret)
-	s.crowd(c)
-	s.mourn()
-	s.pull(c, app)
-	s.exchanges(1)
-	s.registry.SetAdmin("contoso", adminPassword)
-	said = s.login(c, "contoso", adminPassword)
-	s.pull(c, app)
-	s.knows("contoso")
-	s.exchanges(1)
-	all, own := s.vaultFiles("*-*"), s.vaultFiles(home+"-*")
-	if len(all) != 1 || len(own) != 1 {
-		t.Errorf("compartments are %q, want one of %s", all, home)
-	}
-	s.logout(c.logout)
-	s.knows("")
-	return said
+	f.useServicePrincipal(clientSecret)
+	f.pullInParallel(c)
+	f.checkKeyringAlive()
+	f.pull(c, app)
+	f.expectExchanges(1)
+	f.registry.SetAdmin("contoso", adminPassword)
+	printed = f.login(c, "contoso", adminPassword)
+	f.pull(c, app)
+	f.expectListed("contoso")
+	f.expectExchanges(1)
+	f.expectKeys(keyring, 1)
+	f.logout(c.logout)
+	f.expectListed("")
+	return printed
 }
 
-// The kernel's keyring is shared by everything that this user runs.
+// expectKeys fails unless the vault has files of so many keys, all in that keyring. Each key has its own directory.
+func (f *fixture) expectKeys(keyring string, n int) {
+	f.t.Helper()
+	all, matching := f.vaultFiles("*-*"), f.vaultFiles(keyring+"-*")
+	if len(all) != n || len(matching) != n {
+		f.t.Errorf("the vault has %q, not %d directories for %s", all, n, keyring)
+	}
+}
+
+// TestKernelKeyring uses the kernel keyring of the user who runs the tests.
 func TestKernelKeyring(t *testing.T) {
 	before, err := kernelKeys()
 	if err != nil {
-		missing(t, "there is no kernel keyring here: "+err.Error())
+		skipOrFail(t, "there is no kernel keyring: "+err.Error())
 	}
-	t.Cleanup(func() { forgetKernelKey(t, before) })
-	eachClient(t, func(t *testing.T, s *stage, c client) {
+	t.Cleanup(func() { deleteKernelKey(t, before) })
+	eachClient(t, func(t *testing.T, f *fixture, c client) {
 		if os.Getuid() != 0 && (c.name == "podman" || c.name == "buildah") {
-			t.Skip("without root, " + c.name + " runs the helper in a user namespace, which has keyrings of its own")
+			t.Skip("without root, " + c.name + " runs the helper in a user namespace, which has its own keyrings")
 		}
-		s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "kernel"
-		said := keyringStory(t, s, c, "kernel")
-		if !strings.Contains(said, program+": this login is kept until the next restart") {
-			t.Errorf("login does not say how long it is kept:\n%s", said)
+		f.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "kernel"
+		printed := testKeyring(t, f, c, "kernel")
+		want := program + ": no OS keyring is available, so this login is lost at restart or after 3 days without use"
+		if !strings.Contains(printed, want) {
+			t.Errorf("login does not warn that the login will be lost:\n%s", printed)
 		}
 	})
 }
 
-// kernelKeys are the rings in which the program's key may lie, with its id in
-// each that has it. The program knows its key by this description.
+// kernelKeys returns the IDs of the program's key by keyring. It finds the key by its description, as the program does.
 func kernelKeys() (map[int]int, error) {
 	const description = "docker-credential-acr:vault-key"
 	persistent, err := unix.KeyctlInt(unix.KEYCTL_GET_PERSISTENT, -1, unix.KEY_SPEC_PROCESS_KEYRING, 0, 0)
@@ -64,9 +66,9 @@ func kernelKeys() (map[int]int, error) {
 		return nil, err
 	}
 	keys := map[int]int{}
-	for _, ring := range []int{persistent, unix.KEY_SPEC_USER_KEYRING} {
-		if id, err := unix.KeyctlSearch(ring, "user", description, 0); err == nil && ring != 0 {
-			keys[ring] = id
+	for _, keyring := range []int{persistent, unix.KEY_SPEC_USER_KEYRING} {
+		if id, err := unix.KeyctlSearch(keyring, "user", description, 0); err == nil && keyring != 0 {
+			keys[keyring] = id
 		} else if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
 			return nil, err
 		}
@@ -74,81 +76,64 @@ func kernelKeys() (map[int]int, error) {
 	return keys, nil
 }
 
-// forgetKernelKey removes the key that the tests made. One that was there
-// before seals the tester's own vault, and stays.
-func forgetKernelKey(t *testing.T, before map[int]int) {
+// deleteKernelKey deletes the key that the tests made. A key that existed before is that of the tester's own vault.
+func deleteKernelKey(t *testing.T, before map[int]int) {
 	after, err := kernelKeys()
 	if err != nil {
 		t.Error(err)
 	}
-	for ring, id := range after {
-		if before[ring] == id {
+	for keyring, id := range after {
+		if before[keyring] == id {
 			continue
 		}
-		if _, err := unix.KeyctlInt(unix.KEYCTL_UNLINK, id, ring, 0, 0); err != nil {
+		if _, err := unix.KeyctlInt(unix.KEYCTL_UNLINK, id, keyring, 0, 0); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// The Secret Service is found by itself where there is a session bus.
+// TestSecretService has a D-Bus session with gnome-keyring, which the program finds by itself.
 func TestSecretService(t *testing.T) {
-	eachClient(t, func(t *testing.T, _ *stage, c client) {
-		retryOnDaemonDeath(t, func(s *stage) {
-			s.configure(c.config)
-			s.startDesktop()
-			s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "auto"
-			said := keyringStory(t, s, c, "os")
-			if strings.Contains(said, "until the next restart") {
-				t.Errorf("login warns although the keyring is for good:\n%s", said)
+	eachUnconfigured(t, func(t *testing.T, _ *fixture, c client) {
+		retryIfKeyringDies(t, func(f *fixture) {
+			f.configure(c.config)
+			f.startSession()
+			f.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "auto"
+			if printed := testKeyring(t, f, c, "os"); strings.Contains(printed, "is lost") {
+				t.Errorf("login warns although this keyring is permanent:\n%s", printed)
 			}
 		})
 	})
 }
 
-// Behind a locked keyring a stored login is out of reach, and said to be; who is
-// known by the environment pulls on, at the price of a sign-in each time. Once
-// unlocked, the login is there again.
-func TestSecretServiceLocked(t *testing.T) {
+// TestSecretService_locked: a stored login can't be used while the keyring is locked, and clients show that. An
+// identity in the environment still works, but signs in each time. After the keyring was unlocked, the login works
+// again.
+func TestSecretService_locked(t *testing.T) {
 	t.Parallel()
-	need(t, "docker")
-	s, docker, crane := newStage(t), clientNamed("docker"), clientNamed("crane")
-	s.configure(dockerConfig)
-	d := s.startDesktop()
-	s.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "os"
-	s.registry.SetAdmin("contoso", adminPassword)
-	s.login(crane, "contoso", adminPassword)
+	requireTools(t, "docker")
+	f, docker, crane := newFixture(t), clientNamed("docker"), clientNamed("crane")
+	f.configure(dockerConfig)
+	s := f.startSession()
+	f.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "os"
+	f.registry.SetAdmin("contoso", adminPassword)
+	f.login(crane, "contoso", adminPassword)
 
-	d.startKeyring("")
+	s.startKeyring("")
 	for _, c := range []client{docker, crane} {
-		if out := s.refused(c, app); !strings.Contains(out, "is locked; hint: run: docker-credential-acr unlock") {
-			t.Errorf("%s does not say that the keyring is locked:\n%s", c.name, out)
+		const want = "is locked. Run: docker-credential-acr unlock"
+		if out := f.expectRefusal(c, app); !strings.Contains(out, want) {
+			t.Errorf("%s does not print that the keyring is locked:\n%s", c.name, out)
 		}
 	}
-	s.knows("contoso")
-	d.startKeyring(keyringPassword)
-	s.pull(docker, app)
+	f.expectListed("contoso")
+	s.startKeyring(keyringPassword)
+	f.pull(docker, app)
 
-	s.logout(docker.logout)
-	d.startKeyring("")
-	s.signIn(clientSecret)
-	s.pull(docker, app)
-	s.pull(crane, app)
-	s.exchanges(2)
-}
-
-// processesOf lists who was given this bus, by the environment: daemons that the
-// bus starts on demand may outlive it.
-func processesOf(bus string) (pids []int) {
-	if bus == "" {
-		return nil // it would mean every session of the machine
-	}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
-		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && bytes.Contains(environ, []byte("DBUS_SESSION_BUS_ADDRESS="+bus)) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	f.logout(docker.logout)
+	s.startKeyring("")
+	f.useServicePrincipal(clientSecret)
+	f.pull(docker, app)
+	f.pull(crane, app)
+	f.expectExchanges(2)
 }

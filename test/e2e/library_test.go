@@ -13,52 +13,51 @@ import (
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 )
 
-// programFunc is the built program as docker-credential-helpers' clients run it.
-func (s *stage) programFunc() helpers.ProgramFunc {
-	return helpers.NewShellProgramFuncWithEnv(s.find(program), &s.env)
+// programFunc returns the program as clients of docker-credential-helpers run it.
+func (f *fixture) programFunc() helpers.ProgramFunc {
+	return helpers.NewShellProgramFuncWithEnv(f.find(program), &f.env)
 }
 
-// docker-credential-helpers' own client, which most Go clients use, speaks with
-// the program in both directions.
+// TestCredentialHelpersClient stores, gets, lists and erases logins with the client of docker-credential-helpers, which
+// most Go programs use.
 func TestCredentialHelpersClient(t *testing.T) {
+	const hub = "https://index.docker.io/v1/"
+	token := "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("e30", 2000) + ".c2ln"
 	for _, login := range []credentials.Credentials{
 		{ServerURL: host, Username: "contoso", Secret: adminPassword},
 		{ServerURL: host, Username: clientID, Secret: clientSecret},
-		{ServerURL: public, Username: "ci", Secret: tokenPassword},
-		{ServerURL: "https://index.docker.io/v1/", Username: "ada", Secret: "s3cret-of+Docker/Hub"},
-		{ServerURL: "https://index.docker.io/v1/access-token", Username: "ada", Secret: "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("e30", 2000) + ".c2ln"},
-		{ServerURL: "https://index.docker.io/v1/refresh-token", Username: "ada", Secret: "v1.Mx..ada"},
+		{ServerURL: otherHost, Username: "ci", Secret: tokenPassword},
+		{ServerURL: hub, Username: "ada", Secret: "s3cret-of+Docker/Hub"},
+		{ServerURL: hub + "access-token", Username: "ada", Secret: token},
+		{ServerURL: hub + "refresh-token", Username: "ada", Secret: "v1.Mx..ada"},
 		{ServerURL: "localhost:5000", Username: "<token>", Secret: "s3cret"},
 		{ServerURL: "http://registry.example:8080", Username: nullGUID, Secret: "s3cret"},
 	} {
-		t.Run(login.ServerURL+" "+login.Username, func(t *testing.T) {
-			t.Parallel()
-			s := newStage(t)
-			s.speak(login)
-		})
-		t.Run("delegate "+login.ServerURL+" "+login.Username, func(t *testing.T) {
-			t.Parallel()
-			s := newStage(t)
-			s.delegate()
-			s.speak(login)
-		})
+		for store, delegated := range map[string]bool{"vault": false, "delegate": true} {
+			t.Run(store+" "+login.ServerURL+" "+login.Username, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				if delegated {
+					f.addDelegate()
+				}
+				f.storeAndErase(login)
+			})
+		}
 	}
 }
 
-// speak stores, gets, lists and erases a login.
-func (s *stage) speak(login credentials.Credentials) {
-	t := s.t
+func (f *fixture) storeAndErase(login credentials.Credentials) {
+	t, run := f.t, f.programFunc()
 	t.Helper()
-	run := s.programFunc()
 	if _, err := helpers.Get(run, login.ServerURL); !credentials.IsErrCredentialsNotFound(err) {
-		t.Errorf("Get of nothing: %v", err)
+		t.Errorf("Get before Store: %v", err)
 	}
 	if err := helpers.Store(run, &login); err != nil {
 		t.Fatal(err)
 	}
 	got, err := helpers.Get(run, login.ServerURL)
 	if err != nil || *got != login {
-		t.Errorf("Get: %v, and not what was stored", err)
+		t.Errorf("Get did not return what was stored: %v", err)
 	}
 	users, err := helpers.List(run)
 	if err != nil || len(users) != 1 || users[login.ServerURL] != login.Username {
@@ -74,45 +73,37 @@ func (s *stage) speak(login credentials.Credentials) {
 	}
 }
 
-// An error reaches a client of docker-credential-helpers as the sentence.
-func TestCredentialHelpersClientError(t *testing.T) {
-	t.Parallel()
-	s := newStage(t)
-	s.signIn("wrong~secret")
-	_, err := helpers.Get(s.programFunc(), host)
-	if err == nil || credentials.IsErrCredentialsNotFound(err) || !strings.Contains(err.Error(), wrongSecret) {
-		t.Errorf("Get with a wrong secret: %v", err)
-	}
-}
-
-// As a library, the helper is go-containerregistry's keychain, and shares its
-// tokens with the program.
+// TestKeychain uses the helper as a library, as go-containerregistry's keychain. It shares its tokens with the program.
 func TestKeychain(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.signIn(clientSecret)
-	helper := credhelper.New(credhelper.WithTransport(s.cloud.Transport()), credhelper.WithEnvironment(s.environ()))
+	f := newFixture(t)
+	f.useServicePrincipal(clientSecret)
+	helper := credhelper.New(credhelper.WithTransport(f.cloud.Transport()), credhelper.WithEnvironment(f.environ()))
 	options := []remote.Option{
-		remote.WithAuthFromKeychain(authn.NewKeychainFromHelper(helper)), remote.WithTransport(s.cloud.Transport()),
+		remote.WithAuthFromKeychain(authn.NewKeychainFromHelper(helper)), remote.WithTransport(f.cloud.Transport()),
 	}
 	ref := name.MustParseReference(pushed)
 	if err := remote.Write(ref, ociImage(), options...); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := remote.Image(ref, options...); err != nil {
+	pulled, err := remote.Image(ref, options...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.configure(dockerConfig)
-	s.pull(clientNamed("crane"), pushed)
-	s.exchanges(1)
+	before, errBefore := ociImage().Digest()
+	after, errAfter := pulled.Digest()
+	if before != after || errBefore != nil || errAfter != nil {
+		t.Errorf("pushed %s (%v), pulled %s (%v)", before, errBefore, after, errAfter)
+	}
+	f.configure(dockerConfig)
+	f.pull(clientNamed("crane"), pushed)
+	f.expectExchanges(1)
 
-	// Other registries are pulled from anonymously.
-	r := s.cloud.AddRegistry(public, s.tenant)
-	r.Backend = s.backend
-	r.AnonymousPull(true)
-	if _, err := remote.Image(name.MustParseReference(public+"/app:1"), options...); err != nil {
+	// Other registries are used anonymously.
+	f.addOtherRegistry().AnonymousPull(true)
+	if _, err := remote.Image(name.MustParseReference(otherHost+"/app:1"), options...); err != nil {
 		t.Error(err)
 	}
-	s.sentTo(public)
-	s.exchanges(1)
+	f.expectSent(otherHost)
+	f.expectExchanges(1)
 }

@@ -17,21 +17,19 @@ import (
 
 const program = "docker-credential-acr"
 
-// bin is the first directory of every client's PATH. It holds the program, and
-// crane, which is this test binary under another name: crane's commands are a
-// library, and linking them once is enough.
+// bin is the first directory of every client's PATH. It has the program, and links to this test binary under the names
+// of programs that it implements: crane (its commands are a library) and the delegate helper.
 var bin string
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "crane" {
+	switch filepath.Base(os.Args[0]) {
+	case "crane":
 		os.Exit(crane())
-	}
-	if filepath.Base(os.Args[0]) == keeper {
-		keep()
+	case delegateProgram:
+		serveDelegate()
 		os.Exit(0)
 	}
-	// The registry behind the cloud logs every 404, which pushes begin with.
-	logrus.SetLevel(logrus.FatalLevel)
+	logrus.SetLevel(logrus.FatalLevel) // the registry logs each 404, and every push begins with one
 	os.Exit(run(m))
 }
 
@@ -54,16 +52,19 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	forgetTester()
+	clearEnvironment()
 	return m.Run()
 }
 
-// forgetTester hides whom the tester is signed in as from whatever runs with the
-// test's own environment, as docker-credential-helpers' client has it.
-func forgetTester() {
+// clearEnvironment removes the tester's own identity. Some clients, such as that of docker-credential-helpers, pass the
+// environment of this process on.
+func clearEnvironment() {
+	prefixes := []string{
+		"AZURE_", "ARM_", "DOCKER_", "XDG_", "DBUS_", "IDENTITY_", "MSI_", "IMDS_", "DEFAULT_IDENTITY_",
+	}
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		for _, prefix := range []string{"AZURE_", "ARM_", "DOCKER_", "XDG_", "DBUS_", "IDENTITY_", "MSI_", "IMDS_", "DEFAULT_IDENTITY_"} {
+		for _, prefix := range prefixes {
 			if strings.HasPrefix(name, prefix) {
 				os.Unsetenv(name)
 			}
@@ -76,16 +77,16 @@ func build() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"crane", keeper} {
+	for _, name := range []string{"crane", delegateProgram} {
 		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
 			return err
 		}
 	}
-	if built := os.Getenv(networkVariable); built != "" {
+	if built := os.Getenv(namespaceVar); built != "" {
 		return os.Symlink(filepath.Join(built, program), filepath.Join(bin, program))
 	}
 	cmd := exec.Command("go", "build", "-o", filepath.Join(bin, program), "./credential-helper/"+program)
-	cmd.Dir = "../.." // the program's own module, so that it has its own versions of everything
+	cmd.Dir = "../.." // the main module, so that the program has its own versions of its dependencies
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", program, err, out)
@@ -93,10 +94,10 @@ func build() error {
 	return nil
 }
 
-// searchPath is the PATH of clients.
+// searchPath returns the PATH of clients.
 func searchPath() string { return bin + string(os.PathListSeparator) + os.Getenv("PATH") }
 
-// packages says what to install for a program where that isn't its name.
+// packages are Debian's packages of programs whose package has another name.
 var packages = map[string]string{
 	"docker":               "docker.io",
 	"dbus-run-session":     "dbus",
@@ -105,11 +106,11 @@ var packages = map[string]string{
 	"unshare":              "util-linux",
 }
 
-// need skips the test unless the programs are there; in CI it fails.
-func need(t *testing.T, programs ...string) {
+// requireTools skips the test if a program is not installed; with CI=true the test fails.
+func requireTools(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
-		if _, err := os.Stat(filepath.Join(bin, p)); err == nil {
+		if exists(filepath.Join(bin, p)) {
 			continue
 		}
 		if _, err := exec.LookPath(p); err == nil {
@@ -122,33 +123,31 @@ func need(t *testing.T, programs ...string) {
 		if name == "" {
 			name = p
 		}
-		missing(t, fmt.Sprintf("%s is not installed (Debian: apt-get install %s)", p, name))
+		skipOrFail(t, fmt.Sprintf("%s is not installed (Debian: apt-get install %s)", p, name))
 	}
 }
 
-// missing ends a test that can't run here.
-func missing(t *testing.T, why string) {
+// skipOrFail ends a test that can't run on this computer.
+func skipOrFail(t *testing.T, reason string) {
 	t.Helper()
-	note(why)
+	recordSkip(reason)
 	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
+		t.Fatal(reason)
 	}
-	t.Skip(why)
+	t.Skip(reason)
 }
 
-// note writes down what could not be tested, for make to say: go test itself
-// keeps quiet about what it skips.
-func note(why string) {
+// recordSkip adds a reason to the list that make test prints at its end, because go test is silent about skipped tests.
+func recordSkip(reason string) {
 	f, err := os.OpenFile(os.Getenv("NOT_TESTED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err == nil {
-		fmt.Fprintln(f, why)
+		fmt.Fprintln(f, reason)
 		f.Close()
 	}
 }
 
-// debianDocker puts Debian's docker CLI into bin without installing it: the
-// package brings an engine, which would start. Only CI may fetch something by
-// itself; elsewhere the client is missing.
+// debianDocker puts Debian's docker CLI into bin without installing its package, which would start a daemon. Only with
+// CI=true do tests download anything.
 var debianDocker = sync.OnceValue(func() error {
 	if os.Getenv("CI") != "true" {
 		return exec.ErrNotFound
@@ -157,7 +156,8 @@ var debianDocker = sync.OnceValue(func() error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command("sh", "-ec", "apt-get download docker.io; dpkg -x docker.io_*.deb .; mv usr/bin/docker ../docker")
+	const script = "apt-get download docker.io; dpkg -x docker.io_*.deb .; mv usr/bin/docker ../docker"
+	cmd := exec.Command("sh", "-ec", script)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

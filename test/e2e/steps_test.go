@@ -4,26 +4,22 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io/fs"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// The images that tests pull and push.
-const (
-	app    = host + "/app:1"    // there from the start
-	other  = host + "/other:1"  // likewise, outside the scoped token's reach
-	pushed = host + "/app:mine" // comes to be by a push
-)
-
 // try runs a client's command lines until one fails.
-func (s *stage) try(lines, image, user, stdin string) (out string, err error) {
-	for _, args := range s.commands(lines, image, user) {
-		said, err := s.exec(stdin, args...)
-		out += said
+func (f *fixture) try(lines, image, user, stdin string) (out string, err error) {
+	for _, args := range f.commands(lines, image, user) {
+		printed, err := f.exec(stdin, args...)
+		out += printed
 		if err != nil {
 			return out, err
 		}
@@ -31,144 +27,178 @@ func (s *stage) try(lines, image, user, stdin string) (out string, err error) {
 	return out, nil
 }
 
-// must is try for what has to succeed.
-func (s *stage) must(lines, image, user, stdin string) (out string) {
-	s.t.Helper()
-	out, err := s.try(lines, image, user, stdin)
+// must runs a client's command lines, all of which must succeed.
+func (f *fixture) must(lines, image, user, stdin string) (out string) {
+	f.t.Helper()
+	out, err := f.try(lines, image, user, stdin)
 	if err != nil {
-		s.t.Fatalf("%s: %v\n%s", lines, err, out)
+		f.t.Fatalf("%s: %v\n%s", lines, err, out)
 	}
 	return out
 }
 
-func (s *stage) login(c client, user, password string) string {
-	s.t.Helper()
-	return s.must(c.login, app, user, password)
+func (f *fixture) login(c client, user, password string) string {
+	f.t.Helper()
+	return f.must(c.login, app, user, password)
 }
 
-// logout logs out by one of a client's command lines, after a look at what
-// that is about to delete.
-func (s *stage) logout(lines string) {
-	s.t.Helper()
-	s.searchHome()
-	s.must(lines, app, "", "")
+// logout runs a client's logout, after it has searched the files that this may delete.
+func (f *fixture) logout(lines string) {
+	f.t.Helper()
+	f.searchFiles()
+	f.must(lines, app, "", "")
 }
 
-func (s *stage) push(c client) {
-	s.t.Helper()
+func (f *fixture) push(c client) {
+	f.t.Helper()
 	if c.push != "" {
-		s.must(c.push, pushed, "", "")
+		f.must(c.push, pushed, "", "")
 	}
 }
 
-// pull pulls, and makes sure that the client really asked the registry.
-func (s *stage) pull(c client, image string) {
-	s.t.Helper()
-	before := s.cloud.Seen(azuretest.KindData)
-	s.must(c.pull, image, "", "")
-	if s.cloud.Seen(azuretest.KindData) == before {
-		s.t.Fatalf("%s pulled %s without asking the registry", c.name, image)
+// pull pulls, and fails if the client has sent no request to the registry.
+func (f *fixture) pull(c client, image string) {
+	f.t.Helper()
+	before := f.cloud.Seen(azuretest.KindData)
+	f.must(c.pull, image, "", "")
+	if f.cloud.Seen(azuretest.KindData) == before {
+		f.t.Fatalf("%s pulled %s without a request to the registry", c.name, image)
 	}
 }
 
-// refused demands that a pull fails, and returns what the client said.
-func (s *stage) refused(c client, image string) string {
-	s.t.Helper()
-	out, err := s.try(c.pull, image, "", "")
+// expectRefusal fails unless a pull fails, and returns what the client printed.
+func (f *fixture) expectRefusal(c client, image string) string {
+	f.t.Helper()
+	out, err := f.try(c.pull, image, "", "")
 	if err == nil {
-		s.t.Fatalf("%s pulled %s, which it must not\n%s", c.name, image, out)
+		f.t.Fatalf("%s pulled %s, for which it has no permission\n%s", c.name, image, out)
 	}
 	return out
 }
 
-// exchanges demands that the program signed in and exchanged n times by now.
-func (s *stage) exchanges(n int) {
-	s.t.Helper()
+// expectExchanges fails unless the program has signed in to Entra and exchanged a token n times.
+func (f *fixture) expectExchanges(n int) {
+	f.t.Helper()
 	for _, kind := range []string{azuretest.KindExchange, azuretest.KindEntraToken} {
-		if got := s.cloud.Seen(kind); got != n {
-			s.t.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, kind, n)
+		if got := f.cloud.Seen(kind); got != n {
+			f.t.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, kind, n)
 		}
 	}
 }
 
-// list is what the program's list answers.
-func (s *stage) list() map[string]string {
-	s.t.Helper()
-	out, err := s.exec("", program, "list")
-	users := map[string]string{}
-	if err == nil {
-		err = json.Unmarshal([]byte(out), &users)
+// expectSent fails if a host received a credential that is not one of the allowed ones.
+func (f *fixture) expectSent(host string, allowed ...string) {
+	f.t.Helper()
+	for _, r := range f.cloud.Requests() {
+		if c := credential(r); r.Host == host && c != "" && !slices.Contains(allowed, c) {
+			f.t.Errorf("%s %s%s has another registry's credential", r.Method, host, r.Path)
+		}
 	}
+}
+
+// credential returns the password, refresh token or client secret in a request for a token.
+func credential(r azuretest.Request) string {
+	basic := http.Request{Header: r.Header}
+	if _, password, ok := basic.BasicAuth(); ok {
+		return password
+	}
+	return r.Form.Get("password") + r.Form.Get("refresh_token") + r.Form.Get("client_secret")
+}
+
+// helper runs one of the program's own commands.
+func (f *fixture) helper(args ...string) string {
+	f.t.Helper()
+	out, err := f.exec("", append([]string{program}, args...)...)
 	if err != nil {
-		s.t.Fatalf("list: %v\n%s", err, out)
+		f.t.Fatalf("%q: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// get runs the program's get as a client does. Its output is not among what clients printed, because it has a secret.
+func (f *fixture) get(server string) (string, error) { return f.getAs(nil, server) }
+
+// getAs runs get as another user, or as an argument of another command, or both.
+func (f *fixture) getAs(attributes *syscall.SysProcAttr, server string, command ...string) (string, error) {
+	args := append(slices.Clone(command), filepath.Join(bin, program), "get")
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdin, cmd.SysProcAttr = f.environ(), "/", strings.NewReader(server), attributes
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// list returns the users by server that the program's list prints.
+func (f *fixture) list() map[string]string {
+	f.t.Helper()
+	users := map[string]string{}
+	if out := f.helper("list"); json.Unmarshal([]byte(out), &users) != nil {
+		f.t.Fatalf("list: %s", out)
 	}
 	return users
 }
 
-// knows demands that list names the registry with that user, or with "" that
-// it doesn't name it.
-func (s *stage) knows(user string) {
-	s.t.Helper()
-	if got := s.list()[host]; got != user {
-		s.t.Fatalf("list names %q for %s, not %q", got, host, user)
+// expectListed fails unless list has that user for the registry; "" stands for a registry that is not listed.
+func (f *fixture) expectListed(user string) {
+	f.t.Helper()
+	if got := f.list()[host]; got != user {
+		f.t.Fatalf("list has %q for %s, not %q", got, host, user)
 	}
 }
 
-// vaultFiles are the program's files that match a pattern below its vault.
-func (s *stage) vaultFiles(pattern string) []string {
-	s.t.Helper()
-	place := s.env["DOCKER_CREDENTIAL_ACR_HOME"]
-	if place == "" {
-		place = filepath.Join(s.home, ".local/share", program)
+// vaultFiles returns the vault's files that match a pattern.
+func (f *fixture) vaultFiles(pattern string) []string {
+	f.t.Helper()
+	dir := f.env["DOCKER_CREDENTIAL_ACR_HOME"]
+	if dir == "" {
+		dir = filepath.Join(f.home, ".local/share", program)
 	}
-	found, err := filepath.Glob(filepath.Join(place, "vault", pattern))
+	found, err := filepath.Glob(filepath.Join(dir, "vault", pattern))
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return found
 }
 
-// audit ends every test: whatever clients wrote or printed holds no secret, and
-// none was sent to a stranger.
-func (s *stage) audit() {
-	for _, said := range s.said {
-		if s.cloud.FindCanary(said) != "" {
-			s.t.Errorf("a client printed a secret:\n%s", said)
+// checkSecrets ends every test: it fails if a client wrote or printed a secret, or sent one to another host.
+func (f *fixture) checkSecrets() {
+	for _, out := range f.outputs {
+		if f.cloud.FindCanary(out) != "" {
+			f.t.Errorf("a client printed a secret:\n%s", out)
 		}
 	}
-	s.searchHome()
-	for _, leak := range s.cloud.Leaks() {
-		s.t.Errorf("a secret was sent to %s://%s%s", leak.Scheme, leak.Host, leak.Path)
+	f.searchFiles()
+	for _, leak := range f.cloud.Leaks() {
+		f.t.Errorf("a secret was sent to %s://%s%s", leak.Scheme, leak.Host, leak.Path)
 	}
-	for _, stranger := range s.cloud.ForeignHosts() {
-		if !slices.Contains(s.strangers, stranger) {
-			s.t.Errorf("a client asked for %s", stranger)
+	for _, host := range f.cloud.ForeignHosts() {
+		if !slices.Contains(f.allowedHosts, host) {
+			f.t.Errorf("a client connected to %s", host)
 		}
 	}
 }
 
-// searchHome looks for secrets in every file that clients and the program have
-// written. Clients hide passwords in base64, so that is looked through too.
-func (s *stage) searchHome() {
-	s.t.Helper()
-	for _, dir := range []string{s.home, s.env["XDG_RUNTIME_DIR"], s.env["TMPDIR"]} {
+// searchFiles searches every file that the clients and the program have written for secrets, also in base64, as clients
+// write passwords.
+func (f *fixture) searchFiles() {
+	f.t.Helper()
+	for _, dir := range []string{f.home, f.env["XDG_RUNTIME_DIR"], f.env["TMPDIR"]} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
 			content, err := os.ReadFile(path)
-			if s.cloud.FindCanary(string(content)+decoded(content)) != "" {
-				s.t.Errorf("%s holds a secret", path)
+			if f.cloud.FindCanary(string(content)+decoded(content)) != "" {
+				f.t.Errorf("%s holds a secret", path)
 			}
 			return err
 		})
 		if err != nil {
-			s.t.Error(err)
+			f.t.Error(err)
 		}
 	}
 }
 
-// decoded is every quoted string of a file that can be read as base64.
+// decoded returns the quoted strings of a file that are base64, decoded.
 func decoded(content []byte) string {
 	var plain strings.Builder
 	for i, quoted := range strings.Split(string(content), `"`) {

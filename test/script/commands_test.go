@@ -18,19 +18,11 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// cloudCommand asks and changes the script's cloud:
-//
-//	cloud seen KIND N            fail unless N requests of that kind came in
-//	cloud strangers [HOST...]    fail unless exactly these foreign hosts were asked for
-//	cloud reset                  forget the requests
-//	cloud advance DURATION       move the cloud's clock
-//	cloud fault HOST PATH KEY=VALUE...
-//	cloud heal                   end all faults
-//	cloud do WHAT [ARGUMENT...]  see the tables changes, people and machines
+// cloudCommand asks and changes the script's cloud.
 func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
-	s := ts.Value("stage").(*stage)
+	s := ts.Value("fixture").(*fixture)
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: cloud seen|strangers|reset|advance|fault|heal|do")
+		ts.Fatalf("usage: cloud seen|unexpected-hosts|reset|advance|fault|clear-faults|do")
 	}
 	switch args[0] {
 	case "seen":
@@ -39,9 +31,9 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 		if got := s.cloud.Seen(args[1]); got != want {
 			ts.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, args[1], want)
 		}
-	case "strangers":
+	case "unexpected-hosts":
 		if got := s.cloud.ForeignHosts(); strings.Join(got, " ") != strings.Join(args[1:], " ") {
-			ts.Fatalf("foreign hosts asked for: %q", got)
+			ts.Fatalf("requests to unexpected hosts: %q", got)
 		}
 	case "reset":
 		s.cloud.Reset()
@@ -51,10 +43,10 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 		s.cloud.AdvanceClock(d)
 	case "fault":
 		s.cloud.Fault(args[1], args[2], s.fault(ts, args[3:]))
-	case "heal":
+	case "clear-faults":
 		s.cloud.ClearFaults()
 	case "do":
-		for _, table := range []map[string]change{changes, people, machines} {
+		for _, table := range allChanges {
 			if do, ok := table[args[1]]; ok {
 				do(ts, s, args[2:])
 				return
@@ -66,7 +58,7 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fault {
+func (s *fixture) fault(ts *testscript.TestScript, settings []string) azuretest.Fault {
 	var f azuretest.Fault
 	for _, setting := range settings {
 		key, value, _ := strings.Cut(setting, "=")
@@ -111,37 +103,39 @@ func (s *stage) fault(ts *testscript.TestScript, settings []string) azuretest.Fa
 }
 
 // A change is one of the further things that can happen to a cloud.
-type change func(*testscript.TestScript, *stage, []string)
+type change func(*testscript.TestScript, *fixture, []string)
 
-// changes are those of the registry and its application; people and machines have
-// tables of their own.
-var changes = map[string]change{
-	"revoke":        func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Revoke(s.app) },
-	"grant":         func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.Grant(s.app, azuretest.AcrPull) },
-	"firewall":      func(_ *testscript.TestScript, s *stage, a []string) { s.registry.Firewall(a[0]) },
-	"rotate":        func(_ *testscript.TestScript, s *stage, a []string) { s.app.SetSecret(a[0]) },
-	"expire-secret": func(_ *testscript.TestScript, s *stage, _ []string) { s.app.ExpireSecret(password) },
-	"disable":       func(_ *testscript.TestScript, s *stage, _ []string) { s.app.Disable() },
-	"throttle":      func(_ *testscript.TestScript, s *stage, a []string) { s.registry.Throttle(1000, a[0]) },
-	"registry": func(_ *testscript.TestScript, s *stage, a []string) {
+// allChanges are what cloud do can do.
+var allChanges = []map[string]change{registryChanges, userChanges, hostChanges}
+
+// registryChanges are changes of the registry and its application.
+var registryChanges = map[string]change{
+	"revoke":        func(_ *testscript.TestScript, s *fixture, _ []string) { s.registry.Revoke(s.app) },
+	"grant":         func(_ *testscript.TestScript, s *fixture, _ []string) { s.registry.Grant(s.app, azuretest.AcrPull) },
+	"firewall":      func(_ *testscript.TestScript, s *fixture, a []string) { s.registry.Firewall(a[0]) },
+	"rotate":        func(_ *testscript.TestScript, s *fixture, a []string) { s.app.SetSecret(a[0]) },
+	"expire-secret": func(_ *testscript.TestScript, s *fixture, _ []string) { s.app.ExpireSecret(password) },
+	"disable":       func(_ *testscript.TestScript, s *fixture, _ []string) { s.app.Disable() },
+	"throttle":      func(_ *testscript.TestScript, s *fixture, a []string) { s.registry.Throttle(1000, a[0]) },
+	"registry": func(_ *testscript.TestScript, s *fixture, a []string) {
 		s.cloud.AddRegistry(a[0], s.tenant).Grant(s.app, azuretest.AcrPull)
 	},
-	"shape": func(ts *testscript.TestScript, s *stage, a []string) {
+	"shape": func(ts *testscript.TestScript, s *fixture, a []string) {
 		s.registry.ShapeRefreshTokens(map[string]azuretest.TokenShape{
 			"right": {}, "expired": {Expired: true}, "opaque": {Opaque: true},
 			"huge": {Padding: 40 << 10}, "foreign": {Audience: "fabrikam.azurecr.io"},
 		}[a[0]])
 	},
-	"admin":          func(_ *testscript.TestScript, s *stage, a []string) { s.registry.SetAdmin(a[0], a[1]) },
+	"admin":          func(_ *testscript.TestScript, s *fixture, a []string) { s.registry.SetAdmin(a[0], a[1]) },
 	"store-token":    storeToken,
 	"az":             signInAz,
 	"tool":           signInTool,
-	"anonymous-pull": func(_ *testscript.TestScript, s *stage, _ []string) { s.registry.AnonymousPull(true) },
+	"anonymous-pull": func(_ *testscript.TestScript, s *fixture, _ []string) { s.registry.AnonymousPull(true) },
 }
 
 // storeToken writes what az acr login hands to docker login for a registry, as
 // the input of store: cloud do store-token FILE USER.
-func storeToken(ts *testscript.TestScript, s *stage, a []string) {
+func storeToken(ts *testscript.TestScript, s *fixture, a []string) {
 	token := s.registry.RefreshTokenFor(s.app)
 	content, err := json.Marshal(map[string]string{"ServerURL": s.registry.Host(), "Username": a[1], "Secret": token})
 	ts.Check(err)
@@ -154,7 +148,7 @@ func clockCommand(ts *testscript.TestScript, _ bool, args []string) {
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	if len(args) == 1 || args[1] == "cloud" {
-		ts.Value("stage").(*stage).cloud.AdvanceClock(d)
+		ts.Value("fixture").(*fixture).cloud.AdvanceClock(d)
 	}
 	if len(args) == 1 || args[1] == "program" {
 		ahead, _ := time.ParseDuration(ts.Getenv("CLOCK_AHEAD"))
@@ -162,11 +156,11 @@ func clockCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// crowdCommand runs N programs at once with the same input and demands that all
-// of them succeed, or with ! that all fail, and answer alike:
+// parallelCommand runs N processes at the same time with the same input. All must succeed, or with ! all must
+// fail, with the same output:
 //
-//	crowd N INPUT ACTION
-func crowdCommand(ts *testscript.TestScript, neg bool, args []string) {
+//	parallel N INPUT ACTION
+func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	input := ts.ReadFile(args[1])
@@ -183,7 +177,7 @@ func crowdCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for i := range n {
 		all.Go(func() {
 			cmd := exec.Command(path, args[2])
-			cmd.Env = crowdEnviron(ts)
+			cmd.Env = parallelEnviron(ts)
 			cmd.Stdin = strings.NewReader(input)
 			out, err := cmd.Output()
 			outputs[i], failed[i] = string(out), err != nil
@@ -192,7 +186,7 @@ func crowdCommand(ts *testscript.TestScript, neg bool, args []string) {
 	all.Wait()
 	for i := range n {
 		if failed[i] != neg || outputs[i] != outputs[0] {
-			ts.Fatalf("process %d: failed %v, answer %q; the first one's answer: %q", i, failed[i], outputs[i], outputs[0])
+			ts.Fatalf("process %d: failed %v, output %q; the first one's output: %q", i, failed[i], outputs[i], outputs[0])
 		}
 	}
 	fmt.Fprintln(ts.Stdout(), outputs[0])
@@ -203,8 +197,8 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// crowdEnviron is the script's environment as far as the program reads it.
-func crowdEnviron(ts *testscript.TestScript) []string {
+// parallelEnviron returns those variables of the script that the program reads.
+func parallelEnviron(ts *testscript.TestScript) []string {
 	var environ []string
 	for _, name := range []string{
 		"PATH", "HOME", "USERPROFILE", "AZURE_CONFIG_DIR", "DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING",

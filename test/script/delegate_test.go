@@ -11,8 +11,8 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// fakeDelegate plays another credential helper, which keeps logins in clear in
-// $HOME/delegate-logins and notes how it was called.
+// fakeDelegate plays another credential helper, which stores logins as plaintext in $HOME/delegate-logins and logs
+// its arguments and environment.
 func fakeDelegate() {
 	log := open(filepath.Join(os.Getenv("HOME"), "delegate-calls"))
 	cwd, _ := os.Getwd()

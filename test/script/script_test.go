@@ -1,14 +1,15 @@
-// Package script runs the program as its user meets it: every .txtar file here
-// is a story of commands, inputs and outputs, told against a cloud of its own.
+// Package script runs the program as its user meets it. Every .txtar file here is a script of commands, inputs and expected
+// output, which runs against its own fake Azure. README.md lists the commands.
 package script
 
 import (
-	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli"
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// program is the shipped program in a World whose transport leads to the
+// program is the shipped program in an app.Env whose transport leads to the
 // script's cloud and whose clock runs ahead as far as the script says.
 func program() {
 	ca, err := os.ReadFile(os.Getenv("CLOUD_CA"))
@@ -43,24 +45,13 @@ func program() {
 	transport := azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
 	transport.Proxy = http.ProxyFromEnvironment
 	var stdout strings.Builder
-	ctx, stop := cli.Interruptible(context.Background())
-	defer stop()
-	terminal, readPassword, restore := cli.Terminal(os.Stdin)
-	status := cli.Run(ctx, cli.World{
-		Stdin:     os.Stdin,
-		Terminal:  terminal,
-		Password:  readPassword,
-		Restore:   restore,
-		Stdout:    io.MultiWriter(os.Stdout, &stdout),
-		Stderr:    io.MultiWriter(os.Stderr, transcript),
-		Environ:   os.Environ(),
-		Transport: transport,
+	status := cli.Main(app.Env{
+		Stdout: io.MultiWriter(os.Stdout, &stdout), Stderr: io.MultiWriter(os.Stderr, transcript),
+		Environ: os.Environ(), Transport: transport, LookupHost: resolve, Executable: os.Executable,
 		OnAzureVM: func() bool { return os.Getenv("ON_AZURE") != "" },
 		Now:       func() time.Time { return time.Now().Add(ahead) },
 		Exit:      os.Exit,
-
-		Resolve: resolve, Executable: os.Executable,
-	}, os.Args[1:])
+	}, os.Stdin, os.Stdout, os.Args[1:])
 	if status != 0 || slices.Contains(os.Args, "doctor") { // its output goes into bug reports
 		fmt.Fprint(transcript, stdout.String())
 	}
@@ -81,23 +72,44 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:               setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cloud":   cloudCommand,
-			"crowd":   crowdCommand,
-			"clock":   clockCommand,
-			"size":    sizeCommand,
-			"bytes":   bytesCommand,
-			"expand":  expandCommand,
-			"waitfor": waitCommand,
-			"ended":   endedCommand,
-			"mask":    maskCommand,
-			"readme":  readmeCommand,
-		},
+		Cmds:                commands,
 	})
 }
 
-// A stage is what a script's commands share.
-type stage struct {
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"cloud":    cloudCommand,
+	"parallel": parallelCommand,
+	"clock":    clockCommand,
+	"size":     sizeCommand,
+	"bytes":    bytesCommand,
+	"expand":   expandCommand,
+	"waitfor":  waitCommand,
+	"ended":    endedCommand,
+	"mask":     maskCommand,
+	"readme":   readmeCommand,
+}
+
+// TestReadme_lists_commands keeps the index of commands complete.
+func TestReadme_lists_commands(t *testing.T) {
+	content, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Collect(maps.Keys(commands))
+	for _, table := range allChanges {
+		for name := range table {
+			names = append(names, "cloud do "+name)
+		}
+	}
+	for _, name := range names {
+		if !regexp.MustCompile("(?m)^\\| `" + name + "[ `]").Match(content) {
+			t.Errorf("README.md lacks %q", name)
+		}
+	}
+}
+
+// A fixture is what a script's commands share.
+type fixture struct {
 	cloud    *azuretest.Cloud
 	tenant   *azuretest.Tenant
 	registry *azuretest.Registry
@@ -106,7 +118,7 @@ type stage struct {
 
 	users      map[string]*azuretest.User
 	identities map[string]*azuretest.ManagedIdentity
-	machine    *azuretest.Machine
+	host       *azuretest.ManagedIdentityHost
 	issuer     *azuretest.Issuer
 	gitHub     *azuretest.GitHubActions
 }
@@ -125,14 +137,14 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	s := &stage{
+	s := &fixture{
 		cloud: cloud, tenant: cloud.AddTenant(tenantID, "contoso.example"), work: env.WorkDir,
 		users: map[string]*azuretest.User{}, identities: map[string]*azuretest.ManagedIdentity{},
 	}
 	s.app = s.tenant.AddServicePrincipal(clientID, password)
 	s.registry = cloud.AddRegistry("contoso.azurecr.io", s.tenant)
 	s.registry.Grant(s.app, azuretest.AcrPush)
-	env.Values["stage"] = s
+	env.Values["fixture"] = s
 	home := filepath.Join(env.WorkDir, "home")
 	ca := filepath.Join(env.WorkDir, "ca.pem")
 	if err := cloud.WriteCA(ca); err != nil {
@@ -163,8 +175,8 @@ func setup(env *testscript.Env) error {
 
 // leak looks for every secret there is in whatever the program left behind: its
 // files, what it printed to standard error, the arguments and environment of
-// its children, and requests to strangers.
-func (s *stage) leak() string {
+// its children, and requests to unexpected hosts.
+func (s *fixture) leak() string {
 	if requests := s.cloud.Leaks(); len(requests) > 0 {
 		return fmt.Sprintf("a secret was sent to %s", requests[0].Host)
 	}

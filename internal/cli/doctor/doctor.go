@@ -1,32 +1,34 @@
-// Package doctor is the command that says what is wrong: a list of small checks, in
-// the order of a get, that call the very functions which a get uses.
+// Package doctor is the command that finds out what is wrong. It is a list of small
+// checks, in the order of a get, that call the same functions as a get.
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/finding"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/wired"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/clientconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/clients"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // Command is doctor.
-func Command(d desk.Desk) *cobra.Command {
+func Command(env cmdutil.Env) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "doctor [REGISTRY|IMAGE]",
@@ -35,63 +37,138 @@ func Command(d desk.Desk) *cobra.Command {
 the registry, and say for each what is found (ok, warn, fail or skip) and what
 to do. Without a registry no network is used. No setting is changed and no
 secret is printed: the output is fit for a bug report. Read it first, though,
-for it names accounts, registries and addresses.
+because it names accounts, registries and addresses.
 
 The exit status is 1 if a check fails. --json prints one object:
   {"version", "registry", "failed": N, "warned": N, "checks": [
     {"check", "registry", "status", "code", "fact", "hint", "milliseconds"}]}`,
-		Example: "  " + desk.Program + " doctor contoso.azurecr.io\n" +
-			"  " + desk.Program + " doctor contoso.azurecr.io/app:1.2 --json",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return mistype.Errorf("doctor takes one REGISTRY; see: %s --help", c.CommandPath())
-			}
-			return nil
-		},
+		Example: cmdutil.Examples("doctor contoso.azurecr.io", "doctor contoso.azurecr.io/app:1.2 --json"),
+		Args:    cmdutil.Args(0, 1, "one REGISTRY"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return doctor(c.Context(), d, args, asJSON)
+			return doctor(c.Context(), newSession(env), args, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of lines")
 	return c
 }
 
-// An exam is one run of doctor: what is asked about, and what has been found.
-type exam struct {
-	desk.Desk
-	rooms   *wiring.Rooms // nil where one of our variables is wrong
-	broken  error         // what is wrong with it
-	clients wired.Clients
+// A session is one run of doctor. Checks leave in it what later checks need.
+type session struct {
+	cmdutil.Env
+	app     *app.App // nil where a variable of the program is wrong
+	appErr  error    // what is wrong with it
+	clients clients.Clients
 	host    registry.Host
-	asked   bool // about the host by name, so that the network may be used
 	// repository is what permissions are asked for; "" for none in particular.
 	repository string
 
-	results finding.Report
-	stuck   map[string]bool // checks that failed, or were not tried for that reason
+	report report.Report
+	failed map[string]bool // checks that failed, or were skipped because an earlier one failed
 
-	id                      identity.Identity
-	viaProxy, entraViaProxy bool
-	greeting                exchange.Challenge
-	unwelcome               error        // why the greeting was none of a registry that works
-	access                  secret.Token // for Entra identities
-	user                    string       // with its password, what clients would be answered
-	password                secret.String
-	anonymous               bool // clients would be answered that nothing was found
+	id                identity.Identity
+	proxy, entraProxy string // how the registry and Entra are reached; "" for directly
+	challenge         exchange.Challenge
+	challengeErr      error          // why the registry sent no challenge
+	access            secret.Token   // for Entra identities
+	credential        app.Credential // what clients get
+	isAnonymous       bool           // clients get no credential
 }
 
-// A check looks at one thing.
+// newSession opens the App. One that can't be opened is what the check of the settings
+// reports, so that the checks which don't need it still run.
+func newSession(env cmdutil.Env) *session {
+	s := &session{Env: env, failed: map[string]bool{}}
+	var clouds registry.Clouds
+	if s.app, s.appErr = env.Open(); s.app != nil {
+		clouds = s.app.Clouds
+	}
+	s.clients = clients.New(env.Getenv(), clouds)
+	s.report = report.Report{
+		Version: env.Version, Checks: []report.Result{}, Home: s.clients.Paths.Home, Out: env.Stdout,
+	}
+	return s
+}
+
+// doctor runs the checks, and reports each result as it comes.
+func doctor(ctx context.Context, s *session, args []string, asJSON bool) error {
+	if asJSON {
+		s.report.Out = io.Discard
+	}
+	subject := "this computer"
+	if len(args) > 0 {
+		if err := s.parse(args[0]); err != nil {
+			return cmdutil.About(args[0], err)
+		}
+		subject = s.host.String()
+		s.report.Registry = subject
+	}
+	s.run(ctx, "", computerChecks)
+	if len(args) > 0 {
+		s.run(ctx, subject, registryChecks)
+		s.run(ctx, subject, networkChecks)
+	} else {
+		s.run(ctx, "", globalChecks)
+		s.runAllRegistries(ctx)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if asJSON {
+		if err := s.PrintJSON(s.report); err != nil {
+			return err
+		}
+	} else if len(args) == 0 {
+		s.Resultf("\nNo network was used. To look further, name a registry: %s doctor REGISTRY", cmdutil.Program)
+	}
+	if n := s.report.Failed; n > 0 {
+		return cmdutil.About(subject, fmt.Errorf("%d check%s failed", n, strings.Repeat("s", min(n-1, 1))))
+	}
+	return nil
+}
+
+// parse parses a registry or an image. Built-in clouds work even if the config file can't
+// be read, as in get.
+func (s *session) parse(typed string) (err error) {
+	image, _, _ := strings.Cut(typed, "@sha256:") // ParseHost refuses an @
+	s.host, err = s.clients.Clouds.ParseHost(image)
+	switch {
+	case err != nil && s.app != nil && s.app.Config.Err() != nil:
+		return s.app.Config.Err() // it may have the registry's cloud
+	case errors.Is(err, registry.ErrInvalid):
+		return cmdutil.UsageErrorf("%q is not an Azure container registry: %w", typed, err)
+	case err != nil:
+		return cmdutil.UsageErrorf("%q is not an Azure container registry, such as contoso.azurecr.io", typed)
+	}
+	s.repository = repositoryOf(image)
+	if !text.Only(s.repository, text.Lower+text.Digits+"._-/") {
+		return cmdutil.UsageErrorf("%q is not a repository, such as contoso.azurecr.io/app", typed)
+	}
+	return nil
+}
+
+// repositoryOf returns the repository of an image without its tag, which makes no
+// difference to permissions; "" for a registry, with or without the path of its API.
+func repositoryOf(image string) string {
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(image), "https://"), "/")
+	path, _, _ = strings.Cut(strings.Trim(path, "/"), ":")
+	if path == "v1" || path == "v2" {
+		return ""
+	}
+	return path
+}
+
+// A check checks one thing.
 type check struct {
 	name string
-	// after are checks without whose success this one makes no sense.
-	after []string
-	run   func(context.Context, *exam) finding.Finding
+	// needs are the checks without which this one makes no sense.
+	needs []string
+	run   func(context.Context, *session) report.Finding
 }
 
-// The checks, in order: those of the machine, those of all registries where none is
-// named, those of each registry that need no network, and those that ask the network.
+// The checks, in order: of this computer; of all registries together, if the user names
+// none; of each registry, without network; and with network.
 var (
-	machineChecks = []check{
+	computerChecks = []check{
 		{"version", nil, checkVersion},
 		{"binary", nil, checkBinary},
 		{"settings", nil, checkSettings},
@@ -100,13 +177,13 @@ var (
 		{"vault", []string{"settings"}, checkVault},
 		{"keyring", []string{"settings"}, checkKeyring},
 	}
-	estateChecks = []check{
-		{"wiring", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Estate() }},
+	globalChecks = []check{
+		{"clients", nil, func(_ context.Context, s *session) report.Finding { return s.clients.All() }},
 	}
 	registryChecks = []check{
-		{"docker", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Docker(e.host) }},
-		{"docker-env", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.DockerEnv(e.host) }},
-		{"podman", nil, func(_ context.Context, e *exam) finding.Finding { return e.clients.Podman(e.host) }},
+		{"docker", nil, func(_ context.Context, s *session) report.Finding { return s.clients.Docker(s.host) }},
+		{"docker-env", nil, func(_ context.Context, s *session) report.Finding { return s.clients.DockerEnv(s.host) }},
+		{"podman", nil, func(_ context.Context, s *session) report.Finding { return s.clients.Podman(s.host) }},
 		{"identity", []string{"settings", "config"}, checkIdentity},
 	}
 	networkChecks = []check{
@@ -122,124 +199,64 @@ var (
 	}
 )
 
-func doctor(ctx context.Context, d desk.Desk, args []string, asJSON bool) error {
-	e := &exam{Desk: d, asked: len(args) > 0, stuck: map[string]bool{}}
-	e.rooms, e.broken = d.Open()
-	e.clients = wired.Clients{Getenv: d.Getenv, Find: e.findProgram}
-	e.clients.Places, e.clients.Missing = clientconfig.FindPlaces(d.Getenv)
-	e.clients.LeaveHidden()
-	e.results = finding.Report{Version: d.Version, Checks: []finding.Result{}, Home: e.clients.Home, Out: d.Stdout}
-	if asJSON {
-		e.results.Out = io.Discard
+// runAllRegistries checks, without network, the registries that this helper knows or is
+// configured for.
+func (s *session) runAllRegistries(ctx context.Context) {
+	names := s.clients.Paths.Registries(s.clients.Clouds)
+	if s.app != nil {
+		names = append(names, s.app.KnownServers()...)
 	}
-	if err := e.read(args); err != nil {
-		return desk.About(args[0], err)
-	}
-	about := "this machine"
-	if e.asked {
-		about = e.host.String()
-		e.results.Registry = about
-	}
-	e.examine(ctx, "", machineChecks)
-	e.examineRegistries(ctx)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err := e.results.End(d.Stdout, asJSON, e.asked); err != nil {
-		return err
-	}
-	if n := e.results.Failed; n > 0 {
-		return desk.About(about, fmt.Errorf("%d check%s failed", n, strings.Repeat("s", min(n-1, 1))))
-	}
-	return nil
-}
-
-// read understands the registry as get does, so that a config file which can't be
-// read spoils the built-in clouds for nobody. An image may stand there in its stead.
-func (e *exam) read(args []string) (err error) {
-	var broken error
-	if e.rooms != nil {
-		e.clients.Clouds, broken = e.rooms.Identities.Config.Clouds()
-	}
-	if !e.asked {
-		return nil // what is broken is a check's to say
-	}
-	typed := args[0]
-	image, _, _ := strings.Cut(typed, "@sha256:")
-	if e.host, err = e.clients.Clouds.ParseHost(image); err != nil && broken != nil {
-		return broken
-	}
-	if refused := new(registry.RefusedError); errors.As(err, &refused) {
-		return mistype.Errorf("%q is no Azure container registry: %w", typed, err)
-	}
-	if err != nil {
-		return mistype.Errorf("%q is no Azure container registry, such as contoso.azurecr.io", typed)
-	}
-	_, path, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(image), "https://"), "/")
-	path, _, _ = strings.Cut(strings.Trim(path, "/"), ":") // the tag, of which permissions know nothing
-	switch {
-	case path == "v1", path == "v2":
-	case strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") != "":
-		return mistype.Errorf("%q is no repository, such as contoso.azurecr.io/app", typed)
-	default:
-		e.repository = path
-	}
-	return nil
-}
-
-// examineRegistries looks at the registry that was named, or, without the network,
-// at those that the helper knows or is named for.
-func (e *exam) examineRegistries(ctx context.Context) {
-	if e.asked {
-		e.examine(ctx, e.host.String(), registryChecks)
-		e.examine(ctx, e.host.String(), networkChecks)
-		return
-	}
-	e.examine(ctx, "", estateChecks)
-	hosts := e.clients.Registries(e.clients.Clouds)
-	if e.rooms != nil { // else it has been said what is wrong
-		for _, server := range e.rooms.Known() {
-			if host, err := e.clients.Clouds.ParseHost(server); err == nil { // else another registry's, as a credsStore keeps
-				hosts = append(hosts, host.String())
-			}
+	hosts := map[string]registry.Host{}
+	for _, name := range names {
+		if host, err := s.clients.Clouds.ParseHost(name); err == nil { // no pattern, and no other registry
+			hosts[host.String()] = host
 		}
 	}
-	slices.Sort(hosts)
-	for _, name := range slices.Compact(hosts) {
-		e.host, _ = e.clients.Clouds.ParseHost(name)
-		e.examine(ctx, name, registryChecks)
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		s.host = hosts[name]
+		s.run(ctx, name, registryChecks)
 	}
 }
 
-// checkTimeout is more than what the slowest check takes: az has 10 seconds, and so
-// has a request, which may be repeated.
-const checkTimeout = 25 * time.Second
-
-func (e *exam) examine(ctx context.Context, about string, checks []check) {
+// run runs checks about a registry; "" for none.
+func (s *session) run(ctx context.Context, about string, checks []check) {
 	for _, c := range checks {
 		if ctx.Err() != nil {
 			return
 		}
-		began := e.Now()
-		f := e.try(ctx, c)
-		e.results.Add(finding.Result{
-			Check: c.name, Registry: about, Status: f.Status, Code: f.Code, Fact: f.Fact, Hint: f.Hint, Milliseconds: e.Now().Sub(began).Milliseconds(),
+		start := s.Now()
+		f := s.try(ctx, c)
+		s.report.Add(report.Result{
+			Check: c.name, Registry: about, Finding: f, Milliseconds: s.Now().Sub(start).Milliseconds(),
 		})
 	}
 }
 
-// try runs a check unless what it needs has failed. What has merely nothing to say is
-// in nobody's way.
-func (e *exam) try(ctx context.Context, c check) finding.Finding {
-	for _, needed := range c.after {
-		if e.stuck[needed] {
-			e.stuck[c.name] = true
-			return finding.Skip("not tried, because %s was not ok", needed)
+// checkTimeout is more than the slowest check takes: az has 10 seconds, and so has a
+// request, which may be repeated.
+const checkTimeout = 25 * time.Second
+
+// try runs a check unless one that it needs has failed. One that was skipped for another
+// reason is not in the way.
+func (s *session) try(ctx context.Context, c check) report.Finding {
+	for _, needed := range c.needs {
+		if s.failed[needed] {
+			s.failed[c.name] = true
+			return report.Skip("not tried, because %s was not ok", needed)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	f := c.run(ctx, e)
-	e.stuck[c.name] = f.Status == finding.Failed
+	f := c.run(ctx, s)
+	s.failed[c.name] = f.Status == report.Failed
 	return f
+}
+
+// failure returns the finding for an error that a get would have, too, with its code and
+// advice.
+func (s *session) failure(err error) report.Finding {
+	return report.Finding{
+		Status: report.Failed, Code: cmp.Or(fault.CodeOf(err), fault.Failed), Fact: err.Error(),
+		Hint: app.Advice(&app.Error{Registry: s.host.String(), Identity: s.id, Err: err}),
+	}
 }

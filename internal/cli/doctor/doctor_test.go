@@ -1,28 +1,25 @@
 package doctor
 
-import "testing"
+import (
+	"testing"
 
-func examOf(t *testing.T, image string) *exam {
-	t.Helper()
-	e := &exam{asked: true}
-	if err := e.read([]string{image}); err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+)
 
-func TestImages(t *testing.T) {
-	for typed, want := range map[string]string{
-		"contoso.azurecr.io": "", "https://contoso.azurecr.io/v2/": "", "contoso.azurecr.io/app": "app", "contoso.azurecr.io:443/Team/app:1.2-rc_3": "team/app",
-		"contoso.azurecr.io/app:1@sha256:0123": "app", "contoso.azurecr.io/app@sha256:0123": "app",
+func TestSession_parse(t *testing.T) {
+	for typed, repository := range map[string]string{
+		"contoso.azurecr.io": "", "https://contoso.azurecr.io/v2/": "", "contoso.azurecr.io/app": "app",
+		"contoso.azurecr.io:443/Team/app:1.2-rc_3": "team/app", "contoso.azurecr.io/app:1@sha256:0123": "app",
+		"contoso.azurecr.io/app@sha256:0123": "app",
 	} {
-		if e := examOf(t, typed); e.host.String() != "contoso.azurecr.io" || e.repository != want {
-			t.Errorf("%s: %s, %q", typed, e.host, e.repository)
+		s := &session{}
+		if err := s.parse(typed); err != nil || s.host.String() != "contoso.azurecr.io" || s.repository != repository {
+			t.Errorf("%s: %s, %q, %v", typed, s.host, s.repository, err)
 		}
 	}
 	for _, typed := range []string{"ghcr.io/app", "contoso.azurecr.io@evil.example", "contoso.azurecr.io/a!b", ""} {
-		if err := (&exam{asked: true}).read([]string{typed}); err == nil {
-			t.Errorf("%s is taken", typed)
+		if err := (&session{}).parse(typed); !cmdutil.IsUsage(err) {
+			t.Errorf("%s: %v", typed, err)
 		}
 	}
 }

@@ -1,238 +1,256 @@
-// Package login is the command that people sign in by.
-//
-// (The package is a little longer than a room of this house should be: there are nine
-// ways to sign in, each with its flags and its help.)
+// Package login is the command by which users sign in.
 package login
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/hint"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/selection"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-// everyRegistry is what one logs in to who names no registry.
-const everyRegistry = "*.azurecr.io"
+// allRegistries is the target where the user names none.
+const allRegistries = "*.azurecr.io"
 
-// loginFlags are the flags of login, as they were typed.
-type loginFlags struct {
-	certificate, tokenFile, secretFile, username             string
-	tenant, clientID, objectID, resourceID, subscription, as string
-	sendChain                                                bool
-
-	named bool     // a registry or pattern was named
-	typed []string // the names of the flags that were typed
-}
-
-// Command is login.
-func Command(d desk.Desk) *cobra.Command {
-	var f loginFlags
+// Command returns the command login.
+func Command(env cmdutil.Env) *cobra.Command {
+	var o options
 	c := &cobra.Command{
 		Use:   "login [REGISTRY|PATTERN]",
-		Short: "sign in once, for a registry or for all that a pattern matches",
+		Short: "sign in to a registry, or to all that a pattern matches",
 		Long: `Sign in to a registry, or to all that a pattern matches ('*.azurecr.io' if you
-name none). Nothing is kept before it has worked, and what is kept is sealed.
-Without a way to sign in the last one is repeated, or on a terminal you are
-asked.`,
-		Example:     "  " + desk.Program + " login contoso.azurecr.io --browser --client-id azure-cli",
-		Annotations: map[string]string{desk.FlagsHelp: flagsHelp},
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return mistype.Errorf("login takes one REGISTRY or PATTERN; see: %s --help", c.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			target := everyRegistry
-			if f.named = len(args) == 1; f.named {
-				target = args[0]
-			}
-			if err := f.read(c.Flags()); err != nil {
-				return err
-			}
-			return typed(target, login(c.Context(), d, target, f))
-		},
+name none). What worked is stored, encrypted. With no sign-in flag, the previous
+method is used again, or you are asked if run in a terminal.`,
+		Example:     cmdutil.Examples("login contoso.azurecr.io --browser --client-id azure-cli"),
+		Annotations: map[string]string{cmdutil.FlagsHelp: flagsHelp},
+		Args:        cmdutil.Args(0, 1, "one REGISTRY or PATTERN"),
 	}
-	flags := c.Flags()
-	flags.Bool("browser", false, "sign in with a browser on this machine")
-	flags.Bool("device-code", false, "sign in with a browser on any machine, by a code")
-	flags.Bool("service-principal", false, "be an application; its secret is asked for, or read from standard input")
-	flags.StringVar(&f.certificate, "certificate", "", "be an application with the certificate and key in this file (PEM or PKCS#12)")
-	flags.StringVar(&f.tokenFile, "federated-token-file", "", "be an application that the token in this file vouches for")
-	flags.Bool("managed-identity", false, "be this machine's managed identity")
-	flags.Bool("azure-cli", false, "be whoever is signed in to Azure CLI")
-	flags.Bool("anonymous", false, "be nobody: leave this registry alone")
-	flags.StringVar(&f.username, "username", "", "be the registry's admin user, or a token of its own, of this name")
-	flags.Bool("password-stdin", false, "read the password from standard input, as without a terminal")
-	flags.StringVar(&f.tenant, "tenant", "", "the tenant's id or domain")
-	flags.StringVar(&f.clientID, "client-id", "", "the application's id; azure-cli stands for Azure CLI's own")
-	flags.StringVar(&f.objectID, "object-id", "", "the managed identity's object id")
-	flags.StringVar(&f.resourceID, "resource-id", "", "the managed identity's resource id")
-	flags.StringVar(&f.subscription, "subscription", "", "the name or id of the subscription whose account Azure CLI shall use")
-	flags.StringVar(&f.as, "login-hint", "", "the account to offer in the browser")
-	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this file")
-	_ = c.RegisterFlagCompletionFunc("client-id", cobra.FixedCompletions([]string{identity.AzureCLIWord}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"username", "tenant", "object-id", "resource-id", "subscription", "login-hint"} {
-		_ = c.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
-	}
-	flags.BoolVar(&f.sendChain, "send-certificate-chain", false, "send the chain, for applications that trust a subject name and issuer")
+	c.RunE = env.Run(allRegistries, func(ctx context.Context, a *app.App, args []string) error {
+		target := allRegistries
+		if o.named = len(args) == 1; o.named {
+			target = args[0]
+		}
+		if err := o.readFlags(c.Flags()); err != nil {
+			return err
+		}
+		err := cmdutil.About(target, login(ctx, env, a, target, o))
+		if failed, ok := errors.AsType[*app.Error](err); ok { // so that advice is about what was typed
+			failed.Identity.Source = identity.Source{Kind: identity.FromCommandLine}
+		}
+		return err
+	})
+	o.define(c)
 	return c
 }
 
-// read notes which flags were typed. An empty value is that of a variable which isn't
-// set, and --browser=false is no wish for a browser.
-func (f *loginFlags) read(flags *pflag.FlagSet) (err error) {
-	flags.Visit(func(flag *pflag.Flag) {
-		value := flag.Value.String()
-		if value == "" {
-			err = mistype.Errorf("--%s is empty", flag.Name)
-		}
-		if flag.Value.Type() != "bool" || value == "true" {
-			f.typed = append(f.typed, flag.Name)
-		}
-	})
-	return err
-}
-
-// typed says of a failure that it is about what was typed.
-func typed(target string, err error) error {
-	err = desk.About(target, err)
-	if failed := new(credhelper.Error); errors.As(err, &failed) && failed.Source == "" {
-		failed.Source = hint.Typed
-	}
-	return err
-}
-
-const flagsHelp = `  --browser, --device-code     a person, with a browser here, or anywhere
-                               [--tenant T] [--login-hint ACCOUNT]
-  --service-principal          an application; its secret is asked for, or read
-                               from standard input or [--secret-file FILE]
-  --certificate FILE           an application, by PEM or PKCS#12; a password is
-                               read as a secret is [--send-certificate-chain]
-  --federated-token-file FILE  an application that the token in FILE vouches for
-      These want --client-id ID (azure-cli is Azure CLI's own) and, but for
-      people, --tenant T.
-  --managed-identity           this machine's; of several the one that
-                               --client-id, --object-id or --resource-id names
-  --azure-cli                  whoever az knows [--tenant T] [--subscription S]
-  --username NAME              the registry's own user [--password-stdin]
-  --anonymous                  nobody: leave the registry alone
-`
-
 // An attempt is one run of login.
 type attempt struct {
-	desk.Desk
-	rooms  *wiring.Rooms
-	target string        // a host or pattern
-	host   registry.Host // the host, or one that the pattern matches
-	flags  loginFlags
-	before *identity.Login // the login to be replaced; nil for none
-	entry  config.Entry
-}
+	cmdutil.Env
+	options
+	app      *app.App
+	vault    *vault.Session
+	selector selection.Selector
 
-// A proven login is one that has just worked.
-type proven struct {
-	identity.Login
-	// id is who has signed in, where the login itself doesn't say (it names no more
-	// than where to ask).
+	target   string          // a host or pattern
+	host     registry.Host   // the host, or one that the pattern matches
+	previous *identity.Login // the login to be replaced; nil for none
+	entry    config.Entry    // of the config file
+
+	// Signing in fills in the identity that has signed in, but for users; the secret of
+	// the login, if it has one; and the token of Entra, which registry users don't get.
 	id     identity.Identity
-	sealed secret.String
+	secret secret.String
 	access secret.Token
 }
 
-func login(ctx context.Context, d desk.Desk, target string, f loginFlags) error {
-	a, err := newAttempt(d, target, f)
+// login is the whole command: what to do is decided before anything is asked for, and
+// nothing is stored that has not worked.
+func login(ctx context.Context, env cmdutil.Env, application *app.App, target string, o options) error {
+	a := &attempt{Env: env, app: application, options: o}
+	a.openVault()
+	defer func() { a.vault.Close() }()
+	if err := a.prepare(target); err != nil {
+		return err
+	}
+	m, err := a.chooseMethod()
 	if err != nil {
 		return err
 	}
-	how, err := a.method()
-	if err != nil {
+	if err := a.vault.Writable(ctx); err != nil { // before the user takes the trouble
 		return err
 	}
-	if err := a.rooms.Vault.Ready(ctx); err != nil { // before anybody takes the trouble
+	a.login.Kind = m.kind
+	if err := m.run(a, ctx); err != nil {
 		return err
 	}
-	p, err := how(ctx)
-	if err != nil {
-		return err
-	}
-	p.Server = a.target
-	return a.keep(ctx, p)
+	a.login.Server = a.target
+	a.vault.Close()
+	a.openVault() // the user may have taken minutes
+	return a.store(ctx)
 }
 
-func newAttempt(d desk.Desk, target string, f loginFlags) (*attempt, error) {
-	rooms, err := d.Open()
-	if err != nil {
-		return nil, err
-	}
-	clouds, err := rooms.Identities.Config.Clouds()
-	if err != nil {
-		return nil, err
-	}
-	a := &attempt{Desk: d, rooms: rooms, flags: f}
-	if a.target, a.host, err = desk.ReadTarget(clouds, target); err != nil {
-		return nil, err
-	}
-	if a.entry, err = rooms.Identities.Config.Entry(a.host); err != nil {
-		return nil, err
-	}
-	// An old login that can't be read is about to be replaced.
-	a.before, _ = rooms.Vault.Login(a.target)
-	return a, a.checkFlags()
+// openVault opens the vault, or opens it again to see what other processes have changed.
+func (a *attempt) openVault() {
+	a.vault = a.app.Vault.Open()
+	a.selector = a.app.Selector(a.vault)
 }
 
-// checkFlags refuses what no way to sign in could use.
-func (a *attempt) checkFlags() error {
-	f := a.flags
-	if f.clientID != "" && !identity.IsGUID(f.clientID) && f.clientID != identity.AzureCLIWord {
-		return mistype.Errorf("--client-id is neither a GUID nor %s", identity.AzureCLIWord)
+// prepare parses the target, and finds what the last login and the config file say about
+// it.
+func (a *attempt) prepare(target string) (err error) {
+	if err := a.app.Config.Err(); err != nil {
+		return err
 	}
-	if slices.Contains(f.typed, "anonymous") && a.target == everyRegistry && !f.named {
-		return mistype.Errorf("say which registry, or pattern, is to be left alone")
+	if a.target, a.host, err = cmdutil.ParseTarget(a.app.Clouds, target); err != nil {
+		return err
 	}
-	if f.tenant != "" && !identity.IsTenant(f.tenant) {
-		return mistype.Errorf("--tenant is neither a GUID nor a domain")
+	if a.entry, err = a.app.Config.Entry(a.host); err != nil {
+		return err
+	}
+	a.previous, _ = a.vault.Login(a.target) // one that can't be read is about to be replaced
+	return a.validate(a.target)
+}
+
+// A method is one way to sign in. Its flag is the Method of logins that have one.
+type method struct {
+	flag string
+	kind identity.Kind
+	uses string // the other flags that it uses
+	// run signs in as the flags say, and completes the login, which is stored then.
+	run func(*attempt, context.Context) error
+}
+
+// methods are all methods. Of two of one kind the first is that of a login without a
+// Method.
+var methods = []method{
+	{"browser", identity.User, "client-id tenant login-hint", (*attempt).browser},
+	{"device-code", identity.User, "client-id tenant", (*attempt).deviceCode},
+	{"service-principal", identity.ServicePrincipal, "client-id tenant secret-file", (*attempt).servicePrincipal},
+	{
+		"certificate", identity.ServicePrincipal, "client-id tenant secret-file send-certificate-chain",
+		(*attempt).certificate,
+	},
+	{"federated-token-file", identity.FederatedToken, "client-id tenant", (*attempt).federatedToken},
+	{"managed-identity", identity.ManagedIdentity, "client-id object-id resource-id", (*attempt).reference},
+	{"azure-cli", identity.AzureCLI, "tenant subscription", (*attempt).reference},
+	{"username", identity.RegistryUser, "password-stdin secret-file", (*attempt).registryUser},
+	{"anonymous", identity.Anonymous, "", (*attempt).reference},
+}
+
+// chooseMethod returns the method that was typed, or else the previous one, or the one
+// that the user chooses.
+func (a *attempt) chooseMethod() (method, error) {
+	var typed []method
+	var flags []string
+	for _, m := range methods {
+		flags = append(flags, "--"+m.flag)
+		if a.isTyped(m.flag) {
+			typed = append(typed, m)
+		}
+	}
+	previous := a.previousMethod()
+	switch {
+	case len(typed) > 1:
+		return method{}, cmdutil.UsageErrorf("use only one of %s", strings.Join(flags, ", "))
+	case len(typed) == 1:
+		return typed[0], a.requireUsed(typed[0])
+	case previous >= 0:
+		a.merge(a.previous)
+		m := methods[previous]
+		if err := a.requireUsed(m); err != nil {
+			return m, cmdutil.UsageErrorf("%w, the previous method, which is used again if you name no other", err)
+		}
+		return m, nil
+	case a.StdinIsTerminal:
+		return a.ask()
+	case a.previous != nil && a.previous.Method == identity.MethodCertificate:
+		return method{}, cmdutil.UsageErrorf(
+			"the previous sign-in used a certificate, which must be named again: --certificate FILE")
+	}
+	return method{}, cmdutil.UsageErrorf("name a sign-in method: one of %s", strings.Join(flags, ", "))
+}
+
+// previousMethod returns the index of the method that worked last time, or that the
+// config file demands; -1 for neither. A certificate isn't stored, and must be named
+// again.
+func (a *attempt) previousMethod() int {
+	kind, made := identity.None, ""
+	switch {
+	case a.previous == nil && a.entry.Identity == identity.User: // any other that it names needs no login
+		kind = identity.User
+	case a.previous != nil && a.previous.Method != identity.MethodCertificate:
+		kind, made = a.previous.Kind, a.previous.Method
+	}
+	return slices.IndexFunc(methods, func(m method) bool { return m.kind == kind && (made == "" || made == m.flag) })
+}
+
+// store verifies the sign-in at the registry, stores the login, and says who is signed
+// in.
+func (a *attempt) store(ctx context.Context) error {
+	token, err := a.exchange(ctx)
+	if err != nil {
+		return a.failed(a.login.Identity(), "exchanging the token of "+a.login.String(), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
+	defer cancel()
+	stored, err := a.app.StoreLogin(ctx, a.vault, a.login, a.secret)
+	if err == nil && a.login.Kind == identity.Anonymous { // stored tokens would still be used
+		_, err = a.vault.Erase(ctx, "", a.app.Covers(a.target))
+	}
+	if err != nil {
+		return a.failed(a.login.Identity(), "storing the login", err)
+	}
+	a.cache(ctx, stored, token)
+	switch {
+	case a.login.Kind == identity.Anonymous:
+		a.Resultf("%s: anonymous access", a.target)
+	case a.login.Kind == identity.RegistryUser:
+		a.Resultf("%s: signed in as %s", a.target, a.login)
+	case !token.Expires.IsZero():
+		a.Resultf("%s: signed in as %s; the token is valid until %s and renewed automatically",
+			a.target, a.login, token.Expires.Local().Format("15:04"))
+	default:
+		a.Resultf("%s: signed in as %s; tokens are obtained when they are needed", a.target, a.login)
 	}
 	return nil
 }
 
-// clientID is the application that was named, or that the last login or the config
-// file names.
-func (a *attempt) clientID(kind identity.Kind) string {
-	id := a.flags.clientID
-	if a.before != nil && a.before.Kind == kind {
-		id = cmp.Or(id, a.before.ClientID)
+// exchange exchanges the sign-in's token at the registry. A pattern names no registry,
+// and a registry user has been verified already.
+func (a *attempt) exchange(ctx context.Context) (secret.Token, error) {
+	if a.target != a.host.String() || a.access.Value.IsZero() {
+		return secret.Token{}, nil
 	}
-	if a.entry.Identity == kind {
-		id = cmp.Or(id, a.entry.ClientID)
-	}
-	if id == identity.AzureCLIWord {
-		return azureCLIClientID
-	}
-	return id
+	defer a.Waiting("asking " + a.target + " for a token")()
+	return a.app.Registry.RefreshToken(ctx, a.host, a.access)
 }
 
-// azureCLIClientID is the application of Azure CLI, a public client that every
-// tenant knows. Whoever signs in by it is seen by tenants as Azure CLI.
-const azureCLIClientID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-
-func (a *attempt) tenant(kind identity.Kind) string {
-	tenant := a.flags.tenant
-	if a.before != nil && a.before.Kind == kind {
-		tenant = cmp.Or(tenant, a.before.Tenant)
+// cache stores the sign-in's token, which saves the first get an exchange, if the
+// identity that is selected now is the one that obtained it: the user may have signed in
+// to Azure CLI, or here, as another user meanwhile.
+func (a *attempt) cache(ctx context.Context, stored identity.Login, token secret.Token) {
+	signedIn := a.id
+	if stored.HasSecret() {
+		signedIn, _ = a.selector.SelectLogin(a.host, stored)
 	}
-	return cmp.Or(tenant, a.entry.Tenant)
+	now, err := a.selector.Select(a.host)
+	if err == nil && now.Equal(signedIn) && !now.Uncached && !token.Expires.IsZero() {
+		_ = a.vault.PutToken(ctx, a.host, now, token, "")
+	}
+}
+
+// failed is the error where something failed as an identity.
+func (a *attempt) failed(id identity.Identity, doing string, err error) error {
+	return &app.Error{Registry: a.target, Identity: id, Err: fmt.Errorf("%s: %w", doing, err)}
 }

@@ -1,182 +1,153 @@
-// Package logout is the command that forgets logins, and what they have earned.
+// Package logout is the command that deletes logins, and the tokens that they obtained.
 package logout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
-// Command is logout.
-func Command(d desk.Desk) *cobra.Command {
+// Command returns the command logout.
+func Command(env cmdutil.Env) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
-		Short: "forget a login, with the tokens that it earned",
-		Long: `Forget the login for a registry, or for a pattern such as '*.azurecr.io', and
-the tokens that are kept for the registries it covers. "docker logout REGISTRY"
-does the same for one registry. Other registries' logins go by the name that
-"status" shows.
+		Short: "sign out, and delete cached tokens",
+		Long: `Delete the login for a registry, or for a pattern such as '*.azurecr.io', and
+the cached tokens of the registries that it covers. "docker logout REGISTRY"
+does the same for one registry. Other registries have the name that "status"
+shows.
 
-With --all everything is forgotten, other registries' logins too, and the key
-that it was sealed with is destroyed, also for other vaults
-(DOCKER_CREDENTIAL_ACR_HOME) that share it. Nothing is asked.`,
-		Example: "  " + desk.Program + " logout contoso.azurecr.io\n" +
-			"  " + desk.Program + " logout --all",
+With --all everything is deleted, other registries' logins too, and the key that
+encrypted it, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME) that share the
+key. There is no confirmation.`,
+		Example: cmdutil.Examples("logout contoso.azurecr.io", "logout --all"),
 		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case all && len(args) > 0:
-				return mistype.Errorf("logout takes either REGISTRY|PATTERN or --all; see: %s --help", c.CommandPath())
-			case all:
-				return nil
-			}
-			return desk.Exactly(1, "REGISTRY|PATTERN")(c, args)
-		},
-		RunE: func(c *cobra.Command, args []string) error {
 			if all {
-				return desk.About("logging out everywhere", logoutAll(c.Context(), d))
+				return cmdutil.Args(0, 0, "either REGISTRY|PATTERN or --all")(c, args)
 			}
-			return desk.About(args[0], logout(c.Context(), d, args[0]))
+			return cmdutil.Args(1, 1, "REGISTRY|PATTERN")(c, args)
 		},
+		RunE: env.Run("logging out everywhere", func(ctx context.Context, a *app.App, args []string) error {
+			if all {
+				return logoutAll(ctx, env, a)
+			}
+			return logout(ctx, env, a, args[0])
+		}),
 	}
-	c.Flags().BoolVar(&all, "all", false, "forget every login and token, other registries' too, and destroy the key")
+	c.Flags().BoolVar(&all, "all", false, "delete every login and token, other registries' too, and the key")
 	return c
 }
 
-// logoutAll names what is forgotten, even if something can't be.
-func logoutAll(ctx context.Context, d desk.Desk) error {
-	rooms, err := d.Open()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
+// logoutAll names what was deleted, even if something could not be.
+func logoutAll(ctx context.Context, env cmdutil.Env, a *app.App) error {
+	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
 	defer cancel()
-	done, err := rooms.Vault.EraseAll(ctx)
-	lines, tokens := summary(done.Erased)
-	if tokens > 0 {
-		lines = append(lines, counted(tokens))
-	}
-	for _, home := range done.Keys {
-		lines = append(lines, "destroyed the key in "+desk.HomeName(home))
+	s := a.Vault.Open()
+	defer s.Close()
+	erased, keys, err := s.EraseAll(ctx)
+	lines := describe("", erased)
+	for _, backend := range keys {
+		lines = append(lines, "deleted the key in "+keystore.Title(backend))
 	}
 	if len(lines) == 0 && err == nil {
-		lines = append(lines, "there was nothing to forget")
+		lines = append(lines, "there was nothing to delete")
 	}
-	if other, _ := rooms.Delegate(); other != nil {
-		lines = append(lines, "what "+other.Program()+" keeps of other registries stays there")
+	if d, _ := a.Delegate(); d != nil {
+		lines = append(lines, "other registries' logins in "+d.Program()+" were not deleted")
 	}
 	for _, line := range lines {
-		fmt.Fprintln(d.Stdout, line)
+		env.Resultf("%s", line)
 	}
 	return err
 }
 
-// forgotten names a login that is no more.
-func forgotten(e vault.Erased) string {
-	server := identity.Printable(e.Server)
-	switch {
-	case server == "":
-		return "forgot a login that could not be read"
-	case e.Kind == identity.None:
-		return server + ": forgot a login that could not be read"
-	case e.Kind == identity.Anonymous:
-		return server + ": forgot that it was to be left alone"
+// logout deletes what is stored for a server, here and in the delegate, and names a
+// pattern's login that still covers it.
+func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) error {
+	target, host, isOther, err := cmdutil.ParseServer(a, typed)
+	if err != nil {
+		return cmp.Or(a.Config.Err(), err) // it may be a custom cloud's
 	}
-	return fmt.Sprintf("%s: forgot the login of %s", server, identity.Printable(e.Who()))
-}
-
-func counted(tokens int) string {
-	return fmt.Sprintf("forgot %d token%s", tokens, strings.Repeat("s", min(tokens-1, 1)))
-}
-
-func logout(ctx context.Context, d desk.Desk, typed string) error {
-	rooms, err := d.Open()
+	erased, err := erase(ctx, a, target)
 	if err != nil {
 		return err
 	}
-	clouds, broken := rooms.Identities.Config.Clouds()
-	target, host, foreign, err := desk.ReadServer(rooms, clouds, typed)
-	switch {
-	case err != nil && broken != nil: // which spoils the built-in clouds for nobody
-		return broken
-	case err != nil:
-		return err
-	}
-	erased, err := erase(ctx, rooms, target)
-	if err != nil {
-		return err
-	}
-	other, _ := rooms.Delegate()
-	if elsewhere := foreign && other != nil; !elsewhere || len(erased) > 0 {
-		say(d.Stdout, target, erased)
-	}
-	if foreign {
-		return logoutElsewhere(ctx, d.Stdout, other, target)
-	}
-	if id, err := rooms.Identities.For(host); err == nil && strings.HasPrefix(id.Source, identity.PatternLogin) && target == host.String() {
-		fmt.Fprintf(d.Stdout, "%s: %s still covers it\n", target, id.Source)
-	}
-	return nil
-}
-
-func erase(ctx context.Context, rooms *wiring.Rooms, target string) ([]vault.Erased, error) {
-	ctx, cancel := context.WithTimeout(ctx, desk.WriteTimeout)
-	defer cancel()
-	return rooms.Vault.Erase(ctx, target, rooms.Covers(target))
-}
-
-// say names what is no more.
-func say(out io.Writer, target string, erased []vault.Erased) {
-	for i := range erased {
-		if erased[i].Server == "" { // its header could not be read, but its name says whose it was
-			erased[i].Server = target
-		}
-	}
-	lines, tokens := summary(erased)
-	switch {
-	case len(erased) == 0:
-		lines = []string{target + ": there was nothing to forget"}
-	case tokens > 0:
-		lines = append(lines, target+": "+counted(tokens))
+	d, _ := a.Delegate()
+	isDelegated := isOther && d != nil
+	lines := describe(target, erased)
+	if len(lines) == 0 && !isDelegated {
+		lines = []string{target + ": there was nothing to delete"}
 	}
 	for _, line := range lines {
-		fmt.Fprintln(out, line)
+		env.Resultf("%s", line)
 	}
-}
-
-// summary names each login once, although it may have lain in several compartments,
-// and counts the tokens.
-func summary(erased []vault.Erased) (lines []string, tokens int) {
-	for _, e := range erased {
-		if e.Token {
-			tokens++
-		} else if line := forgotten(e); !slices.Contains(lines, line) {
-			lines = append(lines, line)
+	if isDelegated {
+		if err := d.Erase(ctx, target); err != nil {
+			return err
 		}
+		env.Resultf("%s: %s has no login for it any more", target, d.Program())
 	}
-	slices.Sort(lines)
-	return lines, tokens
-}
-
-// logoutElsewhere has the delegate forget another registry's login, too.
-func logoutElsewhere(ctx context.Context, out io.Writer, d *delegate.Helper, server string) error {
-	if d == nil {
+	if isOther || target != host.String() {
 		return nil
 	}
-	if err := d.Erase(ctx, server); err != nil {
-		return err
+	if id, err := a.Select(host); err == nil && id.Source.Kind == identity.FromLogin && id.Source.IsPattern() {
+		env.Resultf("%s: %s still covers it", target, id.Source)
 	}
-	fmt.Fprintf(out, "%s: %s has nothing for it any more\n", server, d.Program())
 	return nil
+}
+
+// erase deletes what the vault has.
+func erase(ctx context.Context, a *app.App, target string) ([]vault.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
+	defer cancel()
+	s := a.Vault.Open()
+	defer s.Close()
+	return s.Erase(ctx, target, a.Covers(target))
+}
+
+// describe returns a line for each login, once for all keyspaces that it was in, and one
+// for all tokens. The target is the server of a login that can't be read, since its file
+// was found by the server's name; "" for unknown.
+func describe(target string, erased []vault.Entry) (lines []string) {
+	tokens := 0
+	for _, e := range erased {
+		if e.IsToken {
+			tokens++
+			continue
+		}
+		what := "the login of " + text.Line(e.Login.String())
+		switch e.Kind {
+		case identity.None:
+			what = "a login that could not be read"
+		case identity.Anonymous:
+			what = "the setting for anonymous access"
+		}
+		lines = append(lines, deleted(cmp.Or(text.Line(e.Server), target), what))
+	}
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	if tokens > 0 {
+		lines = append(lines, deleted(target, fmt.Sprintf("%d token%s", tokens, strings.Repeat("s", min(tokens-1, 1)))))
+	}
+	return lines
+}
+
+// deleted says that something of a server's was deleted; "" stands for several.
+func deleted(server, what string) string {
+	if server == "" {
+		return "deleted " + what
+	}
+	return server + ": deleted " + what
 }

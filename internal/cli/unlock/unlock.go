@@ -1,56 +1,54 @@
-// Package unlock is the command that has the OS keyring unlocked.
+// Package unlock is the command that unlocks the OS keyring.
 package unlock
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/desk"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 )
 
-// patience is how long somebody may take to type a password.
-const patience = 2 * time.Minute
+// timeout is how long a user may take to type a password.
+const timeout = 2 * time.Minute
 
-// Command is unlock.
-func Command(d desk.Desk) *cobra.Command {
+// Command returns the command unlock.
+func Command(env cmdutil.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unlock",
-		Short: "unlock the OS keyring, by its own dialog",
-		Long: `Have the OS keyring ask for its password, because what clients run never
-prompts: with a locked keyring they work without what is sealed. It waits two
-minutes. The password goes to the keyring alone.`,
-		Example: "  " + desk.Program + " unlock",
-		Args:    desk.Exactly(0, "no arguments"),
-		RunE:    func(c *cobra.Command, _ []string) error { return run(c.Context(), d) },
+		Short: "unlock the OS keyring, with its own dialog",
+		Long: `Ask the OS keyring to unlock. Docker never triggers this prompt: while the
+keyring is locked, stored logins can't be used. It waits two minutes. Only the
+keyring sees the password.`,
+		Example: cmdutil.Examples("unlock"),
+		Args:    cmdutil.Args(0, 0, "no arguments"),
+		RunE: env.Run("unlocking the OS keyring", func(ctx context.Context, a *app.App, _ []string) error {
+			return unlock(ctx, env, a.Keys)
+		}),
 	}
 }
 
-func run(ctx context.Context, d desk.Desk) error {
-	rooms, err := d.Open()
-	if err != nil {
-		return desk.About(what, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// unlock has a timeout of its own, because a dialog waits forever on a screen that is not
+// looked at.
+func unlock(ctx context.Context, env cmdutil.Env, keys *keystore.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	already, err := rooms.Keyring.Unlock(ctx, func() {
-		fmt.Fprintln(d.Stderr, "waiting for you to type the keyring's password into its own dialog (two minutes at most)")
+	already, err := keys.Unlock(ctx, func() {
+		env.Notef("waiting for you to type the keyring's password into its dialog (two minutes at most)")
 	})
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return desk.About(what, errors.New("nobody has answered its dialog within two minutes"))
+		return errors.New("no password was typed within two minutes")
 	case err != nil:
-		return desk.About(what, err)
+		return err
 	case already:
-		fmt.Fprintln(d.Stdout, "the OS keyring is open already")
+		env.Resultf("the OS keyring is already unlocked")
 	default:
-		fmt.Fprintln(d.Stdout, "the OS keyring is open")
+		env.Resultf("the OS keyring is unlocked")
 	}
 	return nil
 }
-
-// what failures are about.
-const what = "unlocking the OS keyring"

@@ -11,14 +11,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
 )
 
-// TestMain makes the test binary a developer tool where it is called by the
-// name of one.
+// TestMain makes the test binary a developer tool if it is run under the name of one.
 func TestMain(m *testing.M) {
 	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 	if slices.Contains([]string{"az", "azd", "pwsh"}, name) {
-		pretend(filepath.Dir(os.Args[0]), name)
+		runTool(filepath.Dir(os.Args[0]), name)
 	}
 	os.Exit(m.Run())
 }
@@ -29,22 +30,22 @@ type recording struct {
 	Stdout, Stderr string
 	Huge           int // bytes to print before that, on both
 	Status         int
-	Hang           bool // with a child that holds the pipes
+	Hang           bool // with a child that keeps the pipes open
 	Orphan         bool // leaves such a child behind, and succeeds
 }
 
-// A call is what a tool noted of one.
-type call struct {
+// A run is what a tool writes down about one run.
+type run struct {
 	Dir, Stdin string
 	Environ    []string
 	Child      int
 }
 
-// wrongArgs is how a tool ends that is called in another way than agreed.
+// wrongArgs is the exit status of a tool that gets other arguments than it expects.
 const wrongArgs = 97
 
-// pretend is the tool's main.
-func pretend(dir, name string) {
+// runTool is the tool's main.
+func runTool(dir, name string) {
 	var r recording
 	content, err := os.ReadFile(filepath.Join(dir, name+".json"))
 	if err == nil {
@@ -53,7 +54,7 @@ func pretend(dir, name string) {
 	if err != nil {
 		panic(err)
 	}
-	if len(os.Args) == 2 && os.Args[1] == "linger" {
+	if len(os.Args) == 2 && os.Args[1] == "child" {
 		time.Sleep(time.Minute)
 		os.Exit(0)
 	}
@@ -64,7 +65,7 @@ func pretend(dir, name string) {
 	if !slices.Equal(args, r.Args) {
 		os.Exit(wrongArgs)
 	}
-	note(dir, name, r)
+	record(dir, name, r)
 	fill := strings.Repeat(" ", r.Huge)
 	fmt.Fprint(os.Stdout, fill+r.Stdout)
 	fmt.Fprint(os.Stderr, r.Stderr+fill)
@@ -74,32 +75,36 @@ func pretend(dir, name string) {
 	os.Exit(r.Status)
 }
 
-// note writes down a call, and starts the child that the recording wants.
-func note(dir, name string, r recording) {
-	var c call
-	c.Dir, _ = os.Getwd()
-	c.Environ = os.Environ()
+// record writes down a run, and starts the child that the recording wants.
+func record(dir, name string, r recording) {
+	var done run
+	done.Dir, _ = os.Getwd()
+	done.Environ = os.Environ()
 	if stdin, err := os.Stdin.Stat(); err == nil && stdin.Mode()&os.ModeCharDevice != 0 {
-		c.Stdin = "null"
+		done.Stdin = "null"
 	}
 	if r.Hang || r.Orphan {
-		child := exec.Command(os.Args[0], "linger")
+		child := exec.Command(os.Args[0], "child")
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		if err := child.Start(); err != nil {
 			panic(err)
 		}
-		c.Child = child.Process.Pid
+		done.Child = child.Process.Pid
 	}
-	content, err := json.Marshal(c)
+	content, err := json.Marshal(done)
 	if err != nil {
 		panic(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-call-%d", name, os.Getpid())), content, 0o600); err != nil {
+	path := filepath.Join(dir, fmt.Sprintf("%s-run-%d", name, os.Getpid()))
+	if err := os.WriteFile(path+".tmp", content, 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil { // in one step, for tests that wait for it
 		panic(err)
 	}
 }
 
-// install puts tools on a PATH of their own.
+// install returns a directory with tools, for the PATH.
 func install(t *testing.T, tools map[string]recording) string {
 	t.Helper()
 	program, err := os.Executable()
@@ -121,17 +126,20 @@ func install(t *testing.T, tools map[string]recording) string {
 		}
 		if os.Symlink(program, path) != nil {
 			if err := os.Link(program, path); err != nil {
-				t.Skip("no way to give the test binary another name: ", err)
+				t.Skip("the test binary can't get another name: ", err)
 			}
 		}
 	}
 	return dir
 }
 
-// calls reads what a tool noted.
-func calls(t *testing.T, dir, name string) (noted []call) {
+// runFiles is the pattern of the files that record writes.
+func runFiles(name string) string { return name + "-run-*[0-9]" }
+
+// runs returns what a tool has written down.
+func runs(t *testing.T, dir, name string) (all []run) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, name+"-call-*"))
+	files, err := filepath.Glob(filepath.Join(dir, runFiles(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,32 +148,34 @@ func calls(t *testing.T, dir, name string) (noted []call) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var c call
-		if err := json.Unmarshal(content, &c); err != nil {
+		var r run
+		if err := json.Unmarshal(content, &r); err != nil {
 			t.Fatal(err)
 		}
-		noted = append(noted, c)
+		all = append(all, r)
 	}
-	return noted
+	return all
 }
 
-// now is when tests take place.
+// now is the time of the tests.
 var now = time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
 
-// canary stands for every secret that must not come to light.
+// canary stands for every secret that no error and no child may get.
 const canary = "c4n4ry"
 
-// toolsIn runs tools of one directory, from an environment full of secrets.
+// toolsIn runs the tools in a directory, from an environment full of secrets.
 func toolsIn(dir string) Tools {
-	env := append(os.Environ(), "GORACE=atexit_sleep_ms=0", "PATH="+dir, "AZURE_CLIENT_SECRET="+canary, "AZD_AUTH_KEY="+canary, "SYSTEM_ACCESSTOKEN="+canary, "AZURE_CONFIG_DIR="+dir)
 	return Tools{
-		Getenv: func(name string) string {
-			if name == "PATH" {
-				return dir
-			}
-			return os.Getenv(name)
+		Runner: subprocess.Runner{
+			Getenv: func(name string) string {
+				if name == "PATH" {
+					return dir
+				}
+				return os.Getenv(name)
+			},
+			Environ: append(os.Environ(), "GORACE=atexit_sleep_ms=0", "PATH="+dir, "AZURE_CONFIG_DIR="+dir,
+				"AZURE_CLIENT_SECRET="+canary, "AZD_AUTH_KEY="+canary, "SYSTEM_ACCESSTOKEN="+canary),
 		},
-		Environ: func() []string { return env },
-		Now:     func() time.Time { return now },
+		Now: func() time.Time { return now },
 	}
 }

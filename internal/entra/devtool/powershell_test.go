@@ -4,11 +4,11 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 )
 
-// decodeCommand reads -EncodedCommand as PowerShell does; "" for what it would
-// not read.
+// decodeCommand reads -EncodedCommand as PowerShell does; "" for what PowerShell refuses.
 func decodeCommand(encoded string) string {
 	content, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(content)%2 != 0 {
@@ -24,7 +24,7 @@ func decodeCommand(encoded string) string {
 func TestEncodeCommand(t *testing.T) {
 	for script, encoded := range map[string]string{
 		"":          "",
-		"dir":       "ZABpAHIA", // as PowerShell's own documentation makes it
+		"dir":       "ZABpAHIA", // from PowerShell's own documentation
 		"exit 1 #é": "ZQB4AGkAdAAgADEAIAAjAOkA",
 	} {
 		if got := encodeCommand(script); got != encoded || decodeCommand(got) != script {
@@ -33,13 +33,14 @@ func TestEncodeCommand(t *testing.T) {
 	}
 }
 
-// TestTheScript holds what its users rely upon: nothing that asks, and a command
-// line that Windows takes.
-func TestTheScript(t *testing.T) {
-	script := powerShellArgs(otherTenant)[5]
+// TestAccessTokenScript checks that the script is well-formed and never prompts, and that it fits into Windows' command
+// line.
+func TestAccessTokenScript(t *testing.T) {
+	script := scriptArgs(otherTenant)[5]
 	for _, part := range []string{
 		"$ErrorActionPreference = 'Stop'", "exit 91", "exit 92",
-		"ResourceUrl = 'https://containerregistry.azure.net'", "if ('" + otherTenant + "') { $wanted.TenantId = '" + otherTenant + "' }",
+		"ResourceUrl = 'https://containerregistry.azure.net'",
+		"if ('" + otherTenant + "') { $wanted.TenantId = '" + otherTenant + "' }",
 		"AsSecureString", "SecureString]", "ToUnixTimeSeconds()",
 	} {
 		if !strings.Contains(script, part) {
@@ -48,14 +49,15 @@ func TestTheScript(t *testing.T) {
 	}
 	for _, r := range script {
 		if r > '~' {
-			t.Errorf("it has %q, which Windows PowerShell could read otherwise", r)
+			t.Errorf("it has %q, which Windows PowerShell may misread", r)
 		}
 	}
-	if strings.Contains(script, "%!") || strings.Count(script, "'")%2 != 0 || strings.Count(script, "{") != strings.Count(script, "}") || strings.Count(script, "(") != strings.Count(script, ")") {
+	count := func(s string) int { return strings.Count(script, s) }
+	if strings.Contains(script, "%!") || count("'")%2 != 0 || count("{") != count("}") || count("(") != count(")") {
 		t.Errorf("it is not well-formed:\n%s", script)
 	}
-	if length := len(encodeCommand(script)); length > 8000 { // cmd.exe takes 8,191 characters
-		t.Errorf("it is %d characters long", length)
+	if length := len(encodeCommand(script)); length > 8000 { // cmd.exe allows 8,191 characters
+		t.Errorf("it has %d characters", length)
 	}
 }
 
@@ -67,7 +69,7 @@ func TestParsePowerShell(t *testing.T) {
 		{`{"Tenant":"t","ExpiresOn":1795294800,"Token":"x"}`, true},
 		{"\ufeff" + `{"Token":"x","ExpiresOn":1795294800}` + "\r\n", true},                             // Windows
 		{"\x1b[?1h\x1b[?1l" + `{"Token":"x","Tenant":null,"ExpiresOn":1795294800}` + "\x1b[?1h", true}, // Linux
-		{`{"Token":"","ExpiresOn":1795294800}`, false},
+		{`{"Token":"","ExpiresOn":1795294800}`, false},                                                 // no token
 		{`{"Token":null,"ExpiresOn":1795294800}`, false},
 		{`{"Token":"x","ExpiresOn":"tomorrow"}`, false},
 		{`{"Token":{"Length":2000},"ExpiresOn":1795294800}`, false}, // a SecureString
@@ -75,8 +77,9 @@ func TestParsePowerShell(t *testing.T) {
 		{`x`, false},
 		{``, false},
 	} {
-		a, err := parsePowerShell([]byte(row.out))
-		if row.ok != (err == nil) || row.ok && (a.Token != "x" || a.ExpiresOn != 1795294800) {
+		a, err := parsePowerShell([]byte(row.out), "t")
+		isToken := err == nil && a.token != ""
+		if row.ok != isToken || row.ok && a != (answer{"x", "t", time.Unix(1795294800, 0)}) {
 			t.Errorf("%q: %+v, %v", row.out, a, err)
 		}
 	}

@@ -1,325 +1,165 @@
-// Package config reads the files in which people and fleets say who to be for which
-// registry. The program never writes them.
+// Package config reads the files in which users and fleets set which identity to use for
+// which registry. The program never writes them.
 package config
 
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/owner"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 )
 
-// Files are the config files, which need not exist; empty where there is no place for
-// one. The user's wins over what the machine's says as specifically.
-type Files struct{ User, Machine string }
+// A Config is what the user's and the machine's config file say together; of two equally
+// specific entries the user's counts. The zero value is that of no files.
+type Config struct {
+	// Clouds are the custom clouds, the most specific suffix first, the user's before the
+	// machine's.
+	Clouds registry.Clouds
 
-// A file is what one of them says.
+	files []file
+	err   error
+	// delegateUnknown says that err may hide a delegate.
+	delegateUnknown bool
+}
+
+// A file is the content of one config file.
 type file struct {
-	// registries says who to be for a host or pattern.
+	path string
+	// registries maps a host or pattern to its entry.
 	registries map[string]Entry
 	// clouds are those that aren't built in.
 	clouds registry.Clouds
 	// delegate names the helper for other registries' logins; "" for none.
 	delegate string
-	path     string
 }
 
-// read reads the files, the user's first. A file's entries may be about
-// the other one's clouds.
-func (f Files) read() (read []file, err error) {
-	var clouds registry.Clouds
-	for _, path := range []string{f.User, f.Machine} {
-		config, err := readFile(path)
-		if err != nil {
-			return nil, err
+// Load reads the user's and the machine's config file, which need not exist; "" where
+// there is no directory for one. A file that is wrong or can't be trusted is an error of
+// the whole Config (see Err), because to ignore it would select another identity than its
+// author wants.
+func Load(user, machine string) (c Config) {
+	for _, path := range []string{user, machine} {
+		content, err := safefile.ReadTrusted(path, safefile.MaxText)
+		f := file{path: path}
+		switch {
+		case path == "", errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			continue
+		case errors.Is(err, safefile.ErrUntrusted):
+			content, _ = safefile.Read(path, safefile.MaxText) // only to look for a delegate
+			err = fault.New(fault.ConfigUntrusted, "config file %s: %v", path, err)
+		case err != nil:
+			err = f.wrong(err)
+		default:
+			f, err = parse(path, content)
 		}
-		read = append(read, config)
-		clouds = append(clouds, config.clouds...)
+		if err != nil {
+			c.err = cmp.Or(c.err, err)
+			c.delegateUnknown = c.delegateUnknown || bytes.Contains(content, []byte(`"delegate"`))
+			continue
+		}
+		c.files = append(c.files, f)
+		c.Clouds = append(c.Clouds, f.clouds...)
+		c.delegateUnknown = c.delegateUnknown || f.delegate != ""
 	}
-	for _, config := range read {
-		for _, pattern := range slices.Sorted(maps.Keys(config.registries)) {
-			if err := config.registries[pattern].check(pattern, clouds); err != nil {
-				return nil, config.wrong(err)
+	for _, f := range c.files { // a file's entries may be about the other one's clouds
+		for _, pattern := range f.patterns() {
+			if err := f.registries[pattern].check(c.Clouds); err != nil {
+				c.err = cmp.Or(c.err, f.wrong(err))
 			}
 		}
 	}
-	return read, nil
-}
-
-// Clouds are the custom clouds of the config files, the most specific suffix
-// first, the user's before the machine's.
-func (f Files) Clouds() (clouds registry.Clouds, err error) {
-	files, err := f.read()
-	for _, config := range files {
-		clouds = append(clouds, config.clouds...)
+	if c.err != nil {
+		c.files, c.Clouds = nil, nil
 	}
-	slices.SortStableFunc(clouds, func(a, b registry.Cloud) int { return len(b.Suffix) - len(a.Suffix) })
-	return clouds, err
+	slices.SortStableFunc(c.Clouds, func(a, b registry.Cloud) int { return len(b.Suffix) - len(a.Suffix) })
+	return c
 }
 
-func (c file) wrong(err error) error {
-	return &identity.Error{Why: fmt.Sprintf("config file %s: %v", c.path, err), Hint: identity.CodeConfig}
+func (f file) wrong(err error) error {
+	return fault.New(fault.Config, "config file %s: %v", f.path, err)
 }
 
-// Delegate names the helper that other registries' logins are handed to; "" for
-// none. Files that are wrong are an error only where they speak of one: other
-// registries don't care about the rest.
-func (f Files) Delegate() (name string, err error) {
-	files, err := f.read()
-	for _, config := range files {
-		name = cmp.Or(name, config.delegate)
+// patterns returns the hosts and patterns in the same order every time.
+func (f file) patterns() []string { return slices.Sorted(maps.Keys(f.registries)) }
+
+// Err returns what is wrong with the config files; nil if nothing is. Then all other
+// methods return nothing.
+func (c Config) Err() error { return c.err }
+
+// Paths returns the config files that exist.
+func (c Config) Paths() (paths []string) {
+	for _, f := range c.files {
+		paths = append(paths, f.path)
 	}
-	if err != nil && !mentionsDelegate(f.User) && !mentionsDelegate(f.Machine) {
-		err = nil
+	return paths
+}
+
+// Delegate returns the name of the helper that other registries' logins are handed to; ""
+// for none. Files that are wrong are an error only if they may name one: the rest doesn't
+// concern other registries.
+func (c Config) Delegate() (name string, err error) {
+	for _, f := range c.files {
+		name = cmp.Or(name, f.delegate)
+	}
+	if c.delegateUnknown {
+		err = c.err
 	}
 	return name, err
 }
 
-func mentionsDelegate(path string) bool {
-	content, err := owner.ReadRegular(path)
-	return err == nil && bytes.Contains(content, []byte(`"delegate"`))
-}
-
-// Hosts lists the hosts, not the patterns, for which the config files name an
-// identity that can answer.
-func (f Files) Hosts() (hosts []string, err error) {
-	files, err := f.read()
-	for _, config := range files {
-		for pattern, e := range config.registries {
-			if !strings.Contains(pattern, "*") && e.Identity != "" && e.Identity != identity.Anonymous {
-				hosts = append(hosts, pattern)
-			}
+// Hosts returns the hosts, not the patterns, for which the config files name an identity
+// that can sign in.
+func (c Config) Hosts() (hosts []string) {
+	for _, e := range c.Entries() {
+		if !strings.Contains(e.Pattern, "*") && e.Identity != identity.Anonymous {
+			hosts = append(hosts, e.Pattern)
 		}
 	}
-	return hosts, err
+	return hosts
 }
 
-// Entries lists all entries that name an identity, the user's file first; of two
-// for the same host or pattern, the one that counts.
-func (f Files) Entries() (entries []Entry, err error) {
-	files, err := f.read()
+// Entries returns all entries that name an identity, the user's first; of two for the
+// same host or pattern, the one that counts.
+func (c Config) Entries() (entries []Entry) {
 	seen := map[string]bool{}
-	for _, config := range files {
-		for _, pattern := range slices.Sorted(maps.Keys(config.registries)) {
-			e := config.registries[pattern]
-			if e.Identity == "" || seen[pattern] {
-				continue
+	for _, f := range c.files {
+		for _, pattern := range f.patterns() {
+			if e := f.registries[pattern]; e.Identity != identity.None && !seen[pattern] {
+				entries = append(entries, e)
 			}
 			seen[pattern] = true
-			e.Pattern, e.Source = pattern, config.source(pattern)
-			entries = append(entries, e)
 		}
 	}
-	return entries, err
+	return entries
 }
 
-// source says where an entry stands.
-func (c file) source(pattern string) string {
-	return fmt.Sprintf("config file %s (%s)", c.path, pattern)
+// HasApplication reports whether a config file may use a credential that comes without a
+// client ID.
+func (c Config) HasApplication() bool {
+	return slices.ContainsFunc(c.Entries(), func(e Entry) bool { return e.Identity.IsApplication() })
 }
 
-// Entry finds the most specific entry for a host; the user's file wins over an
-// equal one of the machine's. The zero Entry stands for none.
-func (f Files) Entry(host registry.Host) (best Entry, err error) {
-	files, err := f.read()
-	for _, config := range files {
-		found, err := config.match(host)
-		if err != nil {
-			return Entry{}, config.wrong(err)
-		}
-		if found.Pattern != "" && (best.Pattern == "" || registry.MoreSpecific(found.Pattern, best.Pattern) > 0) {
-			found.Source = config.source(found.Pattern)
-			best = found
+// Entry returns the most specific entry for a host; the zero Entry for none. Two entries
+// of one file that match equally well are an error.
+func (c Config) Entry(host registry.Host) (best Entry, err error) {
+	for _, f := range c.files {
+		pattern, tie := registry.MostSpecific(f.patterns(), host)
+		switch {
+		case tie != "":
+			return Entry{}, f.wrong(fmt.Errorf("%s and %s match equally well", pattern, tie))
+		case pattern != "" && (best.Pattern == "" || registry.CompareSpecificity(pattern, best.Pattern) > 0):
+			best = f.registries[pattern]
 		}
 	}
-	return best, err
-}
-
-// match finds the most specific entry of one file.
-func (c file) match(host registry.Host) (Entry, error) {
-	var best []Entry
-	for pattern, e := range c.registries {
-		if !registry.Matches(pattern, host) {
-			continue
-		}
-		e.Pattern = pattern
-		if len(best) > 0 {
-			switch d := registry.MoreSpecific(pattern, best[0].Pattern); {
-			case d < 0:
-				continue
-			case d > 0:
-				best = nil
-			}
-		}
-		best = append(best, e)
-	}
-	switch len(best) {
-	case 0:
-		return Entry{}, nil
-	case 1:
-		return best[0], nil
-	}
-	one, other := best[0].Pattern, best[1].Pattern
-	return Entry{}, fmt.Errorf("%s and %s match equally well", min(one, other), max(one, other))
-}
-
-// ConfiguresApplication says whether a config file has use for a proof that comes
-// without a client id.
-func (f Files) ConfiguresApplication() bool {
-	files, _ := f.read()
-	return slices.ContainsFunc(files, func(config file) bool {
-		for _, e := range config.registries {
-			if _, application := identity.Words[e.Identity]; application {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// readFile reads a config file. One that doesn't exist is empty; one that
-// can't be trusted or understood is an error, since to ignore it would mean to
-// be somebody else than its author wants.
-func readFile(path string) (file, error) {
-	if path == "" {
-		return file{}, nil
-	}
-	content, err := owner.ReadRegular(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return file{}, nil
-	}
-	if err != nil {
-		return file{}, &identity.Error{Why: fmt.Sprintf("reading the config file: %v", err), Hint: identity.CodeConfig}
-	}
-	if info, err := os.Stat(path); err == nil && owner.Trusted(info) != "" {
-		return file{}, &identity.Error{Why: fmt.Sprintf("config file %s: %s", path, owner.Trusted(info)), Hint: identity.CodeConfigMode}
-	}
-	config, err := parseConfig(content)
-	if err != nil {
-		return file{}, &identity.Error{Why: fmt.Sprintf("config file %s: %v", path, err), Hint: identity.CodeConfig}
-	}
-	config.path = path
-	return config, nil
-}
-
-func parseConfig(content []byte) (file, error) {
-	content = bytes.TrimPrefix(content, []byte("\ufeff")) // some editors begin with it
-	if len(bytes.TrimSpace(content)) == 0 {
-		return file{}, errors.New("it is empty")
-	}
-	config := file{registries: map[string]Entry{}}
-	sections := map[string]func(key string, value json.RawMessage) error{
-		"registries": func(pattern string, value json.RawMessage) (err error) {
-			config.registries[pattern], err = parseEntry(value)
-			return err
-		},
-		"clouds": func(name string, value json.RawMessage) error {
-			cloud, err := parseCloud(name, value)
-			config.clouds = append(config.clouds, cloud)
-			return err
-		},
-	}
-	err := eachKey(content, func(key string, value json.RawMessage) (err error) {
-		if key == "delegate" {
-			config.delegate, err = parseDelegate(value)
-			return err
-		}
-		section, ok := sections[key]
-		if !ok {
-			return fmt.Errorf("unknown field %q", key)
-		}
-		return eachKey(value, section)
-	})
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("it ends in the middle of the JSON object")
-	}
-	return config, err
-}
-
-// parseDelegate reads the name of a helper, which becomes part of a program's. We
-// would ask ourselves for ever.
-func parseDelegate(content []byte) (name string, err error) {
-	switch err := json.Unmarshal(content, &name); {
-	case err != nil:
-		return "", errors.New("delegate is not a string")
-	case name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		return "", fmt.Errorf("delegate %q is not the name of a credential helper; of docker-credential-desktop it is desktop", name)
-	case name == "acr":
-		return "", errors.New("delegate acr is this very program; leave it out to have it keep other registries' logins")
-	}
-	return name, nil
-}
-
-// parseCloud reads a row of "clouds".
-func parseCloud(name string, content []byte) (registry.Cloud, error) {
-	var authority, audience, azureCLI string
-	fields := map[string]*string{"authority": &authority, "audience": &audience, "azureCLI": &azureCLI}
-	if err := eachString(content, fields); err != nil {
-		return registry.Cloud{}, fmt.Errorf("%s: %w", name, err)
-	}
-	if audience != "" && !validAudience(audience) {
-		return registry.Cloud{}, fmt.Errorf("%s: audience %q is not of the form https://HOST", name, audience)
-	}
-	return registry.NewCloud(name, authority, azureCLI, audience)
-}
-
-// eachString reads a JSON object whose values are strings.
-func eachString(content []byte, fields map[string]*string) error {
-	return eachKey(content, func(key string, value json.RawMessage) error {
-		field, ok := fields[key]
-		if !ok {
-			return fmt.Errorf("unknown field %q", key)
-		}
-		if json.Unmarshal(value, field) != nil {
-			return fmt.Errorf("%s is not a string", key)
-		}
-		return nil
-	})
-}
-
-// eachKey reads a JSON object strictly: nothing may stand twice, be followed by
-// something else, or be spelled otherwise than it should.
-func eachKey(content []byte, visit func(key string, value json.RawMessage) error) error {
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return cmp.Or(err, errors.New("there is something else where a JSON object should be"))
-	}
-	seen := map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		key := token.(string) // nothing else can be a key
-		if seen[key] {
-			return fmt.Errorf("%q stands twice", key)
-		}
-		seen[key] = true
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return err
-		}
-		if err := visit(key, value); err != nil {
-			return err
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("there is something behind the end of the JSON object")
-	}
-	return nil
+	return best, c.err
 }

@@ -3,54 +3,119 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+)
+
+const (
+	guid       = "7d1c0000-0000-4000-8000-00000000abcd"
+	managed    = `"identity":"managed-identity","resourceId":`
+	identities = "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/name"
 )
 
 // entries is a config file with these entries.
 func entries(list string) string { return `{"registries":{` + list + `}}` }
 
-func TestConfigFilesThatAreRefused(t *testing.T) {
+// contoso is a config file with one entry of these fields.
+func contoso(fields string) string { return entries(`"contoso.azurecr.io":{` + fields + `}`) }
+
+// write writes the user's and the machine's config file; "" for none.
+func write(t *testing.T, user, machine string) (userPath, machinePath string) {
+	t.Helper()
+	dir := t.TempDir()
+	userPath, machinePath = filepath.Join(dir, "user.json"), filepath.Join(dir, "machine.json")
+	for path, content := range map[string]string{userPath: user, machinePath: machine} {
+		if content == "" {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return userPath, machinePath
+}
+
+func parseHost(t *testing.T, host string) registry.Host {
+	t.Helper()
+	h, err := registry.ParseHost(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestLoad(t *testing.T) {
+	const cloud = `{"clouds":{"*.azurecr.contoso.local":{"authority":"login.contoso.local"}}}`
+	for _, row := range []struct{ what, user, machine string }{
+		{"no files", "", ""},
+		{"byte order mark", "\ufeff" + contoso(`"identity":"azure-cli"`), ""},
+		{"resource ID", contoso(managed + `"/subscriptions/` + guid + identities + `"`), ""},
+		{"entry for a cloud of the other file", entries(`"*.azurecr.contoso.local":{"identity":"azd"}`), cloud},
+	} {
+		user, machine := write(t, row.user, row.machine)
+		if err := Load(user, machine).Err(); err != nil {
+			t.Errorf("%s: %v", row.what, err)
+		}
+	}
+	file, _ := write(t, "{}", "")
+	if c := Load("", filepath.Join(file, "config.json")); c.Err() != nil || c.Paths() != nil { // file isn't a directory
+		t.Errorf("%v, %v", c.Paths(), c.Err())
+	}
+}
+
+func TestLoad_refuses(t *testing.T) {
 	for _, row := range []struct{ content, says string }{
-		{`{"registry":{}}`, `unknown field "registry"`},
-		{entries(`"contoso.azurecr.io":{"identity":"azure-cli","secret":"y"}`), `unknown field "secret"`},
-		{entries(`"contoso.azurecr.io":{"identity":"managedIdentity"}`), `no identity "managedIdentity"; there are anonymous, azd, azure-cli, `},
-		{entries(`"contoso.azurecr.io":{"identity":"service-principal"}`), "needs a GUID"},
-		{entries(`"contoso.azurecr.io":{"identity":"azure-cli","clientId":"x"}`), "clientId is of no use to azure-cli"},
-		{entries(`"contoso.azurecr.io":{"identity":"user"}`), "a user needs the application to sign in to"},
-		{entries(`"contoso.azurecr.io":{"identity":"user","clientId":"azure"}`), `clientId "azure" is not a GUID`},
-		{entries(`"contoso.azurecr.io":{"identity":"managed-identity","clientId":"7d1c0000-0000-4000-8000-00000000abcd","objectId":"7d1c0000-0000-4000-8000-00000000abcd"}`), "one of clientId, objectId"},
-		{entries(`"contoso.azurecr.io":{"identity":"managed-identity","objectId":"x"}`), `objectId "x"`},
-		{entries(`"contoso.azurecr.io":{"identity":"managed-identity","resourceId":"/subscriptions/x"}`), "resourceId"},
-		{entries(`"contoso.azurecr.io":{"identity":"federated-token","tokenFile":"t","tokenVariable":"T"}`), "one of tokenFile"},
-		{entries(`"contoso.azurecr.io":{"identity":"federated-token","tokenFile":"t"}`), `tokenFile "t" is not an absolute path`},
-		{entries(`"contoso.azurecr.io":{"identity":"federated-token","tokenVariable":"A B"}`), `tokenVariable "A B"`},
-		{entries(`"contoso.azurecr.io":{"tokenFile":"/t"}`), "tokenFile is of no use to an entry without identity"},
+		{`{"registry":{}}`, `unknown key "registry"`},
+		{contoso(`"identity":"azure-cli","secret":"y"`), `unknown key "secret"`},
+		{contoso(`"identity":"managedIdentity"`), `no identity "managedIdentity"; use anonymous, azd, azure-cli, `},
+		{contoso(`"identity":"service-principal"`), "needs a GUID"},
+		{contoso(`"identity":"azure-cli","clientId":"x"`), "clientId does not apply to azure-cli"},
+		{contoso(`"identity":"user"`), "a user needs the application to sign in to"},
+		{contoso(`"identity":"user","clientId":"azure"`), `clientId "azure" is not a GUID`},
+		{
+			contoso(`"identity":"managed-identity","clientId":"` + guid + `","objectId":"` + guid + `"`),
+			"a managed identity is named by one of clientId, objectId and resourceId",
+		},
+		{contoso(`"identity":"managed-identity","objectId":"x"`), `objectId "x"`},
+		{contoso(managed + `"/subscriptions/x"`), "resourceId"},
+		{contoso(managed + `"/subscriptions/x` + identities + `"`), "resourceId"},
+		{contoso(managed + `"x/subscriptions/` + guid + identities + `"`), "resourceId"},
+		{contoso(managed + `"/subscription/` + guid + identities + `"`), "resourceId"},
+		{contoso(managed + `"/subscriptions/` + guid + identities + `?x"`), "resourceId"},
+		{contoso(managed + `"/subscriptions/` + guid + identities + `\u001b"`), "resourceId"},
+		{contoso(`"identity":"federated-token","tokenFile":"t","tokenVariable":"T"`), "one of tokenFile"},
+		{contoso(`"identity":"federated-token","tokenFile":"t"`), `tokenFile "t" is not an absolute path`},
+		{contoso(`"identity":"federated-token","tokenVariable":"A B"`), `tokenVariable "A B"`},
+		{contoso(`"tokenFile":"/t"`), "tokenFile does not apply to an entry without identity"},
 		{`{"clouds":{"*.azurecr.io":{"authority":"login.contoso.com"}}}`, "can't be redefined"},
 		{`{"clouds":{"registry.contoso.com":{}}}`, "authority is not of the form"},
 		{`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","audience":"x"}}}`, `audience "x"`},
-		{`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","suffix":"x"}}}`, `unknown field "suffix"`},
-		{entries(`"registry.contoso.com":{}`), `"registry.contoso.com" names no`},
-		{entries(`"contoso.azurecr.io":{"tenant":"common"}`), `tenant "common"`},
-		{entries(`"contoso.azurecr.io":{"tenant":"a b.c"}`), `tenant "a b.c"`},
-		{entries(`"contoso.azurecr.io":{"audience":"http://x"}`), `audience "http://x"`},
-		{entries(`"contoso.azurecr.io":{"audience":"https://x y"}`), `audience`},
-		{entries(`"*":{}`), `"*" names no Azure container registry`},
-		{entries(`"*.io":{}`), `"*.io" names no Azure container registry`},
-		{entries(`"Contoso.azurecr.io":{}`), `"Contoso.azurecr.io" names no`},
-		{`{} {}`, "behind the end"},
-		{`{"registries":{}}}`, "behind the end"},
-		{entries(`"contoso.azurecr.io":{},"contoso.azurecr.io":{}`), `"contoso.azurecr.io" stands twice`},
-		{`{"registries":{},"registries":{}}`, `"registries" stands twice`},
-		{entries(`"a.b.azurecr.io":{}`), `"a.b.azurecr.io" names no`},
-		{``, "it is empty"},
-		{strings.Repeat(" ", 2<<20), "not a regular file of at most"},
-		{`[]`, "something else where a JSON object should be"},
-		{`null`, "something else where a JSON object should be"},
-		{entries(`"contoso.azurecr.io":null`), "something else where a JSON object should be"},
-		{entries(`"contoso.azurecr.io":{"identity":7}`), "identity is not a string"},
-		{entries(`"contoso.azurecr.io":{"Identity":"azure-cli"}`), `unknown field "Identity"`},
-		{entries(`"contoso.azurecr.io":{"identity":"azure-cli","identity":"anonymous"}`), `"identity" stands twice`},
+		{`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","suffix":"x"}}}`, `unknown key "suffix"`},
+		{entries(`"registry.contoso.com":{}`), `"registry.contoso.com" is not an`},
+		{contoso(`"tenant":"common"`), `tenant "common"`},
+		{contoso(`"tenant":"a b.c"`), `tenant "a b.c"`},
+		{contoso(`"audience":"http://x"`), `audience "http://x"`},
+		{contoso(`"audience":"https://x y"`), `audience`},
+		{entries(`"*":{}`), `"*" is not an Azure container registry`},
+		{entries(`"*.io":{}`), `"*.io" is not an Azure container registry`},
+		{entries(`"Contoso.azurecr.io":{}`), `"Contoso.azurecr.io" is not an`},
+		{`{} {}`, "after the end"},
+		{`{"registries":{}}}`, "after the end"},
+		{entries(`"contoso.azurecr.io":{},"contoso.azurecr.io":{}`), `"contoso.azurecr.io" appears twice`},
+		{`{"registries":{},"registries":{}}`, `"registries" appears twice`},
+		{entries(`"a.b.azurecr.io":{}`), `"a.b.azurecr.io" is not an`},
+		{strings.Repeat(" ", 2<<20), "too long (more than"},
+		{`[]`, "a JSON object is expected"},
+		{`null`, "a JSON object is expected"},
+		{entries(`"contoso.azurecr.io":null`), "a JSON object is expected"},
+		{contoso(`"identity":7`), "identity is not a string"},
+		{contoso(`"Identity":"azure-cli"`), `unknown key "Identity"`},
+		{contoso(`"identity":"azure-cli","identity":"anonymous"`), `"identity" appears twice`},
 		{`{"registries":`, "ends in the middle"},
 		{`{"delegate":7}`, "delegate is not a string"},
 		{`{"delegate":["desktop"]}`, "delegate is not a string"},
@@ -60,21 +125,43 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 		{`{"delegate":"../x"}`, `delegate "../x" is not the name`},
 		{`{"delegate":"Desktop"}`, `delegate "Desktop" is not the name`},
 		{`{"delegate":"a b"}`, `delegate "a b" is not the name`},
-		{`{"delegate":"acr"}`, "delegate acr is this very program"},
-		{`{"delegate":"desktop","delegate":"pass"}`, `"delegate" stands twice`},
+		{`{"delegate":"acr"}`, "delegate acr is this program itself"},
+		{`{"delegate":"desktop","delegate":"pass"}`, `"delegate" appears twice`},
+		{" ", "it is empty"},
 	} {
-		path := filepath.Join(t.TempDir(), "config.json")
-		if err := os.WriteFile(path, []byte(row.content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := Files{User: path}.Clouds()
-		if err == nil || !strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), path) {
+		path, _ := write(t, row.content, "")
+		c := Load(path, "")
+		err := c.Err()
+		if !fault.Is(err, fault.Config) || !strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", row.content, err)
+		}
+		if e, err := c.Entry(parseHost(t, "contoso.azurecr.io")); err == nil || e != (Entry{}) {
+			t.Errorf("%s: %+v", row.content, e)
 		}
 	}
 }
 
-func TestDelegate(t *testing.T) {
+func TestLoad_refuses_file_that_others_can_write(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has access lists instead of modes")
+	}
+	for content, delegateErr := range map[string]bool{
+		contoso(`"identity":"azure-cli"`): false, // doesn't concern other registries
+		`{"delegate":"desktop"}`:          true,
+	} {
+		path, _ := write(t, content, "")
+		if err := os.Chmod(path, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c := Load("", path)
+		name, err := c.Delegate()
+		if fault.CodeOf(c.Err()) != fault.ConfigUntrusted || name != "" || (err != nil) != delegateErr {
+			t.Errorf("%s: %v; delegate %q, %v", content, c.Err(), name, err)
+		}
+	}
+}
+
+func TestConfig_Delegate(t *testing.T) {
 	for _, row := range []struct{ user, machine, want string }{
 		{`{}`, `{}`, ""},
 		{`{"delegate":"desktop"}`, `{}`, "desktop"},
@@ -84,19 +171,95 @@ func TestDelegate(t *testing.T) {
 		{`{"delegate":"pass","x":""}`, `{}`, "error"},
 		{`{"x":""}`, `{"delegate":"desktop"}`, "error"},
 	} {
-		dir := t.TempDir()
-		files := Files{User: filepath.Join(dir, "user"), Machine: filepath.Join(dir, "machine")}
-		for path, content := range map[string]string{files.User: row.user, files.Machine: row.machine} {
-			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := files.Delegate()
+		got, err := Load(write(t, row.user, row.machine)).Delegate()
 		if err != nil {
 			got = "error"
 		}
 		if got != row.want {
 			t.Errorf("%s, %s: %q, %v", row.user, row.machine, got, err)
 		}
+	}
+}
+
+func TestConfig_Clouds(t *testing.T) {
+	cloud := func(suffix, authority string) string {
+		return `{"clouds":{"*.` + suffix + `":{"authority":"` + authority + `"}}}`
+	}
+	for _, row := range []struct{ user, machine, want string }{
+		{cloud("acr.local", "a.local"), cloud("x.acr.local", "b.local"), "b.local a.local"},
+		{cloud("acr.local", "a.local"), cloud("acr.local", "b.local"), "a.local b.local"},
+	} {
+		var got []string
+		for _, c := range Load(write(t, row.user, row.machine)).Clouds {
+			got = append(got, c.Authority)
+		}
+		if strings.Join(got, " ") != row.want {
+			t.Errorf("%s, %s: %s", row.user, row.machine, got)
+		}
+	}
+}
+
+func TestConfig_Entry(t *testing.T) {
+	for _, row := range []struct{ what, user, machine, want string }{
+		{"no files", "", "", ""},
+		{"no entry that matches", `"fabrikam.azurecr.io":{}`, `"*.azurecr.cn":{}`, ""},
+		{"a host before any pattern", `"contos*.azurecr.io":{},"contoso.azurecr.io":{}`, "", "user contoso.azurecr.io"},
+		{"more literal characters", `"*.azurecr.io":{},"con*.azurecr.io":{},"c*.azurecr.io":{}`, "", "user con*.azurecr.io"},
+		{"the user's of two equal patterns", `"c*.azurecr.io":{}`, `"c*.azurecr.io":{}`, "user c*.azurecr.io"},
+		{"the user's of two equally specific patterns", `"*o.azurecr.io":{}`, `"c*.azurecr.io":{}`, "user *o.azurecr.io"},
+		{"the machine's more specific one", `"*.azurecr.io":{}`, `"c*.azurecr.io":{}`, "machine c*.azurecr.io"},
+		{
+			"equally specific patterns of a file", `"contoso.azurecr.io":{}`, `"*o.azurecr.io":{},"c*.azurecr.io":{}`,
+			"*o.azurecr.io and c*.azurecr.io match equally well",
+		},
+		{
+			"a pattern more specific than equal ones", `"*o.azurecr.io":{},"c*.azurecr.io":{},"con*.azurecr.io":{}`, "",
+			"user con*.azurecr.io",
+		},
+	} {
+		e, err := Load(write(t, entries(row.user), entries(row.machine))).Entry(parseHost(t, "contoso.azurecr.io"))
+		got := strings.TrimSpace(strings.TrimSuffix(filepath.Base(e.Source.Name), ".json") + " " + e.Source.Pattern)
+		if e.Source.Name == "" {
+			got = ""
+		}
+		switch {
+		case err != nil && (!fault.Is(err, fault.Config) || !strings.Contains(err.Error(), row.want)):
+			t.Errorf("%s: %v, want %q", row.what, err, row.want)
+		case err == nil && (got != row.want || e.Pattern != e.Source.Pattern):
+			t.Errorf("%s: %q, want %q", row.what, got, row.want)
+		}
+	}
+}
+
+func TestConfig_Entries(t *testing.T) {
+	user, machine := write(t, entries(`
+		"*.azurecr.io":{"identity":"anonymous"}, "contoso.azurecr.io":{"identity":"azure-cli"},
+		"fabrikam.azurecr.io":{"identity":"anonymous"}, "tailspin.azurecr.io":{"tenant":"contoso.example"}`), entries(`
+		"contoso.azurecr.io":{"identity":"azd"}, "fabrikam.azurecr.io":{"identity":"azd"},
+		"tailspin.azurecr.io":{"identity":"azd"}, "wingtip.azurecr.io":{"identity":"azd"},
+		"wing*.azurecr.io":{"identity":"service-principal","clientId":"`+guid+`"}`))
+	c := Load(user, machine)
+	var all []string
+	for _, e := range c.Entries() {
+		all = append(all, e.Pattern+" "+string(e.Identity)+" "+filepath.Base(e.Source.Name))
+	}
+	if want := []string{
+		"*.azurecr.io anonymous user.json", "contoso.azurecr.io azure-cli user.json",
+		"fabrikam.azurecr.io anonymous user.json", "wing*.azurecr.io service-principal machine.json",
+		"wingtip.azurecr.io azd machine.json",
+	}; !slices.Equal(all, want) {
+		t.Errorf("Entries: %q", all)
+	}
+	if got := c.Hosts(); !slices.Equal(got, []string{"contoso.azurecr.io", "wingtip.azurecr.io"}) {
+		t.Errorf("Hosts: %q", got)
+	}
+	if got := c.Paths(); !slices.Equal(got, []string{user, machine}) {
+		t.Errorf("Paths: %q", got)
+	}
+	if got := Load(user, machine+".none"); !slices.Equal(got.Paths(), []string{user}) || got.HasApplication() {
+		t.Errorf("without the machine's file: %q, HasApplication %v", got.Paths(), got.HasApplication())
+	}
+	if !c.HasApplication() {
+		t.Error("HasApplication is false")
 	}
 }

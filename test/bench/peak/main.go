@@ -1,9 +1,8 @@
 //go:build linux
 
-// Peak runs a program and prints, on standard error, the most memory that it
-// held, in KiB. It is a program because Linux counts the memory of whoever
-// starts a process as that process's own until it has replaced it: bench, with
-// the sandbox in it, would report itself. Peak holds less than what it measures.
+// Peak runs a program and prints its peak memory in KiB on standard error. It is a program of its own, because Linux
+// counts the memory of the parent process as a new process's until exec: bench, with the fake Azure, would measure
+// itself. Peak needs less memory than the programs that it measures.
 package main
 
 import (

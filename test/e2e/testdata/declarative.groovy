@@ -1,6 +1,5 @@
-// Parses a Jenkinsfile with Groovy's own parser, in the version that Jenkins has, and
-// checks where each directive of a declarative pipeline stands, after the chapter
-// "Pipeline Syntax" of Jenkins' handbook. Nothing of it is run.
+// Parses a Jenkinsfile with the Groovy parser, in the version that Jenkins has, and checks the directives of a
+// declarative pipeline against the chapter "Pipeline Syntax" of the Jenkins handbook. It runs nothing.
 import org.codehaus.groovy.ast.builder.AstBuilder
 import org.codehaus.groovy.control.CompilePhase
 
@@ -26,7 +25,7 @@ def check(parent, block) {
 	for (statement in block.statements) {
 		def call = statement.respondsTo('getExpression') ? statement.expression : null
 		def name = call?.respondsTo('getMethodAsString') ? call.methodAsString : null
-		if (!(name in allowed[parent])) fail(statement, "$parent has no ${name ?: 'room for statements'}")
+		if (!(name in allowed[parent])) fail(statement, "$parent can't have ${name ?: 'statements'}")
 		if (name != 'stage' && name in seen) fail(statement, "$parent has two of $name")
 		seen << name
 		def arguments = call.arguments.expressions

@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/managedidentity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+)
+
+// getTimeout keeps the promise that a get ends within 30 seconds, with some time left for
+// what can't be interrupted.
+const getTimeout = 28 * time.Second
+
+// A Credential is what a client gets: a user name and a secret.
+type Credential struct {
+	User   string
+	Secret secret.String
+}
+
+// Get returns the credential for a server, in any spelling that clients send. The error
+// is a *NotFoundError where the client should go on anonymously, and an *Error where
+// something is wrong. refresh ignores the cached token and any recent failure, and signs
+// in again; credentials that can't be renewed (a registry user's, a stored ACR token) are
+// returned unchanged. It ends within 30 seconds even if ctx has no deadline.
+func (a *App) Get(ctx context.Context, server string, refresh bool) (c Credential, err error) {
+	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	defer cancel()
+	s := a.Vault.Open()
+	defer s.Close()
+	host, err := a.Clouds.ParseHost(server)
+	get := func() (Credential, error) { return a.getRegistry(ctx, s, host, refresh) }
+	switch {
+	case errors.Is(err, registry.ErrNotACR):
+		get = func() (Credential, error) { return a.getOther(ctx, s, server) }
+	case err != nil:
+		return Credential{}, &NotFoundError{Reason: err.Error()}
+	}
+	for range maxChanges {
+		if c, err = get(); err == nil || !vault.IsChanged(err) {
+			break
+		}
+	}
+	return c, err
+}
+
+// maxChanges is how often a get starts again because the stored login that it selected
+// was replaced or deleted meanwhile.
+const maxChanges = 10
+
+// getRegistry returns the credential for an Azure container registry.
+func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.Host, refresh bool) (Credential, error) {
+	id, err := a.Selector(s).Select(host)
+	if err != nil {
+		return Credential{}, &Error{host.String(), id, err}
+	}
+	a.Log.Debug("identity selected", "registry", host, "identity", id, "source", id.Source)
+	noToken := vault.ErrNoToken
+	if id.Kind == identity.None || id.Kind == identity.Anonymous || id.Detected { // a token that was stored is meant to be used
+		var stored secret.Token
+		if stored, noToken = s.CachedToken(ctx, host, vault.StoredToken); noToken == nil {
+			return Credential{registry.NullGUID, stored.Value}, nil
+		}
+	}
+	switch {
+	case id.Kind == identity.Anonymous:
+		return Credential{}, &NotFoundError{Registry: host.String()}
+	case id.Kind == identity.None:
+		return Credential{}, notSignedIn(host, id.Reason, noToken)
+	case id.Login != nil && id.IsStatic():
+		value, err := s.Secret(ctx, *id.Login)
+		if err != nil {
+			return Credential{}, &Error{host.String(), id, err}
+		}
+		return Credential{id.Login.UserName(), value}, nil
+	}
+	token, err := s.Token(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
+		return a.fetch(ctx, s, host, id)
+	})
+	switch {
+	case err == nil:
+		return Credential{registry.NullGUID, token.Value}, nil
+	// Without an identity, or with several, an Azure VM is a computer like any other.
+	case id.Detected && managedidentity.HasNone(err):
+		return Credential{}, notSignedIn(host, "this computer has no managed identity, or several", noToken)
+	}
+	return Credential{}, &Error{host.String(), id, err}
+}
+
+// fetch signs in and exchanges the token: the slow part, which one of the waiting
+// processes does for all.
+func (a *App) fetch(
+	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity,
+) (secret.Token, error) {
+	access, err := a.SignIn(ctx, s, host, id)
+	if err != nil {
+		if !vault.CannotOpen(err) {
+			err = fmt.Errorf("signing in as %s: %w", id, err)
+		}
+		return secret.Token{}, err
+	}
+	token, err := a.Registry.RefreshToken(ctx, host, access)
+	if err != nil {
+		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
+	}
+	if now, err := a.Selector(s).Select(host); err != nil || !now.Equal(id) || id.Uncached {
+		// The user has logged out, or in to Azure CLI as another user, meanwhile: the
+		// token may not be the identity's.
+		token.Expires = time.Time{}
+	}
+	return token, nil
+}
+
+// SignIn gets an Entra access token. The secret of a stored login is opened only here; a
+// user's is stored again as it comes back.
+func (a *App) SignIn(
+	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity,
+) (secret.Token, error) {
+	switch {
+	case id.Kind == identity.User:
+		return vault.Update(ctx, s, *id.Login, func(state secret.String) (secret.Token, secret.String, error) {
+			return a.Entra.Users().Silent(ctx, id, host.Cloud(), state)
+		})
+	case id.Login != nil:
+		value, err := s.Secret(ctx, *id.Login)
+		if err != nil {
+			return secret.Token{}, err
+		}
+		id = id.WithSecret(value)
+	}
+	return a.Entra.AccessToken(ctx, id, host.Cloud())
+}
+
+// getOther returns what was stored for another registry, or what the delegate has,
+// without any request of its own. A login in the vault takes precedence over the
+// delegate: it was stored before there was a delegate, and Store and Erase delete it as
+// soon as the delegate has a newer one.
+func (a *App) getOther(ctx context.Context, s *vault.Session, server string) (Credential, error) {
+	login, err := s.Login(server)
+	if err == nil && login == nil {
+		return a.getDelegated(ctx, server)
+	}
+	var value secret.String
+	if err == nil {
+		value, err = s.Secret(ctx, *login)
+	}
+	if err != nil {
+		return Credential{}, &Error{Registry: server, Err: err}
+	}
+	return Credential{login.UserName(), value}, nil
+}
+
+// getDelegated asks the delegate, if there is one. A wrong config file doesn't concern a
+// user who pulls a public image.
+func (a *App) getDelegated(ctx context.Context, server string) (Credential, error) {
+	d, err := a.Delegate()
+	if err != nil {
+		return Credential{}, &NotFoundError{Reason: err.Error()}
+	}
+	if d == nil {
+		return Credential{}, &NotFoundError{}
+	}
+	user, value, err := d.Get(ctx, server)
+	a.Log.Debug("delegate asked", "helper", d.Name, "registry", server, "found", err == nil)
+	switch {
+	case credentials.IsErrCredentialsNotFound(err):
+		return Credential{}, &NotFoundError{}
+	case err != nil:
+		return Credential{}, &Error{Registry: server, Err: err}
+	}
+	return Credential{user, value}, nil
+}

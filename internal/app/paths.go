@@ -1,0 +1,94 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+)
+
+const program = "docker-credential-acr"
+
+// paths are the files and directories that the program uses; "" where there is none.
+type paths struct{ vault, keyFile, data, userConfig, machineConfig, azure, azd, powerShell string }
+
+// findPaths follows the XDG Base Directory Specification on Unix, and Apple's and
+// Microsoft's conventions elsewhere. (Libraries for this read the process's own
+// environment when the program starts.) A relative path counts as none, as that
+// specification demands; to a developer tool, which runs elsewhere, it would mean another
+// directory.
+func findPaths(getenv func(string) string) (paths, error) {
+	absolute := func(name string) string {
+		if path := getenv(name); filepath.IsAbs(path) {
+			return path
+		}
+		return ""
+	}
+	join := func(dir, path string) string {
+		if dir == "" {
+			return ""
+		}
+		return filepath.Join(dir, path)
+	}
+	home := absolute("HOME")
+	if runtime.GOOS == "windows" {
+		home = absolute("USERPROFILE")
+	}
+	// A user can't enter every HOME: a service's may be /dev/null, and sudo keeps that of
+	// the user that it came from.
+	if info, err := os.Stat(home + string(filepath.Separator) + "."); err != nil || !info.IsDir() {
+		home = ""
+	}
+	data, config, machine := "", "", "/etc"
+	switch runtime.GOOS {
+	case "windows":
+		data, config, machine = absolute("LOCALAPPDATA"), absolute("APPDATA"), absolute("ProgramData")
+	case "darwin":
+		data = join(home, "Library/Application Support")
+		config = data
+	default:
+		data = cmp.Or(absolute("XDG_DATA_HOME"), join(home, ".local/share"))
+		config = cmp.Or(absolute("XDG_CONFIG_HOME"), join(home, ".config"))
+	}
+	p := paths{
+		data: data, vault: join(data, program+"/vault"),
+		userConfig: join(config, program+"/config.json"), machineConfig: join(machine, program+"/config.json"),
+		azure: absolute("AZURE_CONFIG_DIR"), azd: absolute("AZD_CONFIG_DIR"), powerShell: join(home, ".Azure"),
+	}
+	if getenv("AZURE_CONFIG_DIR") == "" {
+		p.azure = join(home, ".azure")
+	}
+	if getenv("AZD_CONFIG_DIR") == "" {
+		p.azd = join(home, ".azd")
+	}
+	if own := absolute("DOCKER_CREDENTIAL_ACR_HOME"); own != "" {
+		p.vault, p.userConfig = filepath.Join(own, "vault"), filepath.Join(own, "config.json")
+	} else if getenv("DOCKER_CREDENTIAL_ACR_HOME") != "" {
+		return paths{}, fault.New(fault.Settings, "DOCKER_CREDENTIAL_ACR_HOME must be an absolute path")
+	}
+	p.keyFile = join(p.vault, "key") // beside what it opens: DOCKER_CREDENTIAL_ACR_HOME moves both
+	return p, nil
+}
+
+// sharedLocks returns a directory that all programs of the user find, whatever their
+// HOME: keys of the OS and kernel keyrings belong to the session, not to a home
+// directory.
+func (p paths) sharedLocks() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(p.data, program, "locks") // the vault is there, too
+	}
+	dir := fmt.Sprintf("/run/user/%d", os.Getuid())
+	if _, err := os.Stat(dir + "/."); err == nil {
+		return filepath.Join(dir, program)
+	}
+	return fmt.Sprintf("/tmp/%s-%d", program, os.Getuid())
+}
+
+// isFile reports whether there is a file.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

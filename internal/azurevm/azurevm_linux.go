@@ -1,0 +1,5 @@
+package azurevm
+
+import "os"
+
+func detect() bool { return detectLinux(os.DirFS("/")) }

@@ -1,0 +1,26 @@
+package azurevm
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// rsmb names the provider of the SMBIOS tables: 'RSMB' as a multi-character constant in
+// C.
+const rsmb = 'R'<<24 | 'S'<<16 | 'M'<<8 | 'B'
+
+// detect asks for the size first, then for the tables.
+func detect() bool {
+	get := windows.NewLazySystemDLL("kernel32.dll").NewProc("GetSystemFirmwareTable")
+	if get.Find() != nil {
+		return false
+	}
+	size, _, _ := get.Call(rsmb, 0, 0, 0)
+	if size == 0 || size > 1<<20 {
+		return false
+	}
+	answer := make([]byte, size)
+	n, _, _ := get.Call(rsmb, 0, uintptr(unsafe.Pointer(&answer[0])), size)
+	return n == size && isAzure(chassisTag(rawTable(answer)))
+}

@@ -1,0 +1,280 @@
+// Package cmdutil is what the commands that users type have in common: what they work on,
+// how they read a registry or a secret, and how they report a usage error.
+package cmdutil
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+)
+
+// Program is the name of the program.
+const Program = "docker-credential-acr"
+
+// An Env is what the commands work on.
+type Env struct {
+	app.Env
+	// Open returns the App, which is opened once.
+	Open func() (*app.App, error)
+	// Version is the program's.
+	Version string
+}
+
+// FlagsHelp is the annotation of a command whose flags would not fit on a screen, one a
+// line. Its text has all of them.
+const FlagsHelp = "flags"
+
+// Resultf prints a line of what the command was asked for.
+func (e Env) Resultf(format string, args ...any) { fmt.Fprintf(e.Stdout, format+"\n", args...) }
+
+// Notef prints a line for the user about what the command does. It is not part of the
+// result, which another program may read.
+func (e Env) Notef(format string, args ...any) { fmt.Fprintf(e.Stderr, format+"\n", args...) }
+
+// Examples returns the examples of a command's help: runs of the program with these
+// arguments.
+func Examples(args ...string) string {
+	return "  " + Program + " " + strings.Join(args, "\n  "+Program+" ")
+}
+
+// About says what a failure is about, most often a registry, as advice needs it. An error
+// that says so itself knows better, and a usage error is about what was typed.
+func About(subject string, err error) error {
+	if _, ok := errors.AsType[*app.Error](err); ok || err == nil || IsUsage(err) {
+		return err
+	}
+	return &app.Error{Registry: subject, Err: err}
+}
+
+// Run returns what a command runs: a function that works on the App. Its errors are about
+// the command's first argument, or about subject if there is none.
+func (e Env) Run(
+	subject string, run func(ctx context.Context, a *app.App, args []string) error,
+) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		about := subject
+		if len(args) > 0 {
+			about = args[0]
+		}
+		a, err := e.Open()
+		if err == nil {
+			err = run(c.Context(), a, args)
+		}
+		return About(about, err)
+	}
+}
+
+// WriteTimeout limits the wait for another process that is changing a login.
+const WriteTimeout = 20 * time.Second
+
+// waitBeforeMessage is how long a user waits without a message.
+const waitBeforeMessage = time.Second
+
+// Waiting tells the user what the command is waiting for, if that takes longer than a
+// second. Call the function that it returns when the wait is over.
+func (e Env) Waiting(what string) (stop func()) {
+	timer := time.AfterFunc(waitBeforeMessage, func() { e.Notef("%s…", what) })
+	return func() { timer.Stop() }
+}
+
+// A usageError is a command that can't be meant as it was typed, which has an exit status
+// of its own.
+type usageError struct{ error }
+
+// Unwrap returns the error that the usage error was made of.
+func (e usageError) Unwrap() error { return e.error }
+
+// UsageErrorf is fmt.Errorf for a usage error.
+func UsageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// IsUsage reports whether an error is a usage error.
+func IsUsage(err error) bool {
+	_, ok := errors.AsType[usageError](err)
+	return ok
+}
+
+// Args requires between least and most arguments, which what names.
+func Args(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return UsageErrorf("%s takes %s; see: %s --help", c.Name(), what, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// PrintJSON prints a value as indented JSON, with <, > and & as they are.
+func (e Env) PrintJSON(value any) error {
+	encoder := json.NewEncoder(e.Stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// ParseTarget parses a registry, in any spelling of clients, or a pattern. The host is
+// one that the pattern matches.
+func ParseTarget(clouds registry.Clouds, typed string) (target string, host registry.Host, err error) {
+	if host, err := clouds.ParseHost(typed); err == nil {
+		return host.String(), host, nil
+	}
+	pattern := strings.ToLower(typed)
+	if host, err = clouds.Example(pattern); err != nil {
+		return "", registry.Host{}, UsageErrorf("%w; other clouds and domains must be in the config file", err)
+	}
+	return pattern, host, nil
+}
+
+// ParseServer parses a registry or pattern, or the name of another registry, as its
+// client spells it: one that a login is stored for, or any if a delegate may have a login
+// for it.
+func ParseServer(a *app.App, typed string) (target string, host registry.Host, isOther bool, err error) {
+	if target, host, err = ParseTarget(a.Clouds, typed); err == nil {
+		return target, host, false, nil
+	}
+	names := []string{typed}
+	if typed == "docker.io" || typed == "index.docker.io" {
+		names = append(names, dockerconfig.DockerHub)
+	}
+	s := a.Vault.Open()
+	defer s.Close()
+	for _, name := range names {
+		if login, failed := s.Login(name); name != "" && (failed != nil || login != nil) {
+			return name, host, true, nil
+		}
+	}
+	_, notHost := a.Clouds.ParseHost(typed)
+	if d, _ := a.Delegate(); d != nil && errors.Is(notHost, registry.ErrNotACR) {
+		return typed, host, true, nil
+	}
+	return "", host, false, err
+}
+
+// Complete completes registries, for the shell's Tab key: to logout and status those for
+// which anything is stored, to login what it could be for, to others login servers. It
+// doesn't ask the delegate, which could prompt.
+func (e Env) Complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const end = cobra.ShellCompDirectiveNoFileComp
+	a, err := e.Open()
+	if err != nil || len(args) > 0 && !strings.Contains(c.Use, "…") {
+		return nil, end
+	}
+	paths, _ := dockerconfig.FindPaths(a.Runner.Getenv) // without a home directory there are none
+	names := append(a.KnownServers(), paths.Registries(a.Clouds)...)
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return slices.Contains(args, name) || !accepts(c.Name(), a.Clouds, name)
+	}), end
+}
+
+// accepts reports whether a command accepts a name that is stored.
+func accepts(command string, clouds registry.Clouds, name string) bool {
+	_, _, err := ParseTarget(clouds, name)
+	switch command {
+	case "logout", "status":
+		return true
+	case "login":
+		return err == nil
+	}
+	return err == nil && !strings.Contains(name, "*")
+}
+
+// Limits of what is read, so that a wrong file or pipe can't fill the memory.
+const (
+	// maxSecret is far above any secret or password.
+	maxSecret = 16 << 10
+	// maxLine is a secret with the end of its line.
+	maxLine = maxSecret + 2
+)
+
+// ReadSecret reads a secret of one line: from a file, which may be a pipe; else, for "",
+// from the terminal, without echo; or from standard input where there is no terminal or
+// fromStdin is set. It never comes from an argument, which every user of the computer
+// could read.
+func (e Env) ReadSecret(what, path string, fromStdin bool) (secret.String, error) {
+	var content []byte
+	var err error
+	switch {
+	case path != "":
+		if content, err = safefile.ReadAny(path, maxLine); err != nil {
+			return secret.String{}, fmt.Errorf("reading %s: %s: %w", what, path, err)
+		}
+	case e.StdinIsTerminal && !fromStdin:
+		fmt.Fprintf(e.Stderr, "type %s (it is not shown), then Enter: ", what)
+		content, err = e.ReadPassword()
+		fmt.Fprintln(e.Stderr)
+	default:
+		content, err = safefile.ReadLimited(e.Stdin, maxLine)
+	}
+	return toSecret(what, content, err)
+}
+
+// toSecret removes what is not part of a secret: the end of its line, and the byte order
+// mark that PowerShell may begin with. What can't be a secret is a mistake, such as a
+// whole file, and would only be refused later, with a worse error.
+func toSecret(what string, content []byte, err error) (secret.String, error) {
+	content = bytes.TrimRight(safefile.TrimBOM(content), "\r\n")
+	switch {
+	case errors.Is(err, safefile.ErrTooLong), len(content) > maxSecret:
+		err = UsageErrorf("%s is longer than %d bytes", what, maxSecret)
+	case err != nil:
+		err = fmt.Errorf("reading %s: %w", what, err)
+	case len(content) == 0:
+		err = UsageErrorf("%s is empty", what)
+	case bytes.ContainsAny(content, "\r\n\x00"):
+		err = UsageErrorf("%s is more than one line", what)
+	case !utf8.Valid(content):
+		err = UsageErrorf("%s is not UTF-8", what)
+	}
+	if err != nil {
+		return secret.String{}, err
+	}
+	return secret.New(string(content)), nil
+}
+
+// AskLine asks the user at the terminal for one line.
+func (e Env) AskLine(prompt string) (string, error) {
+	fmt.Fprint(e.Stderr, prompt)
+	line, err := bufio.NewReader(e.Stdin).ReadString('\n') // a terminal gives the reader one line at a time
+	switch {
+	case err == io.EOF && line == "":
+		return "", UsageErrorf("nothing was chosen")
+	case err != nil && err != io.EOF:
+		return "", err
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// Choose asks the user at the terminal until one of the choices is chosen, and returns
+// its index.
+func (e Env) Choose(choices []string) (int, error) {
+	for i, choice := range choices {
+		e.Notef("  %d  %s", i+1, choice)
+	}
+	for {
+		answer, err := e.AskLine("Type a number, then Enter: ")
+		if err != nil {
+			return 0, err
+		}
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(choices) {
+			return n - 1, nil
+		}
+		e.Notef("%q is not a number from 1 to %d.", answer, len(choices))
+	}
+}

@@ -1,0 +1,231 @@
+package configure
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig/edit"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
+)
+
+// A plan is what one run of a command works on, and what it is going to change.
+type plan struct {
+	cmdutil.Env
+	flags
+	app     *app.App
+	hosts   []string
+	paths   dockerconfig.Paths
+	clients map[string]string // with how they were found
+	files   edit.Files
+	toStore []plaintext
+	notes   []string // printed at the end, where users read them
+}
+
+// configure plans to name this helper in a client's files.
+func (p *plan) configure(client string) error {
+	if !p.isOnPath(cmdutil.Program) {
+		p.Notef("%s: will not find %s, which is not on the PATH", client, cmdutil.Program)
+	}
+	if client == docker {
+		return p.configureDocker()
+	}
+	return p.configurePodman()
+}
+
+func (p *plan) configureDocker() error {
+	path := p.paths.Docker
+	if err := p.setHelper(path); err != nil {
+		return err
+	}
+	if p.all {
+		set := func(text []byte) ([]byte, error) { return edit.SetStore(text, p.force) }
+		if err := p.files.Edit(path, set); err != nil {
+			return err
+		}
+		p.warnOfOtherHelpers()
+	}
+	p.warnOfAuthVariable()
+	return p.migrate(docker, path)
+}
+
+// configurePodman names this helper in the last of Podman's files, and in others only
+// where they name another helper, which would take precedence.
+func (p *plan) configurePodman() error {
+	if skipped := p.paths.Inaccessible; skipped != "" {
+		p.Notef("podman: %s is skipped, because this user can't read its directory; "+
+			"if Podman has another one, set XDG_RUNTIME_DIR", skipped)
+	}
+	last := len(p.paths.Auth) - 1
+	for i, path := range p.paths.Auth {
+		contents, err := p.files.Read(path)
+		if i != last && err == nil && !slices.ContainsFunc(p.hosts, contents.HasHelper) {
+			continue
+		}
+		if err := p.setHelper(path); err != nil {
+			return err
+		}
+	}
+	if p.all {
+		if err := p.setDropIn(); err != nil {
+			return err
+		}
+	}
+	return p.migrate(podman, p.paths.Auth...)
+}
+
+// setHelper plans to name this helper in a file for each of the registries, and to remove
+// it under other spellings, which no client looks up.
+func (p *plan) setHelper(path string) error {
+	for _, host := range p.hosts {
+		set := func(text []byte) ([]byte, error) {
+			text, err := edit.SetHelper(text, host, p.force)
+			if err != nil {
+				return nil, err
+			}
+			return edit.UnsetHelper(text, func(name string) bool { return name != host && p.means(name, host) })
+		}
+		if err := p.files.Edit(path, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// means reports whether a name in a file means a registry, in any spelling.
+func (p *plan) means(name, host string) bool {
+	parsed, err := p.app.Clouds.ParseHost(name)
+	return name == host || err == nil && parsed.String() == host
+}
+
+// setDropIn plans to name this helper in registries.conf.d for every registry.
+func (p *plan) setDropIn() error {
+	path := p.paths.DropIn
+	isNeeded, err := p.paths.NeedsDropIn(p.force)
+	if err != nil || !isNeeded {
+		return cmdutil.About(path, err)
+	}
+	set := func(text []byte) ([]byte, error) { return edit.SetDropIn(text, p.force) }
+	if err := p.files.Edit(path, set); err != nil {
+		return err
+	}
+	if p.paths.DropInIsMachineWide() {
+		p.Notef("podman: %s is for all users of this computer: each needs %s on the PATH", path, cmdutil.Program)
+	}
+	d, err := p.files.Open(path)
+	if err == nil && !d.Exists {
+		d.Mode = 0o644 // it has no secret, and in /etc Podman would fail for users who can't read it
+	}
+	return err
+}
+
+// unconfigure plans to remove this helper from a client's files: for the registries, for
+// all registries, or both.
+func (p *plan) unconfigure(client string) error {
+	files := p.paths.Auth
+	if client == docker {
+		files = []string{p.paths.Docker}
+	}
+	if p.all && len(p.hosts) == 0 {
+		files = nil
+	}
+	for _, path := range files {
+		if err := p.files.Edit(path, p.unsetHelper); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(p.hosts) > 0 && !p.all:
+		return nil
+	case client == docker:
+		return p.files.Edit(p.paths.Docker, edit.UnsetStore)
+	}
+	return p.removeDropIns()
+}
+
+// unsetHelper removes the entries of a text that name this helper for the registries;
+// without registries, all of them.
+func (p *plan) unsetHelper(text []byte) ([]byte, error) {
+	return edit.UnsetHelper(text, func(name string) bool {
+		return len(p.hosts) == 0 || slices.ContainsFunc(p.hosts, func(host string) bool { return p.means(name, host) })
+	})
+}
+
+// removeDropIns deletes our drop-in files: root's may be in two directories.
+func (p *plan) removeDropIns() error {
+	for _, path := range p.paths.DropInPaths() {
+		if err := p.files.Edit(path, edit.UnsetDropIn); err != nil {
+			return err
+		}
+		if d, err := p.files.Open(path); err == nil && d.Next != nil {
+			p.Notef("%s stays, because it was edited", path)
+		}
+	}
+	return nil
+}
+
+// apply shows what changes, stores the credentials, and then writes the files.
+func (p *plan) apply() (changed bool, err error) {
+	drafts := p.files.Changed()
+	for _, d := range drafts {
+		fmt.Fprint(p.Stdout, d.Diff())
+	}
+	switch {
+	case len(drafts)+len(p.toStore) == 0:
+		p.Notef("there is nothing to change")
+	case p.dryRun:
+		p.Notef("nothing was written")
+	default:
+		err = p.files.Write(p.store, func(d *edit.Draft) {
+			done := "wrote"
+			if d.Next == nil {
+				done = "removed"
+			}
+			p.Notef("%s %s", done, d.Path)
+		})
+	}
+	return len(drafts) > 0, err
+}
+
+// warnOfOtherHelpers names the Azure registries that keep another helper, since Docker
+// looks in credHelpers first.
+func (p *plan) warnOfOtherHelpers() {
+	contents, _ := p.files.Read(p.paths.Docker) // migrate reports the error
+	for _, server := range slices.Sorted(maps.Keys(contents.Helpers)) {
+		host, err := p.app.Clouds.ParseHost(server)
+		if helper := contents.Helpers[server]; err == nil && helper != dockerconfig.Helper {
+			p.Notef("%s still names %s for %s; to change that, run: %s configure %s --client docker --force",
+				p.paths.Docker, cmp.Or(helper, "no helper"), host, cmdutil.Program, host)
+		}
+	}
+}
+
+// noteAfterConfigure warns of podman login: unless a helper is set for all registries, it
+// writes to the first of its files whatever the others name.
+func (p *plan) noteAfterConfigure() {
+	if !p.all && len(p.paths.Auth) > 1 && p.hasClient(podman) {
+		p.Notef("podman: to sign in, use %s login; podman login would store a plaintext credential in %s",
+			cmdutil.Program, p.paths.Auth[0])
+	}
+}
+
+// noteAfterUnconfigure names what unconfigure leaves: Docker's file, which Podman reads
+// too, and the stored logins.
+func (p *plan) noteAfterUnconfigure() {
+	contents, _ := p.files.Read(p.paths.Docker)
+	names := contents.OwnNames()
+	if len(names) > 0 && !p.hasClient(docker) && slices.Contains(p.paths.Search, p.paths.Docker) {
+		p.Notef("podman: still uses this helper for %s: see %s", dockerconfig.RedactKeys(names...), p.paths.Docker)
+	}
+	s := p.app.Vault.Open()
+	defer s.Close()
+	entries, _ := s.Entries()
+	if slices.ContainsFunc(entries, func(e vault.Entry) bool { return !e.IsToken && e.HasSecret() }) {
+		p.Notef("this helper still has its stored logins (see: %s status); "+
+			"without it, clients have to log in again", cmdutil.Program)
+	}
+}

@@ -1,0 +1,271 @@
+// Package clients finds out whether Docker, Podman and other clients use this helper, and
+// which of their files decides that.
+package clients
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
+)
+
+// Clients is what it takes to read the clients' files as they do.
+type Clients struct {
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Clouds are the custom clouds.
+	Clouds registry.Clouds
+	// Paths are the clients' files, as far as this user may look for them.
+	Paths dockerconfig.Paths
+
+	noPaths error // why there are no Paths
+}
+
+// New finds the clients' files.
+func New(getenv func(string) string, clouds registry.Clouds) Clients {
+	c := Clients{Getenv: getenv, Clouds: clouds}
+	c.Paths, c.noPaths = dockerconfig.FindPaths(getenv)
+	return c
+}
+
+// FindProgram returns the path of a program on the PATH; "" for none. As clients do, and
+// unlike subprocess.Runner, it also looks in relative directories.
+func (c Clients) FindProgram(name string) string {
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	for _, dir := range filepath.SplitList(c.Getenv("PATH")) {
+		if path := filepath.Join(dir, name); subprocess.IsProgram(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// hasPodman reports whether a client is installed that reads Podman's files.
+func (c Clients) hasPodman() bool {
+	return slices.ContainsFunc(dockerconfig.PodmanPrograms, func(name string) bool { return c.FindProgram(name) != "" })
+}
+
+// All reports for which registries clients use this helper.
+func (c Clients) All() report.Finding {
+	if c.noPaths != nil {
+		return report.Fail(fault.NoHome, "%v", c.noPaths)
+	}
+	files := []string{c.Paths.Docker}
+	if c.hasPodman() {
+		files = c.Paths.Files()
+	}
+	var where []string
+	for _, path := range files {
+		contents, err := dockerconfig.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return report.Fail(fault.DockerConfig, "%v", err)
+		}
+		names := contents.OwnNames()
+		if i := slices.IndexFunc(names, c.isMisnamed); i >= 0 {
+			return misnamed(path, names[i], "a registry")
+		}
+		if contents.Store == dockerconfig.Helper && path == c.Paths.Docker { // Podman ignores it
+			names = append(names, "every registry (credsStore)")
+		}
+		if len(names) > 0 {
+			where = append(where, dockerconfig.RedactKeys(names...)+" in "+path)
+		}
+	}
+	return c.allRegistries(where)
+}
+
+// allRegistries completes All with what Podman has for every registry.
+func (c Clients) allRegistries(where []string) report.Finding {
+	if c.hasPodman() {
+		helpers, conf, err := c.Paths.AllRegistriesHelpers()
+		if err != nil {
+			return report.Fail(fault.DockerConfig, "%v", err)
+		}
+		if slices.Contains(helpers, dockerconfig.Helper) {
+			where = append(where, "every registry (credential-helpers) in "+conf)
+		}
+	}
+	if len(where) == 0 { // with the code of Docker, which scripts know
+		f := report.Fail(fault.DockerNotConfigured, "no file of Docker or Podman names this helper")
+		f.Hint = "Run: docker-credential-acr configure REGISTRY" // for every client that is installed, not only Docker
+		return f
+	}
+	return report.OK("%s", strings.Join(where, "; "))
+}
+
+// isMisnamed reports whether a name in a file means an Azure registry and no client looks
+// it up.
+func (c Clients) isMisnamed(name string) bool {
+	host, err := c.Clouds.ParseHost(name)
+	return err == nil && host.String() != name || strings.Contains(name, "*")
+}
+
+// misnamed is the finding for a name that means a registry in vain; its hint removes
+// exactly that name.
+func misnamed(path, name, meant string) report.Finding {
+	name = dockerconfig.RedactKeys(name)
+	f := report.Fail(fault.DockerKey, `credHelpers in %s names "%s", which no client uses for %s`, path, name, meant)
+	f.Hint = strings.ReplaceAll(f.Hint, "NAME", text.Quote(name))
+	return f
+}
+
+// otherHelper is the same for all clients: the setting, its file, and twice the helper.
+const otherHelper = `%s in %s names "%s", so docker-credential-%[3]s is used`
+
+// Docker reports whether Docker uses this helper for a registry. Compose, BuildKit, Helm,
+// crane and others read the same file. If it doesn't and Podman does, that is only a
+// warning, because Docker may not be used here; but a file that can't be read fails.
+func (c Clients) Docker(host registry.Host) report.Finding {
+	f := c.docker(host)
+	if f.Status == report.Failed && f.Code != fault.DockerConfig && c.Podman(host).Status == report.Passed {
+		f.Status = report.Warned
+	}
+	return f
+}
+
+// docker is Docker without regard to Podman.
+func (c Clients) docker(host registry.Host) report.Finding {
+	if c.noPaths != nil {
+		return report.Fail(fault.NoHome, "%v", c.noPaths)
+	}
+	path := c.Paths.Docker
+	contents, err := dockerconfig.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.FindProgram("docker") == "" && c.hasPodman():
+		return report.Skip("no docker on the PATH, and no %s", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return report.Fail(fault.DockerNotConfigured, "%s does not exist", path)
+	case err != nil:
+		return report.Fail(fault.DockerConfig, "%v", err)
+	}
+	return c.dockerFile(path, contents, host)
+}
+
+// dockerFile reports what the content of Docker's file leads to.
+func (c Clients) dockerFile(path string, contents dockerconfig.Contents, host registry.Host) report.Finding {
+	helper, isNamed := contents.Helpers[host.String()]
+	setting := "credHelpers"
+	if !isNamed {
+		helper, setting = contents.Store, "credsStore"
+	}
+	isPlaintext := slices.ContainsFunc(contents.Credentials, func(found dockerconfig.Credential) bool {
+		return c.means(found.Server, host)
+	})
+	names := contents.OwnNames()
+	similar := slices.IndexFunc(names, func(name string) bool { return c.isSimilar(name, host) })
+	switch {
+	case helper == dockerconfig.Helper && isPlaintext:
+		return report.Warn(fault.DockerPlaintext,
+			"%s in %s; auths there has a plaintext credential, which Docker does not use", setting, path)
+	case helper == dockerconfig.Helper:
+		return report.OK("%s in %s", setting, path)
+	case helper == "" && isNamed:
+		return report.Fail(fault.DockerOtherHelper, "%s in %s is empty for %s, so no helper is used", setting, path, host)
+	case similar >= 0:
+		return misnamed(path, names[similar], host.String())
+	case helper != "":
+		return report.Fail(fault.DockerOtherHelper, otherHelper, setting, path, helper)
+	case isPlaintext:
+		return report.Fail(fault.DockerNotConfigured,
+			"%s does not name this helper, and has a plaintext credential in auths", path)
+	}
+	return report.Fail(fault.DockerNotConfigured, "%s does not name this helper for %s", path, host)
+}
+
+// isSimilar reports whether a name in credHelpers means the registry, but is not what
+// clients look up.
+func (c Clients) isSimilar(name string, host registry.Host) bool {
+	return name != host.String() && (c.means(name, host) || registry.Matches(name, host))
+}
+
+// means reports whether a name in a file means the registry, in any spelling.
+func (c Clients) means(name string, host registry.Host) bool {
+	parsed, err := c.Clouds.ParseHost(strings.TrimPrefix(name, "http://"))
+	return err == nil && parsed.String() == host.String()
+}
+
+// DockerEnv reports what DOCKER_AUTH_CONFIG does, which takes precedence over every file
+// (docker/cli since 29).
+func (c Clients) DockerEnv(host registry.Host) report.Finding {
+	value := c.Getenv("DOCKER_AUTH_CONFIG")
+	if value == "" {
+		return report.OK("DOCKER_AUTH_CONFIG is not set")
+	}
+	servers, err := dockerconfig.ParseAuthVariable(value)
+	switch {
+	case err != nil:
+		return report.Warn(fault.DockerAuthConfig, "DOCKER_AUTH_CONFIG is set, and Docker ignores it, because %v", err)
+	case slices.Contains(servers, host.String()):
+		return report.Warn(fault.DockerAuthConfig,
+			"DOCKER_AUTH_CONFIG has a credential for %s, which takes precedence over every helper", host)
+	}
+	return report.OK("DOCKER_AUTH_CONFIG is set, and does not name %s", host)
+}
+
+// Podman reports whether Podman, Skopeo and Buildah use this helper for a registry. It
+// looks in Podman's sources of credentials in Podman's order. The first that has anything
+// for the registry decides.
+func (c Clients) Podman(host registry.Host) report.Finding {
+	if !c.hasPodman() {
+		return report.Skip("no podman, skopeo or buildah on the PATH")
+	}
+	if c.noPaths != nil {
+		return report.Fail(fault.NoHome, "%v", c.noPaths)
+	}
+	helpers, conf, err := c.Paths.AllRegistriesHelpers()
+	if err != nil {
+		return report.Warn(fault.PodmanConfig, "%v", err)
+	}
+	for _, helper := range helpers {
+		if helper == dockerconfig.Helper {
+			return report.OK("credential-helpers in %s, for every registry", conf)
+		}
+		if helper != dockerconfig.AuthFiles { // it may have nothing for the registry
+			continue
+		}
+		for _, path := range c.Paths.Search {
+			if f, decides := podmanFile(path, host); decides {
+				return f
+			}
+		}
+	}
+	return report.Warn(fault.PodmanNotConfigured,
+		"no file names this helper; looked in %s", strings.Join(c.Paths.Search, ", "))
+}
+
+// podmanFile reports what one file leads to, if it decides. In a file, a helper takes
+// precedence over a plaintext credential; Podman ignores credsStore.
+func podmanFile(path string, host registry.Host) (f report.Finding, decides bool) {
+	contents, err := dockerconfig.ReadFile(path)
+	helper, isNamed := contents.Helpers[host.String()]
+	hasPlaintext := slices.ContainsFunc(contents.Credentials, func(found dockerconfig.Credential) bool {
+		return found.IsFor(host.String())
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f, false
+	case err != nil:
+		return report.Warn(fault.PodmanConfig, "%v", err), true
+	case contents.Empty:
+		return report.Warn(fault.PodmanConfig, "%s is empty, which Podman can't read", path), true
+	case helper == dockerconfig.Helper:
+		return report.OK("credHelpers in %s", path), true
+	case isNamed:
+		return report.Warn(fault.PodmanOtherHelper, otherHelper, "credHelpers", path, helper), true
+	case hasPlaintext:
+		return report.Warn(fault.PodmanPlaintext,
+			"%s has a plaintext credential for %s, which takes precedence over helpers in later files", path, host), true
+	}
+	return f, false
+}

@@ -1,0 +1,142 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
+)
+
+// The program's own variables.
+const (
+	homeVar    = "DOCKER_CREDENTIAL_ACR_HOME"
+	keyringVar = "DOCKER_CREDENTIAL_ACR_KEYRING"
+)
+
+// checkVersion tells what a bug report needs.
+func checkVersion(_ context.Context, s *session) report.Finding {
+	return report.OK("%s, %s/%s, %s", s.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// checkBinary finds what clients would run: the first program of this name on the PATH,
+// which may be another one.
+func checkBinary(_ context.Context, s *session) report.Finding {
+	first, own := s.clients.FindProgram(cmdutil.Program), ""
+	if s.Executable != nil {
+		own, _ = s.Executable()
+	}
+	switch {
+	case first == "":
+		return report.Fail(fault.BinaryNotOnPath, "no %s on the PATH; this one is %s", cmdutil.Program, own)
+	case own != "" && !subprocess.SameFile(first, own):
+		return report.Fail(fault.BinaryShadowed, "clients run %s, and this one is %s", first, own)
+	}
+	return report.OK("%s", first)
+}
+
+// checkSettings checks the program's own variables.
+func checkSettings(_ context.Context, s *session) report.Finding {
+	if s.appErr != nil {
+		return report.Fail(fault.Settings, "%v", s.appErr)
+	}
+	var set []string
+	for _, name := range []string{homeVar, keyringVar} {
+		if value := s.clients.Getenv(name); value != "" {
+			set = append(set, name+"="+value)
+		}
+	}
+	none := "neither " + homeVar + " nor " + keyringVar + " is set"
+	return report.OK("%s", cmp.Or(strings.Join(set, ", "), none))
+}
+
+// checkConfig names the config files, since users may not know of the machine's.
+func checkConfig(_ context.Context, s *session) report.Finding {
+	if err := s.app.Config.Err(); err != nil {
+		return s.failure(err)
+	}
+	paths := strings.Join(s.app.Config.Paths(), ", ")
+	return report.OK("%s", cmp.Or(paths, "no config file, and none is needed"))
+}
+
+// checkVault only warns: without a vault every get signs in, which is slow but works.
+func checkVault(_ context.Context, s *session) report.Finding {
+	v := s.app.Vault.Open()
+	defer v.Close()
+	if v.Dir == "" {
+		return report.Warn(fault.VaultNoPlace, "there is no home directory, so nothing is stored")
+	}
+	entries, err := v.Entries()
+	err = cmp.Or(v.Err(), err)
+	switch {
+	case err != nil:
+		return report.Warn(fault.VaultNotUsed, "%v; nothing is stored", err)
+	case !v.Exists():
+		return report.OK("%s, which is created when it is first needed", v.Dir)
+	}
+	valid := 0
+	for _, e := range entries {
+		if e.Err == nil && (!e.IsToken || e.Life.IsValid(s.Now())) {
+			valid++
+		}
+	}
+	return report.OK("%s; stored logins and tokens: %d", v.Dir, valid)
+}
+
+// checkDelegate looks for the helper that other registries' logins are handed to.
+func checkDelegate(_ context.Context, s *session) report.Finding {
+	d, err := s.app.Delegate()
+	if err != nil {
+		return s.failure(err)
+	}
+	if d == nil {
+		return report.OK("none; other registries' logins are stored here")
+	}
+	path, err := d.Path()
+	if err != nil {
+		f := s.failure(err)
+		f.Status = report.Warned // Azure registries don't need it
+		return f
+	}
+	return report.OK("%s", path)
+}
+
+// checkKeyring reads the key as a get does: from the first backend that has it.
+func checkKeyring(ctx context.Context, s *session) report.Finding {
+	backends := s.app.Keys.Backends()
+	if len(backends) == 0 && s.clients.Getenv(keyringVar) == "none" {
+		return report.OK("none, because %s is none: nothing is stored", keyringVar)
+	}
+	if len(backends) == 0 {
+		return report.Warn(fault.KeyringNone, "no keyring is available: nothing is stored, and every get signs in")
+	}
+	code := fault.KeyringUnavailable
+	var failures []string
+	for _, backend := range backends {
+		_, err := s.app.Keys.Key(ctx, backend)
+		state := keystore.Title(backend) + " has the key"
+		if errors.Is(err, keystore.ErrNotFound) {
+			err, state = nil, keystore.Title(backend)+" is ready, and has no key yet"
+		}
+		switch {
+		case err == nil && failures == nil:
+			return report.OK("%s", state)
+		case err == nil:
+			return report.Warn(code, "%s; %s", strings.Join(failures, "; "), state)
+		case fault.Is(err, fault.KeyringLocked):
+			code = fault.KeyringLocked
+		}
+		failures = append(failures, err.Error())
+	}
+	f := report.Warn(code, "%s; nothing is stored", strings.Join(failures, "; "))
+	if backends[0] == keystore.File {
+		f.Hint = "" // the fact says what to do
+	}
+	return f
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
+)
+
+// serve answers a client. The answer is complete before any of it is written, so that an
+// error is never the second half of an answer. After an interrupt nothing is written: no
+// client waits for it any more.
+func serve(ctx context.Context, env app.Env, action string) int {
+	var out bytes.Buffer
+	in, err := readRequest(env, action)
+	if err == nil {
+		h := helper{ctx: ctx}
+		h.app, h.openErr = app.Open(env)
+		err = credentials.HandleCommand(h, action, in, &out)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case err != nil:
+		return fail(env, err)
+	}
+	if _, err := env.Stdout.Write(out.Bytes()); err != nil {
+		return fail(env, fmt.Errorf("writing the answer: %w", err))
+	}
+	return 0
+}
+
+// fail reports an error twice, because no client shows both: the sentence on standard
+// output for Docker 29, Compose, Podman and crane; the sentence with advice on standard
+// error for older Docker and for docker login. Not found is no failure for the client, so
+// its sentence is exact and alone.
+func fail(env app.Env, err error) int {
+	fmt.Fprintln(env.Stdout, text.Line(err.Error()))
+	if line := app.Message(err); line != "" {
+		fmt.Fprintf(env.Stderr, "%s: %s\n", program, text.Line(line))
+	}
+	return exitFailed
+}
+
+// helper is an App as docker-credential-helpers calls it, without a context of its own.
+// Where a variable of the program is wrong, there is no App; what that means depends on
+// the action.
+type helper struct {
+	ctx     context.Context
+	app     *app.App
+	openErr error // why there is no App
+}
+
+// Get implements credentials.Helper.
+func (h helper) Get(server string) (user, password string, err error) {
+	if h.openErr != nil {
+		return "", "", app.Misconfigured(server, h.openErr)
+	}
+	c, err := h.app.Get(h.ctx, server, false)
+	return c.User, c.Secret.Reveal(), err
+}
+
+// Add implements credentials.Helper.
+func (h helper) Add(c *credentials.Credentials) error {
+	if h.openErr != nil {
+		return &app.Error{Registry: c.ServerURL, Err: h.openErr}
+	}
+	return h.app.Store(h.ctx, c.ServerURL, c.Username, secret.New(c.Secret))
+}
+
+// Delete implements credentials.Helper.
+func (h helper) Delete(server string) error {
+	if h.openErr != nil {
+		return h.openErr
+	}
+	return h.app.Erase(h.ctx, server)
+}
+
+// List implements credentials.Helper.
+func (h helper) List() (map[string]string, error) {
+	if h.openErr != nil {
+		return nil, h.openErr
+	}
+	return h.app.List(h.ctx)
+}
+
+// maxRequest is the longest line that docker-credential-helpers reads.
+const maxRequest = 64<<10 - 1
+
+// requests says what an action reads from standard input; list reads nothing.
+var requests = map[string]string{
+	credentials.ActionGet:   "the registry, for example contoso.azurecr.io",
+	credentials.ActionErase: "the registry, for example contoso.azurecr.io",
+	credentials.ActionStore: `{"ServerURL":"contoso.azurecr.io","Username":"…","Secret":"…"}`,
+}
+
+// readRequest reads what the action needs from standard input, from a terminal one line,
+// and refuses what docker-credential-helpers would change: it joins lines and trims, so
+// that "evil\n.azurecr.io" would arrive as a registry.
+func readRequest(env app.Env, action string) (io.Reader, error) {
+	if requests[action] == "" {
+		return nil, nil
+	}
+	in := io.LimitReader(env.Stdin, maxRequest+1)
+	var line []byte
+	var err error
+	if env.StdinIsTerminal {
+		fmt.Fprintf(env.Stderr, "%s: type %s, then Enter\n", program, requests[action])
+		if line, err = bufio.NewReader(in).ReadBytes('\n'); err == io.EOF {
+			err = nil
+		}
+	} else {
+		line, err = io.ReadAll(in)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading standard input: %w", err)
+	case len(line) > maxRequest:
+		return nil, fmt.Errorf("standard input has more than %d bytes", maxRequest)
+	}
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	switch hasBreak := bytes.ContainsAny(line, "\r\n\x00"); {
+	case action == credentials.ActionStore && !json.Valid(line):
+		return nil, errors.New("standard input is not the JSON object that docker login writes")
+	case action == credentials.ActionStore && !utf8.Valid(line): // which decoding would silently change
+		return nil, errors.New("standard input is not UTF-8")
+	case action == credentials.ActionErase && hasBreak:
+		return strings.NewReader("."), nil // for which nothing is stored
+	case action == credentials.ActionGet && hasBreak:
+		return nil, &app.NotFoundError{Reason: "the registry's name has a line break or a NUL"}
+	}
+	return bytes.NewReader(line), nil
+}

@@ -1,0 +1,315 @@
+package clientcredential
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
+)
+
+const (
+	contoso = "contoso.azurecr.io"
+	// subject is what the application's federated credentials trust.
+	subject = "repo:contoso/app:ref:refs/heads/main"
+)
+
+// issuers is a cloud with one issuer of each kind. All tests share it, because a cloud takes long to make.
+type issuers struct {
+	*azuretest.Cloud
+	cluster   *azuretest.Issuer
+	gitHub    *azuretest.GitHubActions
+	pipelines *azuretest.AzurePipelines
+}
+
+var shared = sync.OnceValue(func() issuers {
+	cloud := must(azuretest.New())
+	return issuers{
+		cloud, cloud.AddIssuer("https://oidc.prod-aks.azure.com/cluster/"), cloud.AddGitHubActions(),
+		cloud.AddAzurePipelines("contoso"),
+	}
+})
+
+// A fixture has an application of its own, without a credential, in a cloud where nothing has happened yet.
+type fixture struct {
+	issuers
+	t      *testing.T
+	client Client
+	app    *azuretest.ServicePrincipal
+	row    registry.Cloud
+	log    *strings.Builder
+}
+
+func newFixture(t *testing.T, host string) *fixture {
+	t.Helper()
+	f := &fixture{issuers: shared(), t: t, row: must(registry.ParseHost(host)).Cloud(), log: &strings.Builder{}}
+	f.Reset()
+	f.ClearFaults()
+	f.SetClock(nil)
+	transport := f.Transport()
+	t.Cleanup(transport.CloseIdleConnections)
+	f.client = Client{
+		Transport: transport, Now: f.Now,
+		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	f.app = f.AddTenantAt(f.row.Authority, "").AddServicePrincipal("", "")
+	return f
+}
+
+func (f *fixture) identity(kind identity.Kind) identity.Identity {
+	return identity.Identity{
+		Kind: kind, Tenant: f.app.Tenant().ID(), ClientID: f.app.ClientID(), Audience: registry.Audience,
+	}
+}
+
+func (f *fixture) federated(kind identity.Kind, federation identity.Federation) identity.Identity {
+	id := f.identity(kind)
+	id.Federation = &federation
+	return id
+}
+
+// gitHubJob returns the federation of a job of GitHub Actions, which the application trusts for an audience.
+func (f *fixture) gitHubJob(audience string) (*azuretest.Job, identity.Federation) {
+	job := f.gitHub.Job(subject)
+	f.app.AddFederatedCredential(azuretest.GitHubIssuer, subject, audience)
+	return job, identity.Federation{RequestURL: job.RequestURL(), RequestToken: secret.New(job.RequestToken())}
+}
+
+// pipelinesJob returns the federation of a job of Azure Pipelines, whose service connection the application trusts.
+func (f *fixture) pipelinesJob() (*azuretest.Job, identity.Federation) {
+	job := f.pipelines.Job()
+	connection, subject := job.AddServiceConnection("registry")
+	f.app.AddFederatedCredential(f.pipelines.Issuer(), subject, "")
+	return job, identity.Federation{
+		RequestURL: job.RequestURL(), RequestToken: secret.New(job.RequestToken()), Connection: connection,
+	}
+}
+
+// clusterToken returns a token of a cluster, which the application trusts.
+func (f *fixture) clusterToken() string {
+	f.app.AddFederatedCredential(f.cluster.URL(), subject, "")
+	return f.cluster.Token(subject, f.app.Tenant().ExchangeAudience(), time.Hour)
+}
+
+// file returns a symbolic link to a file, as Kubernetes has.
+func (f *fixture) file(content string) string {
+	f.t.Helper()
+	path := filepath.Join(f.t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	if os.Symlink(path, path+".link") != nil { // on Windows that needs a privilege
+		return path
+	}
+	return path + ".link"
+}
+
+// expect signs in and checks the code of the error, "" for success; and that neither the error nor the log has a
+// secret.
+func (f *fixture) expect(id identity.Identity, code fault.Code) error {
+	f.t.Helper()
+	token, err := f.client.AccessToken(f.t.Context(), id, f.row)
+	output := f.log.String()
+	switch {
+	case err != nil:
+		output += err.Error()
+		if code == "" || fault.CodeOf(err) != code {
+			f.t.Errorf("%q: %v, want %q", fault.CodeOf(err), err, code)
+		}
+	case code != "":
+		f.t.Errorf("no error, want %s", code)
+	default:
+		if left := time.Until(token.Expires); token.Value.IsZero() || left < 50*time.Minute {
+			f.t.Errorf("a token with %v left", left)
+		}
+	}
+	if f.FindCanary(output) != "" || strings.Contains(output, "SECRET") {
+		f.t.Errorf("error or log quotes a secret: %s", output)
+	}
+	if len(f.Leaks()) > 0 || len(f.ForeignHosts()) > 0 {
+		f.t.Errorf("leaks %+v, foreign hosts %v", f.Leaks(), f.ForeignHosts())
+	}
+	return err
+}
+
+// TestClient_AccessToken_in_every_cloud checks that only the authority of the registry's cloud gets the secret, and
+// that the issuer is asked for the audience of that cloud.
+func TestClient_AccessToken_in_every_cloud(t *testing.T) {
+	for host, audience := range map[string]string{
+		contoso:                             azuretest.TokenExchange,
+		"contoso.azurecr.cn":                azuretest.TokenExchangeChina,
+		"contoso.azurecr.us":                azuretest.TokenExchangeUSGov,
+		"contoso.azurecr.de":                azuretest.TokenExchange,
+		"contoso.azurecr.sovcloud-azure.fr": azuretest.TokenExchange,
+		"contoso.azurecr.sovcloud-azure.de": azuretest.TokenExchange,
+		"contoso.azurecr-test.io":           azuretest.TokenExchange,
+	} {
+		t.Run(host, func(t *testing.T) {
+			f := newFixture(t, host)
+			f.app.AddSecret("s3cret")
+			id := f.identity(identity.ServicePrincipal)
+			id.Secret = secret.New("s3cret")
+			f.expect(id, "")
+			_, federation := f.gitHubJob(audience)
+			f.expect(f.federated(identity.GitHubActions, federation), "")
+			n := f.Count("", f.row.Authority, "")
+			if n != 4 || f.Seen(azuretest.KindGitHubToken) != 1 || len(f.Requests()) != 5 {
+				t.Errorf("%d requests, %d of them to %s", len(f.Requests()), n, f.row.Authority)
+			}
+		})
+	}
+}
+
+func TestClient_AccessToken_with_every_credential(t *testing.T) {
+	entra := []string{azuretest.KindOpenID, azuretest.KindEntraToken}
+	for _, row := range []struct {
+		what     string
+		identity func(*fixture) identity.Identity
+		requests []string // their kinds, in order
+	}{
+		{"a certificate", func(f *fixture) identity.Identity {
+			h := newHierarchy()
+			f.app.AddCertificate(h.leaf)
+			id := f.identity(identity.ServicePrincipal)
+			id.Certificate = &identity.Certificate{Content: secret.New(keyPEM(h.key) + certPEM(h.leaf))}
+			return id
+		}, entra},
+		{"a file", func(f *fixture) identity.Identity {
+			return f.federated(identity.WorkloadIdentity, identity.Federation{File: f.file(f.clusterToken())})
+		}, entra},
+		{"a variable", func(f *fixture) identity.Identity {
+			return f.federated(identity.FederatedToken, identity.Federation{Token: secret.New(f.clusterToken())})
+		}, entra},
+		{"GitHub Actions", func(f *fixture) identity.Identity {
+			_, federation := f.gitHubJob("")
+			return f.federated(identity.GitHubActions, federation)
+		}, []string{azuretest.KindOpenID, azuretest.KindGitHubToken, azuretest.KindEntraToken}},
+		{"Azure Pipelines", func(f *fixture) identity.Identity {
+			_, federation := f.pipelinesJob()
+			return f.federated(identity.AzurePipelines, federation)
+		}, []string{azuretest.KindOpenID, azuretest.KindPipelinesToken, azuretest.KindEntraToken}},
+		{"AKS identity bindings", func(f *fixture) identity.Identity {
+			proxy := f.AddTokenProxy()
+			proxy.Bind(f.app, f.cluster, subject)
+			return f.federated(identity.WorkloadIdentity, identity.Federation{
+				Token: secret.New(f.cluster.Token(subject, azuretest.IdentityBinding, time.Hour)),
+				Proxy: identity.TokenProxy{URL: proxy.URL(), ServerName: proxy.ServerName(), CAData: string(proxy.CAPEM())},
+			})
+		}, []string{azuretest.KindTokenProxy, azuretest.KindTokenProxy}},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			f := newFixture(t, contoso)
+			f.expect(row.identity(f), "")
+			var requests []string
+			for _, r := range f.Requests() {
+				requests = append(requests, r.Kind)
+			}
+			if !slices.Equal(requests, row.requests) {
+				t.Errorf("requests: %v", requests)
+			}
+		})
+	}
+}
+
+func TestClient_AccessToken_with_a_certificate(t *testing.T) {
+	registered := func(p *azuretest.ServicePrincipal, h hierarchy) { p.AddCertificate(h.leaf) }
+	another := func(p *azuretest.ServicePrincipal, h hierarchy) { p.AddCertificate(h.middle) }
+	bySubject := func(p *azuretest.ServicePrincipal, h hierarchy) { p.AddCertificateSubject("app.contoso.com", h.root) }
+	for _, row := range []struct {
+		what      string
+		register  func(*azuretest.ServicePrincipal, hierarchy)
+		sendChain bool
+		advance   time.Duration
+		code      fault.Code
+	}{
+		{"registered", registered, false, 0, ""},
+		{"registered, with its chain", registered, true, 0, ""},
+		{"by subject", bySubject, true, 0, ""},
+		{"by subject, without its chain", bySubject, false, 0, "AADSTS700027"},
+		{"another is registered", another, false, 0, "AADSTS700027"},
+		{"expired", registered, false, 2 * time.Hour, fault.CertificateOutdated},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			f := newFixture(t, contoso)
+			h := newHierarchy()
+			row.register(f.app, h)
+			f.AdvanceClock(row.advance)
+			cert := &Certificate{Key: h.key, Chain: chain(h.leaf, []*x509.Certificate{h.root, h.middle})}
+			id := f.identity(identity.ServicePrincipal)
+			id.Certificate = &identity.Certificate{Content: must(cert.PEM()), SendChain: row.sendChain}
+			f.expect(id, row.code)
+			if row.code == fault.CertificateOutdated && len(f.Requests()) > 0 {
+				t.Error("a request was sent")
+			}
+		})
+	}
+}
+
+func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
+	f := newFixture(t, "contoso.azurecr.cn")
+	vm := f.app.Tenant().AddServicePrincipal("", "")
+	f.app.AddManagedIdentityCredential(vm)
+	id := f.federated(identity.FederatedToken, identity.Federation{ManagedIdentity: vm.ClientID()})
+	id.Endpoint = identity.AppService
+	f.client.ManagedIdentity = func(_ context.Context, got identity.Identity, audience string) (secret.Token, error) {
+		want := identity.Identity{Kind: identity.ManagedIdentity, ClientID: vm.ClientID(), Endpoint: identity.AppService}
+		if got != want {
+			t.Errorf("a token of %+v", got)
+		}
+		return secret.Token{Value: secret.New(vm.AccessToken(audience, 0))}, nil
+	}
+	f.expect(id, "")
+	for code, cause := range map[fault.Code]error{
+		fault.AssertionManaged:  errors.New("no such identity"),
+		fault.EndpointThrottled: &fault.Error{Code: fault.EndpointThrottled, RetryAfter: time.Minute},
+	} {
+		f.client.ManagedIdentity = func(context.Context, identity.Identity, string) (secret.Token, error) {
+			return secret.Token{}, cause
+		}
+		if err := f.expect(id, code); !errors.Is(err, cause) || fault.RetryAfter(err) != fault.RetryAfter(cause) ||
+			!strings.Contains(err.Error(), vm.ClientID()) {
+			t.Errorf("%v, after %v", err, fault.RetryAfter(err))
+		}
+	}
+}
+
+// TestClient_AccessToken_without_a_credential checks that Entra isn't asked, nor named as the cause.
+func TestClient_AccessToken_without_a_credential(t *testing.T) {
+	const encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"
+	f := newFixture(t, contoso)
+	noProxy := identity.Federation{Proxy: identity.TokenProxy{URL: "http://x"}}
+	for _, row := range []struct {
+		id   identity.Identity
+		code fault.Code
+	}{
+		{f.federated(identity.FederatedToken, identity.Federation{}), fault.AssertionMissing},
+		{f.federated(identity.WorkloadIdentity, identity.Federation{File: "/no/such/file"}), fault.AssertionMissing},
+		{f.federated(identity.WorkloadIdentity, noProxy), fault.TokenProxy},
+		{identity.Identity{Certificate: &identity.Certificate{Content: secret.New(encrypted)}}, fault.CertificatePassword},
+	} {
+		f.expect(row.id, row.code)
+	}
+	for want, id := range map[string]identity.Identity{
+		"there is no client secret":                   f.identity(identity.ServicePrincipal),
+		`tenant "" can't be used in the public cloud`: {Secret: secret.New("s3cret")},
+	} {
+		if _, err := f.client.AccessToken(t.Context(), id, f.row); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if f.Seen(azuretest.KindEntraToken) > 0 {
+		t.Error("the token endpoint was asked")
+	}
+}

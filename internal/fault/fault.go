@@ -1,0 +1,198 @@
+// Package fault has the program's one type of error. Each has a code, which scripts
+// compare and advice is looked up by; what a code means and what to do about it stands in
+// one table, which docs/codes.md prints.
+package fault
+
+import (
+	"cmp"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Error says what failed and why, in one lower-case sentence without a full stop. It
+// never quotes what a server or another program sent, unless Reason was made of it on
+// purpose.
+type Error struct {
+	// Code tells failures apart; see the table.
+	Code Code
+	// Subject begins the sentence: a host, a program, "the registry". It is "" where
+	// Reason is the whole sentence.
+	Subject string
+	// Reason continues it; "" takes the meaning of the code.
+	Reason string
+	// Status is the HTTP status of a refusal, 0 for none; CorrelationID is what
+	// Microsoft's support asks for, "" for none. The sentence ends with both.
+	Status        int
+	CorrelationID string
+	// RetryAfter is how long a server asks to wait; 0 if it doesn't say.
+	RetryAfter time.Duration
+	// Cause is what errors.Is and errors.As find. It is not printed, because it may quote
+	// a server.
+	Cause error
+}
+
+// New returns an Error with a formatted reason.
+func New(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Because returns the error for something that fails because of err, whose code and wait
+// it keeps. code is for an err that has none.
+func Because(what string, code Code, err error) *Error {
+	return &Error{
+		Code: cmp.Or(CodeOf(err), code), Reason: what + ": " + err.Error(), RetryAfter: RetryAfter(err), Cause: err,
+	}
+}
+
+func (e *Error) Error() string {
+	sentence := e.Reason
+	if sentence == "" {
+		sentence = e.Code.Meaning()
+	}
+	if e.Subject != "" {
+		sentence = e.Subject + " " + sentence
+	}
+	// Entra's number says more than its status.
+	var details []string
+	if strings.HasPrefix(string(e.Code), aadsts) {
+		details = append(details, string(e.Code))
+	} else if e.Status != 0 {
+		details = append(details, fmt.Sprintf("status %d", e.Status))
+	}
+	if e.RetryAfter > 0 && e.Status != 0 {
+		details = append(details, fmt.Sprintf("retry after %v", e.RetryAfter))
+	}
+	if e.CorrelationID != "" {
+		details = append(details, "correlation ID "+e.CorrelationID)
+	}
+	if details != nil {
+		sentence += " (" + strings.Join(details, ", ") + ")"
+	}
+	return sentence
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// CodeOf returns the code of err or of the first of its causes that has one; "" for none.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// Is reports whether the code of err is one of these.
+func Is(err error, codes ...Code) bool { return err != nil && slices.Contains(codes, CodeOf(err)) }
+
+// Has reports whether err or any of its causes has the code.
+func Has(err error, code Code) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == code || Has(e.Cause, code))
+}
+
+// RetryAfter returns how long err, or the first of its causes with a code, asks to wait;
+// 0 for not at all.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// document is docs/codes.md: the one table of what codes mean and what to do about them.
+//
+//go:embed codes.md
+var document string
+
+// A Situation is where the identity came from, as far as advice depends on it. The values
+// are those in the document.
+type Situation string
+
+// Situations. The zero value is the environment's, and every other for which advice makes
+// no difference.
+const (
+	FromCommandLine Situation = "command line" // just typed: a user who has just signed in is not told to sign in
+	FromLogin       Situation = "stored login"
+	FromConfig      Situation = "config file" // a service principal or federated application
+	FromAzureCLI    Situation = "Azure CLI"
+	FromAzd         Situation = "azd"
+	FromPowerShell  Situation = "PowerShell"
+)
+
+// A row is a line of the document's tables: what a code means and what to do, or the
+// advice for some codes in one situation.
+type row struct {
+	codes           []string
+	situation       Situation // "" in the tables of codes
+	meaning, advice string
+}
+
+// rows parses the document. That takes 0.1 ms, and only failures need it.
+func rows() (all []row) {
+	plain := strings.NewReplacer(`\|`, "|", `\*`, "*", "`", "")
+	isSpecial := false
+	for line := range strings.Lines(document) {
+		isSpecial = isSpecial || strings.HasPrefix(line, "## Advice that depends on the situation")
+		line = strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |\n")
+		cells := strings.Split(line, " | ")
+		if len(cells) != 3 || !strings.HasPrefix(line, "`") {
+			continue
+		}
+		r := row{codes: strings.Fields(plain.Replace(cells[0])), advice: plain.Replace(cells[2])}
+		if isSpecial {
+			r.situation = Situation(plain.Replace(cells[1]))
+		} else {
+			r.meaning = plain.Replace(cells[1])
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// find returns the row of a code, in a situation or, with "", in general; a zero row for
+// none.
+func find(code Code, s Situation) row {
+	for _, r := range rows() {
+		if r.situation == s && slices.Contains(r.codes, string(code)) {
+			return r
+		}
+	}
+	return row{}
+}
+
+// A Context is what advice is filled in with.
+type Context struct {
+	// Registry is the login server, or another registry's name; Login is the registry or
+	// pattern that the login in use was stored for, "" for Registry.
+	Registry, Login string
+	// ClientID is the application's; "" for none.
+	ClientID string
+	// Situation is where the identity came from; ARM tells that its variables begin with
+	// ARM_.
+	Situation Situation
+	ARM       bool
+}
+
+// Advice returns what to do about err: one sentence without a full stop, or "" where
+// nothing is known.
+func (c Context) Advice(err error) string {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok {
+		return ""
+	}
+	situation := c.Situation
+	if failed.Code == LoginSealed && Has(failed, KeyringLocked) {
+		situation = "locked keyring"
+	}
+	advice := cmp.Or(find(failed.Code, situation).advice, find(failed.Code, "").advice, find(Failed, "").advice)
+	if c.ARM {
+		advice = strings.ReplaceAll(advice, "AZURE_", "ARM_")
+	}
+	return strings.NewReplacer("PROGRAM", failed.Subject, "REGISTRY", c.Registry, "LOGIN", cmp.Or(c.Login, c.Registry),
+		"CLIENT-ID", c.ClientID).Replace(advice)
+}

@@ -1,0 +1,122 @@
+package fault
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTable_has_every_code also checks that every row is for a code of the program or an AADSTS number, once.
+func TestTable_has_every_code(t *testing.T) {
+	source, err := os.ReadFile("codes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared []Code
+	for _, m := range regexp.MustCompile(`(?m)^\s+\w+\s+Code = "([^"]+)"`).FindAllSubmatch(source, -1) {
+		declared = append(declared, Code(m[1]))
+	}
+	if len(declared) < 100 {
+		t.Fatalf("only %d codes were found", len(declared))
+	}
+	seen := map[Code]bool{}
+	for _, r := range rows() {
+		if r.situation != "" {
+			continue
+		}
+		code := Code(r.codes[0])
+		if seen[code] || len(r.codes) > 1 {
+			t.Errorf("%s appears twice", code)
+		}
+		seen[code] = true
+		if !slices.Contains(declared, code) && !strings.HasPrefix(string(code), aadsts) {
+			t.Errorf("%s is not declared", code)
+		}
+	}
+	for _, code := range declared {
+		if !seen[code] {
+			t.Errorf("%s is not in the table", code)
+		}
+	}
+}
+
+func TestTable_meanings_and_advice(t *testing.T) {
+	known := []Situation{"", FromCommandLine, FromLogin, FromConfig, FromAzureCLI, FromAzd, FromPowerShell, "locked keyring"}
+	for _, r := range rows() {
+		checkAdvice(t, r)
+		if !slices.Contains(known, r.situation) {
+			t.Errorf("there is no situation %q", r.situation)
+		}
+		for _, code := range r.codes {
+			if !Code(code).IsKnown() {
+				t.Errorf("%s has no meaning", code)
+			}
+		}
+		if r.situation != "" {
+			continue
+		}
+		if r.meaning == "" || strings.HasSuffix(r.meaning, ".") {
+			t.Errorf("%s: meaning %q", r.codes, r.meaning)
+		}
+		if r.advice == "" && Code(r.codes[0]) != OK && Code(r.codes[0]) != Skipped {
+			t.Errorf("%s has no advice", r.codes)
+		}
+	}
+}
+
+func checkAdvice(t *testing.T, r row) {
+	t.Helper()
+	if strings.HasSuffix(r.advice, ".") || r.advice != "" && strings.ToUpper(r.advice[:1]) != r.advice[:1] {
+		t.Errorf("%s: advice %q", r.codes, r.advice)
+	}
+}
+
+func TestContext_Advice(t *testing.T) {
+	contoso := Context{Registry: "contoso.azurecr.io", ClientID: "7d1c"}
+	in := func(s Situation, login string) Context {
+		c := contoso
+		c.Situation, c.Login = s, login
+		return c
+	}
+	arm := contoso
+	arm.ARM = true
+	for _, row := range []struct {
+		context Context
+		err     error
+		want    string
+	}{
+		{contoso, New("AADSTS7000222", ""), "--id 7d1c --append, and set AZURE_CLIENT_SECRET"},
+		{arm, New("AADSTS7000222", ""), "set ARM_CLIENT_SECRET"},
+		{in(FromLogin, ""), New("AADSTS7000222", ""), "docker-credential-acr login contoso.azurecr.io --service-principal"},
+		{in(FromLogin, "'*.azurecr.io'"), New("AADSTS7000222", ""), "login '*.azurecr.io' --service-principal"},
+		{in(FromAzureCLI, ""), New("AADSTS7000222", ""), "Run: az login --service-principal"},
+		{in(FromConfig, ""), New("AADSTS90002", ""), "Check tenant in the config file"},
+		{in(FromAzureCLI, ""), New("AADSTS700082", ""), "Run: az login"},
+		{in(FromAzd, ""), New("AADSTS700082", ""), "Run: azd auth login"},
+		{in(FromPowerShell, ""), New("AADSTS700082", ""), "Connect-AzAccount"},
+		{in(FromLogin, ""), New("AADSTS700082", ""), "Run: docker-credential-acr login contoso.azurecr.io"},
+		{in(FromCommandLine, ""), New("AADSTS50076", ""), "Conditional Access policy"},
+		{contoso, New("AADSTS12345", ""), "DOCKER_CREDENTIAL_ACR_TRACE=1"},
+		{contoso, fmt.Errorf("wrapped: %w", New(RegistryFirewall, "")), "az acr network-rule add"},
+		{contoso, &Error{Code: LoginSealed}, "Make the keyring available; or run: docker-credential-acr logout contoso"},
+		{contoso, &Error{Code: LoginSealed, Cause: New(KeyringLocked, "")}, "Run: docker-credential-acr unlock"},
+		{contoso, &Error{Code: DelegateFailed, Subject: "docker-credential-pass"}, "| docker-credential-pass get"},
+		{contoso, fmt.Errorf("no code"), ""},
+	} {
+		got := row.context.Advice(row.err)
+		if !strings.Contains(got, row.want) || row.want == "" && got != "" {
+			t.Errorf("%v: %q, want %q", row.err, got, row.want)
+		}
+	}
+}
+
+// TestDocument_is_in_docs is needed because a package can't embed a file of another directory.
+func TestDocument_is_in_docs(t *testing.T) {
+	content, err := os.ReadFile("../../docs/codes.md")
+	if err != nil || string(content) != document {
+		t.Errorf("docs/codes.md is not a copy of internal/fault/codes.md: %v", err)
+	}
+}

@@ -1,5 +1,0 @@
-package firmware
-
-import "os"
-
-func azureVM() bool { return linuxOnAzure(os.DirFS("/")) }

@@ -1,0 +1,85 @@
+package httpguard
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+)
+
+// Explain finds the one sentence for an error of net/http. The sentence never holds the
+// error's own text, which may quote what a server sent.
+func Explain(host string, err error) *fault.Error {
+	if known, ok := errors.AsType[*fault.Error](err); ok {
+		return known
+	}
+	code, reason := explain(err)
+	return &fault.Error{Code: code, Subject: host, Reason: cmp.Or(reason, code.Meaning())}
+}
+
+// explain returns the code of an error, and the reason if the code's own meaning isn't
+// exact enough.
+func explain(err error) (code fault.Code, reason string) {
+	var (
+		op      *net.OpError
+		tooLong *http.MaxBytesError
+		dns     *net.DNSError
+		timeout net.Error
+		cert    *tls.CertificateVerificationError
+		unknown x509.UnknownAuthorityError
+		wrong   x509.HostnameError
+		header  tls.RecordHeaderError
+		alert   tls.AlertError
+	)
+	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return fault.Proxy, "could not be reached: the proxy does not answer"
+	case errors.As(err, &tooLong):
+		return fault.TooLong, fmt.Sprintf("answered with more than %d bytes", tooLong.Limit)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fault.DNS, ""
+	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &wrong):
+		return fault.TLS, "presented a certificate that is not trusted"
+	case errors.As(err, &header), errors.As(err, &alert):
+		return fault.TLS, "does not speak TLS correctly"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return fault.Timeout, ""
+	case errors.Is(err, context.Canceled):
+		return fault.Timeout, "had not answered when the request was canceled"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fault.Broken, ""
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fault.Unreachable, "refused the connection"
+	}
+	return fault.Unreachable, ""
+}
+
+// RetryAfter returns how long a server asks to wait (RFC 9110 §10.2.3) when it is
+// throttling or out of service: seconds, or a date, which is compared with the server's
+// own clock. 0 means that it doesn't say.
+func RetryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	value := strings.TrimSpace(resp.Header.Get("Retry-After"))
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, 24*3600)) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	now, errNow := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil || errNow != nil || !until.After(now) {
+		return 0
+	}
+	return until.Sub(now)
+}

@@ -1,0 +1,268 @@
+package selection
+
+import (
+	"cmp"
+	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
+)
+
+// A family is the names of the variables in which one kind of tool looks for an
+// application and its credential; "" for what it doesn't have. Families are never mixed,
+// because a half of each is a mistake.
+type family struct {
+	clientID, tenant, secret                             string
+	certificate, certificatePassword, certificateContent string // a path; its password; PKCS#12 in base64
+	tokenFile, token                                     string
+	// connection is a service connection of Azure Pipelines. requestURL and requestToken
+	// are used instead of the CI system's own variables.
+	connection, requestURL, requestToken string
+	// Switches: tokens count only if oidc is on; aks takes the token file of AKS's
+	// variables, msi a managed identity.
+	oidc, aks, msi string
+}
+
+// azureVars are the variables of the Azure SDKs (azidentity's EnvironmentCredential and
+// WorkloadIdentityCredential) and the inline token that other helpers for ACR read;
+// armVars are those of Terraform's azurerm provider.
+var (
+	azureVars = &family{
+		clientID: "AZURE_CLIENT_ID", tenant: "AZURE_TENANT_ID", secret: "AZURE_CLIENT_SECRET",
+		certificate: "AZURE_CLIENT_CERTIFICATE_PATH", certificatePassword: "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+		tokenFile: "AZURE_FEDERATED_TOKEN_FILE", token: "AZURE_FEDERATED_TOKEN",
+		connection: "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+	}
+	armVars = &family{
+		clientID: "ARM_CLIENT_ID", tenant: "ARM_TENANT_ID", secret: "ARM_CLIENT_SECRET",
+		certificate: "ARM_CLIENT_CERTIFICATE_PATH", certificatePassword: "ARM_CLIENT_CERTIFICATE_PASSWORD",
+		certificateContent: "ARM_CLIENT_CERTIFICATE",
+		tokenFile:          "ARM_OIDC_TOKEN_FILE_PATH", token: "ARM_OIDC_TOKEN",
+		connection: "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
+		requestURL: "ARM_OIDC_REQUEST_URL", requestToken: "ARM_OIDC_REQUEST_TOKEN",
+		oidc: "ARM_USE_OIDC", aks: "ARM_USE_AKS_WORKLOAD_IDENTITY", msi: "ARM_USE_MSI",
+	}
+)
+
+// Variables that the AzureCLI task of Azure Pipelines sets.
+const (
+	pipelinesClientID = "AZURESUBSCRIPTION_CLIENT_ID"
+	pipelinesTenant   = "AZURESUBSCRIPTION_TENANT_ID"
+)
+
+// fromVariables returns the credential that a family's variables hold, without its owner:
+// the first one that is set, with its variable as the source. Kind None means that none
+// is set.
+func (s Selector) fromVariables(f *family) (identity.Identity, error) {
+	oidc := f.oidc == "" || s.isOn(f.oidc)
+	switch {
+	case s.Getenv(f.secret) != "":
+		value := secret.New(s.Getenv(f.secret))
+		return identity.Identity{
+			Kind: identity.ServicePrincipal, Secret: value, Fingerprint: value.Fingerprint(),
+			Source: identity.Source{Kind: identity.FromEnvironment, Name: f.secret},
+		}, nil
+	case s.Getenv(f.certificate) != "":
+		return s.certificateFile(s.Getenv(f.certificate), f.certificatePassword, variable(f.certificate))
+	case s.Getenv(f.certificateContent) != "":
+		content, err := base64.StdEncoding.DecodeString(s.Getenv(f.certificateContent))
+		if err != nil {
+			return refuse(fault.Variable, "%s is not base64", f.certificateContent)
+		}
+		return s.certificate(content, f.certificatePassword, variable(f.certificateContent)), nil
+	case oidc && s.Getenv(f.tokenFile) != "":
+		return s.tokenFile(identity.WorkloadIdentity, s.Getenv(f.tokenFile), variable(f.tokenFile))
+	case oidc && s.Getenv(f.token) != "":
+		return s.token(f.token)
+	case s.isOn(f.aks):
+		return s.tokenFile(identity.WorkloadIdentity, s.Getenv(azureVars.tokenFile), variable(azureVars.tokenFile))
+	case !oidc:
+		return identity.Identity{}, nil
+	}
+	if id := s.issued(identity.AzurePipelines, f, s.Getenv(f.connection)); id.Kind != identity.None {
+		return id, nil
+	}
+	return s.issued(identity.GitHubActions, f, ""), nil
+}
+
+// fromEnvironment returns the application that the environment names with its credential,
+// or the managed identity of the host that runs us. If none of the variables is set, it
+// is None; if some are, it is an error that names the others, because using another
+// identity instead would hide a typing error.
+func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.Identity, error) {
+	f := azureVars
+	// AKS sets AZURE_FEDERATED_TOKEN_FILE in any case.
+	aks := s.Getenv(azureVars.clientID) == "" && s.isOn(armVars.aks)
+	if s.isUsed(armVars) && (aks || !s.isUsed(azureVars)) {
+		f = armVars
+	}
+	switch {
+	case s.isOn(f.msi):
+		return s.validate(host, f, s.managedIdentity(config.Entry{ClientID: s.Getenv(f.clientID)}, variable(f.msi)))
+	case s.isUsed(f):
+		return s.fromFamily(host, f, e)
+	}
+	// App Service and similar hosts issue tokens to what runs there.
+	hosted := identity.DetectEndpoint(s.Getenv, func(string) bool { return false })
+	if hosted == "" {
+		return identity.Identity{}, nil
+	}
+	return s.managedIdentity(config.Entry{}, identity.Source{Kind: identity.FromEndpoint, Name: string(hosted)}), nil
+}
+
+// isUsed reports whether more than the tenant of a family is set: AZURE_TENANT_ID alone
+// is only a default, and a credential alone may be for an entry of the config file.
+func (s Selector) isUsed(f *family) bool {
+	// What the AzureCLI task of Azure Pipelines sets is on the side of the Azure SDKs.
+	if s.Getenv(f.clientID) != "" || s.isOn(f.msi) ||
+		f == azureVars && s.issued(identity.AzurePipelines, f, s.Getenv(f.connection)).Kind != identity.None {
+		return true
+	}
+	for _, name := range []string{f.secret, f.certificate, f.certificateContent, f.tokenFile, f.token} {
+		if s.Getenv(name) != "" {
+			return !s.Config.HasApplication()
+		}
+	}
+	return false
+}
+
+// fromFamily returns the application of a family.
+func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (identity.Identity, error) {
+	id, err := s.fromVariables(f)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	id.ClientID, id.Tenant = s.Getenv(f.clientID), cmp.Or(e.Tenant, s.Getenv(f.tenant))
+	if id.Kind == identity.AzurePipelines {
+		id.ClientID = cmp.Or(id.ClientID, s.Getenv(pipelinesClientID))
+		id.Tenant = cmp.Or(id.Tenant, s.Getenv(pipelinesTenant))
+	}
+	switch {
+	// Alone, the client ID names a managed identity, as in azidentity's
+	// DefaultAzureCredential.
+	case id.Kind == identity.None && id.ClientID != "" && s.MayHaveManagedIdentity():
+		id = s.managedIdentity(config.Entry{ClientID: id.ClientID}, variable(f.clientID))
+	case id.Kind == identity.None, id.ClientID == "", id.Tenant == "":
+		return s.incomplete(f, id)
+	case !text.IsTenant(id.Tenant):
+		return refuse(fault.Variable, "%s is neither a GUID nor a domain", f.tenant)
+	case id.Source.Name == f.secret: // a user looks for the application, not for its secret
+		id.Source.Name = f.clientID
+	}
+	return s.validate(host, f, id)
+}
+
+// incomplete refuses an application of which only a part is set.
+func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity, error) {
+	hasCredential := id.Kind != identity.None
+	credential := cmp.Or(id.Source.Name, f.secret)
+	var set, missing []string
+	// A token that counts only with a switch is set: then the switch is what is missing.
+	for _, name := range []string{f.tokenFile, f.token} {
+		if !hasCredential && f.oidc != "" && !s.isOn(f.oidc) && s.Getenv(name) != "" {
+			credential, set = f.oidc, append(set, name)
+		}
+	}
+	for _, v := range []struct {
+		name  string
+		isSet bool
+	}{{f.clientID, id.ClientID != ""}, {f.tenant, id.Tenant != ""}, {credential, hasCredential}} {
+		if v.isSet {
+			set = append(set, v.name)
+		} else {
+			missing = append(missing, v.name)
+		}
+	}
+	switch {
+	case !hasCredential && id.ClientID != "" && s.Getenv("GITHUB_ACTIONS") == "true":
+		return refuse(fault.GitHubPermission, "%s is set, but GitHub gives this job no token for it", f.clientID)
+	case !hasCredential && id.ClientID != "" && s.Getenv("SYSTEM_OIDCREQUESTURI") != "":
+		return refuse(fault.PipelinesToken, "%s is set, but SYSTEM_ACCESSTOKEN or the service connection is not", f.clientID)
+	}
+	return refuse(fault.Environment, "%s not set (%s)", areOf(missing), areOf(set))
+}
+
+// areOf joins names for a sentence: "A is", "A and B are".
+func areOf(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, " and ") + " are"
+}
+
+// armClouds maps Terraform's names of environments to those of Azure CLI.
+var armClouds = map[string]string{
+	"public": "AzureCloud", "usgovernment": "AzureUSGovernment", "china": "AzureChinaCloud", "german": "AzureGermanCloud",
+}
+
+// validate refuses what can't be a client ID, and an AZURE_AUTHORITY_HOST or
+// ARM_ENVIRONMENT of another cloud than the registry's, before any request: the secret
+// belongs to the cloud that the variable names, and the token would be worthless to the
+// registry.
+func (s Selector) validate(host registry.Host, f *family, id identity.Identity) (identity.Identity, error) {
+	if id.ClientID != "" && !text.IsGUID(id.ClientID) {
+		return refuse(fault.Variable, "%s is not a GUID", f.clientID)
+	}
+	cloud := host.Cloud()
+	if f == armVars {
+		value := strings.ToLower(s.Getenv("ARM_ENVIRONMENT"))
+		if known := armClouds[value]; value != "" && (known == "" || known != cloud.AzureCLI) {
+			return refuse(fault.WrongCloud, "ARM_ENVIRONMENT is %s, but the registry belongs to the %s cloud",
+				text.Line(value), cloud.Name)
+		}
+		return id, nil
+	}
+	value := s.Getenv("AZURE_AUTHORITY_HOST")
+	switch u, err := url.Parse(value); {
+	case value == "":
+	case err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || strings.Trim(u.Path, "/") != "":
+		return refuse(fault.Variable, "AZURE_AUTHORITY_HOST is not of the form https://HOST/")
+	case !cloud.HasAuthority(strings.ToLower(u.Host)):
+		return refuse(fault.WrongCloud, "AZURE_AUTHORITY_HOST is %s, but the registry belongs to the %s cloud (%s)",
+			text.Line(u.Host), cloud.Name, cloud.Authority)
+	}
+	return id, nil
+}
+
+// managedIdentity returns the managed identity that an entry names, or the only one of
+// the computer or hosted application.
+func (s Selector) managedIdentity(e config.Entry, source identity.Source) identity.Identity {
+	id := identity.Identity{
+		Kind: identity.ManagedIdentity, ClientID: e.ClientID, ObjectID: e.ObjectID, ResourceID: e.ResourceID,
+		Endpoint: cmp.Or(identity.DetectEndpoint(s.Getenv, s.Exists), identity.IMDS), Source: source,
+	}
+	id.Fingerprint = hash("managed", string(id.Endpoint), s.Getenv("IDENTITY_ENDPOINT"), s.Getenv("IDENTITY_HEADER"),
+		s.Getenv("MSI_ENDPOINT"), s.Getenv("MSI_SECRET"), e.ObjectID, e.ResourceID)
+	return id
+}
+
+// onUserVM reports whether this computer is an Azure VM that may have the user's managed
+// identity. Microsoft-hosted GitHub and Azure DevOps runners are Azure VMs too, but their
+// identity is not the user's. (GitHub Docs, "Variables reference": RUNNER_ENVIRONMENT.)
+func (s Selector) onUserVM() bool {
+	return s.Getenv("RUNNER_ENVIRONMENT") != "github-hosted" && s.Getenv("AGENT_ISSELFHOSTED") != "0" && s.OnAzureVM()
+}
+
+// MayHaveManagedIdentity reports whether this is a host on which Azure provides managed
+// identities. Nothing is asked.
+func (s Selector) MayHaveManagedIdentity() bool {
+	return identity.DetectEndpoint(s.Getenv, s.Exists) != "" || s.onUserVM()
+}
+
+// fromMachine returns the computer's managed identity, if it is an Azure VM or enrolled
+// in Azure Arc. Inside a pod that is the node's identity, which no container may use
+// unless it is configured.
+func (s Selector) fromMachine() identity.Identity {
+	if s.Getenv("KUBERNETES_SERVICE_HOST") != "" || !s.MayHaveManagedIdentity() {
+		return identity.Identity{}
+	}
+	id := s.managedIdentity(config.Entry{}, identity.Source{Kind: identity.FromMachine})
+	id.Detected = true
+	return id
+}

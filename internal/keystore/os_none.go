@@ -1,0 +1,7 @@
+//go:build !(darwin || windows || linux || freebsd || netbsd || openbsd || dragonfly)
+
+package keystore
+
+func openOS(Settings) (b *bounded, ok bool) {
+	return newBounded(unsupported{}, OS, "the OS keyring", 0), false
+}

@@ -1,0 +1,199 @@
+// Package subprocess runs other programs: by absolute path, away from the current
+// directory, without the secrets in our environment, and with a limit in time and output.
+package subprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+)
+
+const (
+	// waitDelay is how long a program's pipes may stay open after it has ended.
+	waitDelay = time.Second
+	// maxOutput is how much of a program's output is read.
+	maxOutput = 1 << 20
+)
+
+// A Runner runs programs that the user has installed.
+type Runner struct {
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Environ is the environment, of which children inherit what holds no secret.
+	Environ []string
+}
+
+// Find returns the absolute path of a program on the PATH; "" if there is none. Relative
+// entries of PATH, the empty one included, are skipped: a program in the directory of a
+// cloned repository is not the user's. (os/exec.LookPath reads the process's own PATH,
+// not the one that was handed in.)
+func (r Runner) Find(name string) string {
+	extensions := []string{""}
+	if runtime.GOOS == "windows" {
+		extensions = []string{".exe", ".cmd"} // az is a batch file
+	}
+	for _, dir := range filepath.SplitList(r.Getenv("PATH")) {
+		for _, extension := range extensions {
+			path := filepath.Join(dir, name+extension)
+			if filepath.IsAbs(path) && IsProgram(path) {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// IsProgram reports whether there is a program at a path.
+func IsProgram(path string) bool {
+	info, err := os.Stat(path)
+	if runtime.GOOS == "windows" { // programs from the Microsoft Store are no regular files
+		return err == nil && !info.IsDir()
+	}
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
+
+// A Command is one run of a program.
+type Command struct {
+	// Path is what Find returned.
+	Path string
+	// Args must be validated: on Windows a program may be a batch file, where quoting
+	// can't be relied on.
+	Args []string
+	// Stdin is what the program reads; the zero value for nothing.
+	Stdin secret.String
+	// Environ is added to what it inherits.
+	Environ []string
+	// Timeout is how long it may take.
+	Timeout time.Duration
+}
+
+// An Error says why a program did not run to its own end. Reason continues the program's
+// name.
+type Error struct {
+	Reason   string
+	TimedOut bool
+}
+
+func (e *Error) Error() string { return e.Reason }
+
+// An ExitError is a program's failure. Stderr may quote secrets, so it is only searched,
+// never shown.
+type ExitError struct {
+	Status int
+	Stderr string
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Status) }
+
+// Run returns what a program printed to standard output, also beside an ExitError. Any
+// other error is an Error.
+func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	var stdout, stderr limitedBuffer
+	cmd := exec.CommandContext(limited, c.Path, c.Args...)
+	cmd.Dir = r.workDir()
+	cmd.Env = append(scrub(r.Environ), c.Environ...)
+	if !c.Stdin.IsZero() {
+		cmd.Stdin = strings.NewReader(c.Stdin.Reveal())
+	}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = waitDelay
+	killProcessGroup(cmd)
+	err := cmd.Run()
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded, though a child still holds its pipes
+		return stdout, nil
+	case ctx.Err() != nil:
+		return nil, &Error{"was canceled", true}
+	case limited.Err() != nil:
+		return nil, &Error{fmt.Sprintf("did not answer within %v", c.Timeout), true}
+	case exited:
+		return stdout, &ExitError{exit.ExitCode(), string(stderr)}
+	}
+	return nil, &Error{"could not be run", false}
+}
+
+// Start runs a program that outlives this one, and doesn't wait for it.
+func (r Runner) Start(path string, args ...string) error {
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.Env = r.workDir(), scrub(r.Environ)
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // so that the system forgets it if it ends first
+	return nil
+}
+
+// workDir returns a directory in which no other user can place a program or a setting.
+func (r Runner) workDir() string {
+	if runtime.GOOS == "windows" {
+		return r.Getenv("SystemRoot")
+	}
+	return "/"
+}
+
+// A limitedBuffer takes everything, so that the program doesn't wait, and drops what is
+// more than maxOutput.
+type limitedBuffer []byte
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	*b = append(*b, p[:min(len(p), maxOutput-len(*b))]...)
+	return len(p), nil
+}
+
+// SameFile reports whether two paths are of the same file.
+func SameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, failed := os.Stat(b)
+	return err == nil && failed == nil && os.SameFile(one, other)
+}
+
+// scrub removes from an environment what holds a secret by its name or its value, ours
+// and other programs'. It never returns nil, with which os/exec would pass on everything.
+func scrub(environ []string) []string {
+	return slices.DeleteFunc(append([]string{}, environ...), func(entry string) bool {
+		name, value, _ := strings.Cut(entry, "=")
+		return isSecretName(strings.ToUpper(name)) || isSecretValue(value)
+	})
+}
+
+// notSecret are names of files and addresses that look like the names of secrets.
+var notSecret = []string{
+	"AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_CERTIFICATE_PATH",
+	"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "ACTIONS_ID_TOKEN_REQUEST_URL", "AZURE_AUTHORITY_HOST",
+	"SSH_AUTH_SOCK", "XAUTHORITY", "PWD", "OLDPWD", "XDG_SESSION_TYPE",
+	"PASSWORD_STORE_DIR", "PASSWORD_STORE_KEY", "PASSWORD_STORE_GPG_OPTS", // of pass(1), where the key is a key's name
+	// paths that a delegate may need
+	"GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING", "DOCKER_CREDENTIAL_ACR_TRACE",
+}
+
+// isSecretName recognizes what a name says that its value is, such as _PAT for a personal
+// access token of Azure DevOps. Rather too many variables are removed than too few.
+func isSecretName(name string) bool {
+	if slices.Contains(notSecret, name) {
+		return false
+	}
+	return strings.HasSuffix(name, "_PAT") || slices.ContainsFunc([]string{
+		"SECRET", "PASS", "PWD", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "IDENTITY_HEADER", "CLIENT_CERTIFICATE", "JWT",
+		"CONNECTION_STRING", "FEED_ENDPOINTS",
+	}, func(part string) bool { return strings.Contains(name, part) })
+}
+
+// isSecretValue recognizes a JSON Web Token or a private key, because CI systems let
+// users name the variables of such things.
+func isSecretValue(value string) bool {
+	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") >= 2 || strings.Contains(value, "PRIVATE KEY-----")
+}

@@ -1,0 +1,212 @@
+package keyspace
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+)
+
+// Name returns the keyspace of a backend's key. The id is a hash with a prefix of its
+// own, so it says nothing about the key.
+func Name(backend string, key []byte) string {
+	sum := sha256.Sum256(append([]byte("docker-credential-acr key id\n"), key...))
+	return backend + "-" + hex.EncodeToString(sum[:8])
+}
+
+// Backend returns the backend in a keyspace's name; "" for other directories.
+func Backend(name string) string {
+	backend, id, _ := strings.Cut(name, "-")
+	if len(id) != 16 {
+		return ""
+	}
+	return backend
+}
+
+// A Dir is the vault's directory, opened once for one operation. It is not safe for many
+// goroutines.
+type Dir struct {
+	root   *os.Root
+	opened map[string]*os.Root // keyspaces; "" for the directory itself
+}
+
+// Open opens the vault's directory. The error wraps fs.ErrNotExist where there is none;
+// it is a fault.LoginVault where other users can reach it, beside which the Dir may still
+// be used to list and delete.
+func Open(dir string) (*Dir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{root, map[string]*os.Root{"": root}}
+	info, err := root.Stat(".")
+	if err == nil {
+		err = safefile.CheckPrivate(info)
+	}
+	if err != nil {
+		return d, fault.New(fault.LoginVault, "the vault %s is not used: %v", dir, err)
+	}
+	return d, nil
+}
+
+// Close releases the directory.
+func (d *Dir) Close() {
+	for _, space := range d.opened {
+		space.Close()
+	}
+}
+
+// open opens a keyspace once.
+func (d *Dir) open(keyspace string) (*os.Root, error) {
+	if space := d.opened[keyspace]; space != nil {
+		return space, nil
+	}
+	space, err := d.root.OpenRoot(keyspace)
+	if err == nil {
+		d.opened[keyspace] = space
+	}
+	return space, err
+}
+
+// Names returns the names of a keyspace's files; with "", of the keyspaces and what else
+// is in the vault's directory.
+func (d *Dir) Names(keyspace string) []string {
+	space, err := d.open(keyspace)
+	if err != nil {
+		return nil
+	}
+	dir, err := space.Open(".")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	slices.Sort(names) // so that what is listed has the same order every time
+	return names
+}
+
+// Read reads one entry. The error wraps fs.ErrNotExist where there is none, and is a
+// fault.LoginDamaged where another user could have written it.
+func (d *Dir) Read(keyspace, name string) (File, error) {
+	content, err := d.ReadPlain(keyspace, name)
+	if err != nil {
+		return File{}, err
+	}
+	f, err := Parse(name, content)
+	f.Keyspace = keyspace
+	return f, err
+}
+
+// ReadPlain reads a file that isn't sealed, as Read does.
+func (d *Dir) ReadPlain(keyspace, name string) ([]byte, error) {
+	space, err := d.open(keyspace)
+	if err != nil {
+		return nil, err
+	}
+	content, err := safefile.ReadPrivate(space, name, MaxFile)
+	switch {
+	case errors.Is(err, safefile.ErrUntrusted):
+		return nil, fault.New(fault.LoginDamaged, "%v: %v", errDamaged, err)
+	case errors.Is(err, safefile.ErrNotRegular), errors.Is(err, safefile.ErrTooLong):
+		return nil, errDamaged
+	}
+	return content, err
+}
+
+// Write replaces a file, whole or not at all. A durable file is on the disk when Write
+// returns, because a lost login can't be made again; a token can.
+func (d *Dir) Write(keyspace, name string, content []byte, durable bool) error {
+	switch err := d.root.Mkdir(keyspace, 0o700); {
+	case err == nil:
+		delete(d.opened, keyspace) // another process has deleted the directory that was opened
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	space, err := d.open(keyspace)
+	if err != nil {
+		return err
+	}
+	if err := safefile.Write(space, name, content, durable); err != nil {
+		return err
+	}
+	if durable {
+		safefile.SyncDir(d.root) // the keyspace may be new
+	}
+	return nil
+}
+
+// Remove deletes a file; with "", an empty keyspace.
+func (d *Dir) Remove(keyspace, name string) error { return d.root.Remove(path.Join(keyspace, name)) }
+
+// Stat describes a file without opening it.
+func (d *Dir) Stat(keyspace, name string) (fs.FileInfo, error) {
+	return d.root.Lstat(path.Join(keyspace, name))
+}
+
+// fetchTime is how much of a get's time a fetch may need; waiting for another process's
+// fetch ends early enough to leave it.
+const fetchTime = 15 * time.Second
+
+// Waiting begins with short pauses, because most fetches take a tenth of a second, and
+// goes on with longer ones, because hundreds of processes may wait.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = 80 * time.Millisecond
+)
+
+// ErrNotNeeded is Lock's error where the lock is no longer needed.
+var ErrNotNeeded = errors.New("another process has done it")
+
+// Lock takes a lock between processes, and between goroutines, with a file in dir. It
+// gives up with ErrNotNeeded when isDone reports true, and with a fault.Busy when time
+// runs short; a nil isDone is always false. Lock files are never deleted: a process could
+// hold the lock of a file that another one can no longer see.
+func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(dir)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a directory")
+	}
+	if err == nil {
+		err = safefile.CheckPrivate(info)
+	}
+	if err != nil {
+		return nil, fault.New(fault.LoginVault, "the directory of locks %s is not used: %v", dir, err)
+	}
+	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
+	if deadline, ok := ctx.Deadline(); ok { // leave a fetch its time; of a short time, half
+		left := time.Until(deadline)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(left-fetchTime, left/2))
+		defer cancel()
+	}
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		switch ok, err := lock.TryLock(); {
+		case err != nil:
+			return nil, err
+		case ok:
+			return func() { _ = lock.Unlock() }, nil
+		case isDone != nil && isDone():
+			return nil, ErrNotNeeded
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fault.New(fault.Busy, "another process has held the lock for too long")
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
+)
+
+// An Entry is what can be known of a login or token without any key.
+type Entry struct {
+	// Login is its header; the zero value where that can't be read.
+	identity.Login
+	// IsToken says that it is a token, not a login.
+	IsToken bool
+	// Backend is where its key is; Available says that this backend is used here. Whether
+	// the key is there, only the backend knows.
+	Backend   string
+	Available bool
+	// Life is a token's life, without the token.
+	Life secret.Token
+	// RegistryTenant is the tenant that a token names.
+	RegistryTenant string
+	// Err says why the header can't be read; nil if it can.
+	Err error
+}
+
+// visit calls f with all files of one of the vault's kinds, in every keyspace.
+func (s *Session) visit(f func(space, name string)) {
+	s.spaces = nil
+	spaces, _ := s.keyspaces()
+	for _, space := range spaces {
+		for _, name := range s.dir.Names(space) {
+			if slices.Contains([]string{loginSuffix, tokenSuffix, failureSuffix}, path.Ext(name)) {
+				f(space, name)
+			}
+		}
+	}
+}
+
+// Entries returns logins and tokens, also tokens that have ended, of every keyspace. It
+// needs no key. A token that can't be read is left out: it is as good as absent.
+func (s *Session) Entries() (entries []Entry, err error) {
+	if s.dir == nil {
+		return nil, s.listError()
+	}
+	s.visit(func(space, name string) {
+		if e, ok := s.entry(space, name); ok && path.Ext(name) != failureSuffix {
+			entries = append(entries, e)
+		}
+	})
+	return entries, nil
+}
+
+func (s *Session) entry(space, name string) (e Entry, ok bool) {
+	f, err := s.dir.Read(space, name)
+	if err != nil {
+		err = cannotOpenLogin(err)
+	}
+	e = Entry{
+		Login: f.Login, IsToken: path.Ext(name) == tokenSuffix, Backend: keyspace.Backend(space), Available: s.isUsable(space),
+		Life: f.Life(), RegistryTenant: f.RegistryTenant, Err: err,
+	}
+	return e, err == nil || !e.IsToken && !errors.Is(err, fs.ErrNotExist)
+}
+
+// Peek returns what can be known without any key of the token that Token would look for:
+// of several the one that Token would try first, else one that has ended, or whose key is
+// not available here. failure is one that is still shared; nil for none.
+func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok bool, failure *Failure) {
+	if s.err != nil {
+		return Entry{}, false, nil
+	}
+	token := newTokenID(host, id)
+	spaces, _ := s.keyspaces()
+	for _, space := range spaces {
+		e, found := s.entry(space, token.name)
+		if found && (!ok || e.Available == best.Available && e.Life.Expires.After(best.Life.Expires)) {
+			best, ok = e, true
+		}
+	}
+	_, failure = s.lookUp(token)
+	return best, ok, failure
+}
+
+// RegistryTenant returns the tenant, a GUID, that a token of the server names; "" for
+// unknown. It needs no key.
+func (s *Session) RegistryTenant(server string) string {
+	if s.err != nil {
+		return ""
+	}
+	entries, _ := s.Entries()
+	for _, e := range entries {
+		if e.Server == server && text.IsGUID(e.RegistryTenant) {
+			return e.RegistryTenant
+		}
+	}
+	return ""
+}
+
+// BackendOf returns where the key of a login that Login returned is, and whether that
+// backend is used here.
+func (s *Session) BackendOf(l identity.Login) (backend string, available bool) {
+	return keyspace.Backend(l.Keyspace), s.isUsable(l.Keyspace)
+}
+
+// serverOf returns the server that a token or failure record is for; "" for unknown.
+func (s *Session) serverOf(space, name string) string {
+	if path.Ext(name) == failureSuffix {
+		f, _ := s.parseFailure(space, name)
+		return f.Server
+	}
+	f, _ := s.dir.Read(space, name)
+	return f.Server
+}
+
+// Erase deletes the login of a server or pattern ("" for none), and the tokens and
+// failure records of the servers that it covers, in every keyspace. It needs no key. What
+// doesn't exist is no error.
+func (s *Session) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Entry, err error) {
+	if s.dir == nil {
+		return nil, s.listError()
+	}
+	defer s.lockLogin(ctx, server)()
+	s.visit(func(space, name string) {
+		if name == loginName(server) || path.Ext(name) != loginSuffix && covers(s.serverOf(space, name)) {
+			erased, err = s.remove(space, name, erased, err)
+		}
+	})
+	return erased, err
+}
+
+// listError returns why the entries of a vault can't be listed; nil where there is none.
+func (s *Session) listError() error {
+	if info, err := os.Stat(s.Dir); err != nil || !info.IsDir() {
+		return nil
+	}
+	return s.err
+}
+
+// remove deletes a file, and adds it to what was erased, or its error to err.
+func (s *Session) remove(space, name string, erased []Entry, err error) ([]Entry, error) {
+	e, _ := s.entry(space, name)
+	switch failed := s.dir.Remove(space, name); {
+	case failed == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix):
+		erased = append(erased, e)
+	case failed != nil && !errors.Is(failed, fs.ErrNotExist):
+		err = errors.Join(err, fmt.Errorf("deleting from %s: %w", s.Dir, safefile.Bare(failed)))
+	}
+	return erased, err
+}
+
+// ClearFailures deletes the failure records of the servers that a new login covers: they
+// say nothing about it.
+func (s *Session) ClearFailures(covers func(server string) bool) {
+	s.visit(func(space, name string) {
+		if path.Ext(name) == failureSuffix && covers(s.serverOf(space, name)) {
+			_ = s.dir.Remove(space, name)
+		}
+	})
+}
+
+// EraseAll deletes everything in every keyspace, also what this version can't read, and
+// then the keys; it returns the backends whose key was deleted. Deleting entries needs no
+// key, so where a backend can't be used now, the entries are gone, and that their key
+// stays is an error. Their keyspace stays then, too, so that the next EraseAll knows of
+// the key. A key that has sealed nothing here may be another vault's, and stays.
+func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, err error) {
+	if s.dir == nil {
+		return nil, nil, s.listError()
+	}
+	byBackend := map[string][]string{}
+	spaces, _ := s.keyspaces()
+	for _, space := range spaces {
+		backend := keyspace.Backend(space)
+		byBackend[backend] = append(byBackend[backend], space)
+		for _, name := range s.dir.Names(space) {
+			erased, err = s.remove(space, name, erased, err)
+		}
+	}
+	if err != nil {
+		return erased, nil, err // what is still there must not lose its key
+	}
+	for _, backend := range slices.Sorted(maps.Keys(byBackend)) {
+		deleted, failed := s.deleteKey(ctx, backend, byBackend[backend])
+		if failed != nil {
+			err = errors.Join(err, &fault.Error{
+				Code: fault.KeyStays, Reason: "all logins were deleted, but not the key: " + failed.Error(), Cause: failed,
+			})
+			continue
+		}
+		if deleted {
+			keys = append(keys, backend)
+		}
+		for _, space := range byBackend[backend] {
+			_ = s.dir.Remove(space, "")
+		}
+	}
+	return erased, keys, err
+}
+
+// deleteKey deletes a backend's key, if it is the one of these keyspaces.
+func (s *Session) deleteKey(ctx context.Context, backend string, spaces []string) (deleted bool, err error) {
+	if !s.isUsable(spaces[0]) {
+		return false, fmt.Errorf("%s is not used here", keystore.Title(backend))
+	}
+	key, err := s.Keys.Key(ctx, backend)
+	if err == nil && !slices.Contains(spaces, keyspace.Name(backend, key)) {
+		return false, nil
+	}
+	if err == nil {
+		err = s.Keys.Delete(ctx, backend, s.keyLocker(backend))
+	}
+	if errors.Is(err, keystore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// sweepAfter is how long an entry stays after it has ended, for status to show.
+const sweepAfter = 24 * time.Hour
+
+// sweep deletes tokens and failure records that ended long ago, and what neither this nor
+// a later version can read, from the one keyspace whose key is at hand: CI agents get
+// tokens for a new identity in every job.
+func (s *Session) sweep(space string) {
+	for _, name := range s.dir.Names(space) {
+		info, err := s.dir.Stat(space, name)
+		if err != nil || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
+			continue
+		}
+		f, err := s.dir.Read(space, name)
+		if fault.Is(err, fault.LoginNewer) || err == nil && s.Now().Sub(f.Expires) < sweepAfter {
+			continue
+		}
+		_ = s.dir.Remove(space, name)
+	}
+}

@@ -1,0 +1,295 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
+)
+
+const tokenSuffix = ".token"
+
+// StoredToken is the identity of a token that docker login or another program stored.
+var StoredToken = identity.Identity{
+	Kind: identity.ACRToken, Audience: registry.Audience, Source: identity.Source{Kind: identity.FromStoredToken},
+}
+
+// ErrNoToken is the error where no token is stored.
+var ErrNoToken = errors.New("no token is stored")
+
+// A Fetch gets a new token. A token without an end is returned but not cached.
+type Fetch func(context.Context) (secret.Token, error)
+
+// A tokenID names a cached token by everything that it depends on: if any of it changes,
+// the token isn't found, so one identity's token is never returned to another.
+type tokenID struct {
+	name, failureName string // of its file, and of the record of a failure to get it
+	header            keyspace.Header
+}
+
+// newTokenID hashes all of it together: from the fingerprint alone a short secret could
+// be guessed.
+func newTokenID(host registry.Host, id identity.Identity) tokenID {
+	name := hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
+		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint)
+	return tokenID{
+		name: name + tokenSuffix, failureName: name + failureSuffix,
+		header: keyspace.Header{Audience: id.Audience, Login: identity.Login{
+			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
+		}},
+	}
+}
+
+// Token returns a cached token of which more than half of its life is left, at the cost
+// of one keyring read; otherwise, or if refresh is set, what fetch gets. Where fetch
+// fails, a cached token that is still valid is returned. Processes that fetch at the same
+// time fetch once together, and share the failure if it fails.
+func (s *Session) Token(
+	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, fetch Fetch,
+) (secret.Token, error) {
+	token := newTokenID(host, id)
+	var cached secret.Token
+	if !refresh {
+		files, failure := s.lookUp(token)
+		cached, _ = s.open(ctx, files)
+		// After a failure, a token that is still valid is good enough: not every get
+		// waits for the same failure again.
+		if cached.IsFresh(s.Now()) || cached.IsValid(s.Now()) && failure != nil {
+			s.Log.Debug("using the cached token", "expires", cached.Expires)
+			return cached, nil
+		}
+	}
+	renewed, err := s.fetch(ctx, token, refresh, cached, fetch)
+	if err != nil && cached.IsValid(s.Now()) {
+		s.Log.Debug("renewal failed, the cached token is still valid", "expires", cached.Expires, "why", err)
+		return cached, nil
+	}
+	return renewed, err
+}
+
+// fetch gets a new token under its lock, unless another process has just done so. cached
+// is the token to be renewed, if there is one.
+func (s *Session) fetch(
+	ctx context.Context, token tokenID, refresh bool, cached secret.Token, fetch Fetch,
+) (secret.Token, error) {
+	w, err := s.writer(ctx, true)
+	if err != nil { // a get needs the vault for nothing but speed
+		s.Log.Debug("working without the vault", "why", err)
+		return fetch(ctx)
+	}
+	var other secret.Token
+	var failure *Failure
+	isDone := func() bool {
+		if !refresh {
+			other, failure = s.justFetched(token, w)
+		}
+		return failure != nil || !other.Value.IsZero()
+	}
+	if unlock, err := s.lock(ctx, token.name[:lockPrefix], isDone); err == nil {
+		defer unlock()
+	} else { // at worst, two processes make the same request
+		s.Log.Debug("going on without the lock", "why", err)
+	}
+	switch {
+	case !isDone():
+	case failure != nil:
+		s.Log.Debug("another process's failure is shared", "until", failure.Until)
+		return secret.Token{}, failure
+	default:
+		s.Log.Debug("another process renewed the token", "expires", other.Expires)
+		return other, nil
+	}
+	fetched, err := fetch(ctx)
+	if err != nil {
+		s.recordFailure(ctx, w, token, err, cached)
+		return secret.Token{}, err
+	}
+	if !fetched.Expires.IsZero() {
+		if err := s.writeToken(w, token, fetched); err != nil {
+			s.Log.Debug("the token could not be cached", "why", err)
+		}
+	}
+	return fetched, nil
+}
+
+// justFetched returns the fresh token that another process has cached with the same key,
+// or its failure to get one.
+func (s *Session) justFetched(token tokenID, w writer) (secret.Token, *Failure) {
+	s.spaces = nil // another process may have made its keyspace
+	files, failure := s.lookUp(token)
+	for _, f := range files {
+		if value, err := f.Unseal(w.key); err == nil && f.Life().IsFresh(s.Now()) {
+			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil
+		}
+	}
+	return secret.Token{}, failure
+}
+
+// writeToken seals a token, and deletes what its keyspace no longer needs.
+func (s *Session) writeToken(w writer, token tokenID, value secret.Token) error {
+	h := token.header
+	h.Issued, h.Expires = value.Issued, value.Expires
+	content, err := keyspace.Seal(h, token.name, w.key, []byte(value.Value.Reveal()))
+	if err == nil {
+		err = s.create()
+	}
+	if err == nil {
+		err = s.dir.Write(w.keyspace, token.name, content, false)
+	}
+	if err != nil {
+		return err
+	}
+	_ = s.dir.Remove(w.keyspace, token.failureName)
+	s.sweep(w.keyspace)
+	return nil
+}
+
+// PutToken stores a token, with the tenant that it names ("" for unknown).
+func (s *Session) PutToken(
+	ctx context.Context, host registry.Host, id identity.Identity, value secret.Token, tenant string,
+) error {
+	w, err := s.writer(ctx, true)
+	if err != nil {
+		return err
+	}
+	token := newTokenID(host, id)
+	token.header.RegistryTenant = tenant
+	return s.writeToken(w, token, value)
+}
+
+// CachedToken returns the cached or stored token of an identity until it ends, without
+// renewing it. The error is ErrNoToken, or says why the token can't be opened.
+func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
+	files, _ := s.lookUp(newTokenID(host, id))
+	if len(files) == 0 {
+		return secret.Token{}, ErrNoToken
+	}
+	value, err := s.open(ctx, files)
+	if err != nil {
+		return secret.Token{}, fault.Because("can't open the stored token", fault.LoginSealed, err)
+	}
+	return value, nil
+}
+
+// lookUp returns what can be known of a token without any key, from the keyspaces of the
+// backends that are used here: the files that are valid, in the order in which to try
+// them, and the failure that is shared; nil for none.
+func (s *Session) lookUp(token tokenID) (files []keyspace.File, failure *Failure) {
+	if s.err != nil {
+		return nil, nil
+	}
+	spaces, usable := s.keyspaces()
+	for _, space := range spaces[:usable] {
+		f, err := s.dir.Read(space, token.name)
+		if err == nil && f.Life().IsValid(s.Now()) {
+			files = append(files, f)
+		}
+		// Beside a fresh token, a record of a failure is out of date.
+		if failure == nil && (err != nil || !f.Life().IsFresh(s.Now())) {
+			failure = s.readFailure(space, token)
+		}
+	}
+	slices.SortStableFunc(files, func(a, b keyspace.File) int { return b.Expires.Compare(a.Expires) })
+	return files, failure
+}
+
+// open opens the first of the files that can be opened. Otherwise the error is that of
+// the first.
+func (s *Session) open(ctx context.Context, files []keyspace.File) (token secret.Token, err error) {
+	for _, f := range files {
+		token = f.Life()
+		key, failed := s.key(ctx, f.Keyspace)
+		if failed == nil {
+			token.Value, failed = f.Unseal(key)
+		}
+		if failed == nil {
+			return token, nil
+		}
+		s.Log.Debug("a token can't be opened", "keyspace", f.Keyspace, "why", failed)
+		if err == nil {
+			err = failed
+		}
+	}
+	return secret.Token{}, err
+}
+
+const failureSuffix = ".failed"
+
+// A Failure is the record of a failed fetch that other processes share, so that 60
+// processes with a wrong secret make one token request. Nothing in it is secret, and it
+// is named like the token, whose name changes with the secret.
+type Failure struct {
+	Server string     `json:"server"`
+	Code   fault.Code `json:"code"`
+	Text   string     `json:"text"`
+	Since  time.Time  `json:"since"`
+	Until  time.Time  `json:"until"`
+}
+
+func (f *Failure) Error() string { return f.Text }
+
+// Unwrap returns an error with the failure's code.
+func (f *Failure) Unwrap() error { return &fault.Error{Code: f.Code} }
+
+// How long a failure is shared: long enough for the processes that waited for it, short
+// enough for a user who fixes it and tries again; longer while a token is still valid. A
+// server's Retry-After counts up to a limit.
+const (
+	shareFailure      = 5 * time.Second
+	shareWhileValid   = time.Minute
+	maxFailureSharing = 5 * time.Minute
+)
+
+// recordFailure records a failed fetch. What only this process can't do, because of its
+// keyring or its caller's deadline, is not recorded.
+func (s *Session) recordFailure(ctx context.Context, w writer, token tokenID, failed error, cached secret.Token) {
+	if ctx.Err() != nil || CannotOpen(failed) {
+		return
+	}
+	now := s.Now()
+	share := max(shareFailure, min(shareWhileValid, cached.Expires.Sub(now)),
+		min(fault.RetryAfter(failed), maxFailureSharing))
+	content, err := json.Marshal(Failure{
+		Server: token.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(), Since: now, Until: now.Add(share),
+	})
+	if err == nil {
+		err = s.create()
+	}
+	if err == nil {
+		err = s.dir.Write(w.keyspace, token.failureName, content, false)
+	}
+	if err != nil {
+		s.Log.Debug("the failure could not be recorded", "why", err)
+	}
+}
+
+// CannotOpen reports whether an operation failed because a stored login can't be opened
+// here.
+func CannotOpen(err error) bool {
+	return fault.Is(err, fault.LoginSealed, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNewer, fault.LoginDamaged,
+		fault.LoginVault, fault.LoginChanged)
+}
+
+// readFailure returns the failure of a token that is still shared; nil for none.
+func (s *Session) readFailure(space string, token tokenID) *Failure {
+	f, err := s.parseFailure(space, token.failureName)
+	if err != nil || s.Now().Before(f.Since) || !s.Now().Before(f.Until) {
+		return nil
+	}
+	return &f
+}
+
+func (s *Session) parseFailure(space, name string) (f Failure, err error) {
+	content, err := s.dir.ReadPlain(space, name)
+	if err == nil {
+		err = json.Unmarshal(content, &f)
+	}
+	return f, err
+}
