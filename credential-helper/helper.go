@@ -73,7 +73,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 }
 
 // Delete deletes what was stored and cached for a server. A server that doesn't exist, or
-// can't, is no error.
+// can't, is not an error.
 func (h *Helper) Delete(server string) error {
 	a, err := h.open()
 	if err != nil {

@@ -34,9 +34,9 @@ type App struct {
 	// Keys is the vault's key store.
 	Keys  *keystore.Store
 	Vault *vault.Vault
-	// Entra signs in, Registry asks registries.
+	// Entra signs in, Exchange exchanges Entra's tokens for the registries'.
 	Entra    entra.Client
-	Registry exchange.Client
+	Exchange exchange.Client
 	// Runner runs other programs.
 	Runner subprocess.Runner
 
@@ -66,7 +66,7 @@ func Open(env Env) (*App, error) {
 		Env: env, Config: settings, Clouds: settings.Clouds, Keys: keys,
 		Vault:    &vault.Vault{Dir: p.vault, SharedLockDir: p.sharedLocks, Keys: keys, Now: env.Now, Log: env.Log},
 		Entra:    entra.Client{Transport: env.Transport, Runner: runner, Now: env.Now, Log: env.Log},
-		Registry: exchange.Client{Transport: env.Transport, Now: env.Now, Log: env.Log},
+		Exchange: exchange.Client{Transport: env.Transport, Now: env.Now, Log: env.Log},
 		Runner:   runner, paths: p,
 	}, nil
 }

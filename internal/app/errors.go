@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -17,8 +16,8 @@ import (
 type Error struct {
 	// Registry is the login server, or what else the failure is about.
 	Registry string
-	// Identity is the one that was selected; beside a selection's error, only its Source
-	// is set.
+	// Identity is the one that was selected; where selecting it failed, only its Source is
+	// set.
 	Identity identity.Identity
 	// Err is what went wrong.
 	Err error
@@ -87,8 +86,7 @@ func Advice(err error) string {
 	}
 	id := e.Identity
 	c := fault.Context{
-		Registry: text.Quote(e.Registry), ClientID: id.ClientID, Situation: situation(id),
-		ARM: strings.HasPrefix(id.Source.Name, "ARM_"),
+		Registry: text.Quote(e.Registry), ClientID: id.ClientID, Situation: situation(id), Terraform: id.Source.Terraform,
 	}
 	if id.Source.Kind == identity.FromLogin && id.Source.IsPattern() {
 		c.Login = text.Quote(id.Source.Pattern)

@@ -15,9 +15,9 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-// getTimeout keeps the promise that a get ends within 30 seconds, with some time left for
-// what can't be interrupted.
-const getTimeout = 28 * time.Second
+// operationTimeout keeps the promise that a get ends within 30 seconds, with some time
+// left for what can't be interrupted.
+const operationTimeout = 28 * time.Second
 
 // A Credential is what a client gets: a user name and a secret.
 type Credential struct {
@@ -27,33 +27,36 @@ type Credential struct {
 
 // Get returns the credential for a server, in any spelling that clients send. The error
 // is a *NotFoundError where the client should go on anonymously, and an *Error where
-// something is wrong. refresh ignores the cached token and any recent failure, and signs
-// in again; credentials that can't be renewed (a registry user's, a stored ACR token) are
-// returned unchanged. It ends within 30 seconds even if ctx has no deadline.
+// something is wrong. With refresh the cached token and any recent failure are ignored,
+// and the identity signs in again; credentials that can't be renewed (a registry user's,
+// a stored ACR token) are returned unchanged. It ends within 30 seconds even if ctx has
+// no deadline.
 func (a *App) Get(ctx context.Context, server string, refresh bool) (c Credential, err error) {
-	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()
 	host, err := a.Clouds.ParseHost(server)
-	get := func() (Credential, error) { return a.getRegistry(ctx, s, host, refresh) }
-	switch {
-	case errors.Is(err, registry.ErrNotACR):
-		get = func() (Credential, error) { return a.getOther(ctx, s, server) }
-	case err != nil:
+	isOther := errors.Is(err, registry.ErrNotACR)
+	if err != nil && !isOther {
 		return Credential{}, &NotFoundError{Reason: err.Error()}
 	}
-	for range maxChanges {
-		if c, err = get(); err == nil || !vault.IsChanged(err) {
+	for range maxAttempts {
+		if isOther {
+			c, err = a.getOther(ctx, s, server)
+		} else {
+			c, err = a.getRegistry(ctx, s, host, refresh)
+		}
+		if err == nil || !vault.IsChanged(err) {
 			break
 		}
 	}
 	return c, err
 }
 
-// maxChanges is how often a get starts again because the stored login that it selected
-// was replaced or deleted meanwhile.
-const maxChanges = 10
+// maxAttempts limits how often a get starts again because the stored login that it
+// selected was replaced or deleted meanwhile.
+const maxAttempts = 10
 
 // getRegistry returns the credential for an Azure container registry.
 func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.Host, refresh bool) (Credential, error) {
@@ -106,7 +109,7 @@ func (a *App) fetch(
 		}
 		return secret.Token{}, err
 	}
-	token, err := a.Registry.RefreshToken(ctx, host, access)
+	token, err := a.Exchange.Exchange(ctx, host, access)
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
@@ -118,16 +121,18 @@ func (a *App) fetch(
 	return token, nil
 }
 
-// SignIn gets an Entra access token. The secret of a stored login is opened only here; a
-// user's is stored again as it comes back.
+// SignIn gets an Entra access token. Only here is a stored login's secret opened; a
+// user's changes when it is used, and is stored again.
 func (a *App) SignIn(
 	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity,
-) (secret.Token, error) {
+) (token secret.Token, err error) {
 	switch {
 	case id.Kind == identity.User:
-		return vault.Update(ctx, s, *id.Login, func(state secret.String) (secret.Token, secret.String, error) {
-			return a.Entra.Users().Silent(ctx, id, host.Cloud(), state)
+		err = s.Update(ctx, *id.Login, func(before secret.String) (after secret.String, err error) {
+			token, after, err = a.Entra.Users().Silent(ctx, id, host.Cloud(), before)
+			return after, err
 		})
+		return token, err
 	case id.Login != nil:
 		value, err := s.Secret(ctx, *id.Login)
 		if err != nil {

@@ -16,9 +16,8 @@ const program = "docker-credential-acr"
 type paths struct{ vault, keyFile, data, userConfig, machineConfig, azure, azd, powerShell string }
 
 // findPaths follows the XDG Base Directory Specification on Unix, and Apple's and
-// Microsoft's conventions elsewhere. (Libraries for this read the process's own
-// environment when the program starts.) A relative path counts as none, as that
-// specification demands; to a developer tool, which runs elsewhere, it would mean another
+// Microsoft's conventions elsewhere. A relative path counts as none, as that
+// specification demands: a developer tool, which runs elsewhere, would look in another
 // directory.
 func findPaths(getenv func(string) string) (paths, error) {
 	absolute := func(name string) string {

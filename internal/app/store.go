@@ -16,7 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
-// What a login that is stored makes the user know.
+// What the user is told about a login that is stored.
 const (
 	warnKernel = "no OS keyring is available, so this login is lost at restart or after 3 days without use; to keep it, " +
 		"unlock the OS keyring or set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently, and sign in again"
@@ -33,7 +33,7 @@ const (
 // secret itself. Anything else is a registry user. Other registries' logins are stored
 // verbatim, or handed to the delegate.
 func (a *App) Store(ctx context.Context, server, user string, password secret.String) error {
-	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()
@@ -156,9 +156,9 @@ func (a *App) setTenant(ctx context.Context, s *vault.Session, id identity.Ident
 }
 
 // Erase deletes what was stored and cached for a server. A server that doesn't exist, or
-// can't, is no error.
+// can't, is not an error.
 func (a *App) Erase(ctx context.Context, server string) error {
-	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()
@@ -191,7 +191,7 @@ func isServer(server string) func(string) bool {
 // tokens, hosts of the config file), with their user names. It needs neither network nor
 // keyring, unless the delegate does, whose servers are added.
 func (a *App) List(ctx context.Context) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()

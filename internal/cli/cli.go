@@ -29,7 +29,7 @@ const (
 	module  = "github.com/docker-credential-acr/docker-credential-acr"
 )
 
-// Exit statuses, beside 0.
+// Exit statuses other than 0.
 const (
 	exitFailed      = 1
 	exitUsage       = 2
@@ -37,13 +37,13 @@ const (
 )
 
 // protocol lists what clients run. That must start fast, because a build asks several
-// times; so no tree of commands is made for it.
+// times; so no tree of commands is built for it.
 var protocol = []string{credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList}
 
-// Main is Run for a process, with its terminal, until a signal asks it to end. What its
-// parent has it ignore (nohup does SIGHUP) stays ignored. The state that RestoreTerminal
-// restores is that of the start: when it is called, the terminal may already hide what is
-// typed. Env's Stdout is used if it is set.
+// Main is Run for a process: it adds the terminal to env, and ends the run at a signal. A
+// signal that the parent process made this one ignore (as nohup does with SIGHUP) stays
+// ignored. RestoreTerminal restores the terminal's state of now, because later it may
+// already hide what is typed. A Stdout that env has is kept.
 func Main(env app.Env, stdin, stdout *os.File, args []string) int {
 	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := signal.NotifyContext(context.Background(), append(wanted, syscall.SIGTERM)...)
@@ -62,9 +62,8 @@ func Main(env app.Env, stdin, stdout *os.File, args []string) int {
 }
 
 // Run does what the arguments say and returns the exit status: 0, 1 for a failure, or 2
-// for a usage error. (What clients run keeps to the contract of
-// docker-credential-helpers, credentials.Serve, down to the usage text on standard
-// output.)
+// for a usage error. What clients run behaves as credentials.Serve of
+// docker-credential-helpers does, which prints its usage on standard output.
 func Run(ctx context.Context, env app.Env, args []string) int {
 	// A read from a terminal doesn't end with the context, so this ends the program.
 	defer context.AfterFunc(ctx, func() { exitAfterInterrupt(env) })()
@@ -168,8 +167,7 @@ var version string
 
 // currentVersion returns the program's version: without one that was linked, what the go
 // command records, which is the module's for go install MODULE@VERSION, and the commit's
-// pseudo-version for a build in a checkout. (docker-credential-helpers has a variable for
-// it, which is never empty, so it would hide that of the module.)
+// pseudo-version for a build in a checkout.
 func currentVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	switch {

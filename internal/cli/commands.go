@@ -99,7 +99,7 @@ DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
 // every help fits.)
 const screen = 80
 
-// help is what --help prints. It is no template of cobra's, which would link
+// help is what --help prints. It is not a template of cobra's, which would link
 // text/template, and with that whatever a template might call.
 func help(c *cobra.Command) string {
 	if !c.HasParent() {

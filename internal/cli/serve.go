@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -32,6 +31,8 @@ func serve(ctx context.Context, env app.Env, action string) int {
 	switch {
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.Is(err, errNeverStored):
+		return 0
 	case err != nil:
 		return fail(env, err)
 	}
@@ -43,8 +44,8 @@ func serve(ctx context.Context, env app.Env, action string) int {
 
 // fail reports an error twice, because no client shows both: the sentence on standard
 // output for Docker 29, Compose, Podman and crane; the sentence with advice on standard
-// error for older Docker and for docker login. Not found is no failure for the client, so
-// its sentence is exact and alone.
+// error for older Docker and for docker login. Not found is not a failure to a client,
+// which compares the sentence, so standard output has nothing but that.
 func fail(env app.Env, err error) int {
 	fmt.Fprintln(env.Stdout, text.Line(err.Error()))
 	if line := app.Message(err); line != "" {
@@ -53,9 +54,9 @@ func fail(env app.Env, err error) int {
 	return exitFailed
 }
 
-// helper is an App as docker-credential-helpers calls it, without a context of its own.
-// Where a variable of the program is wrong, there is no App; what that means depends on
-// the action.
+// helper adapts an App to docker-credential-helpers, whose methods take no context. Where
+// a variable of the program is wrong there is no App, and each action decides what that
+// means.
 type helper struct {
 	ctx     context.Context
 	app     *app.App
@@ -94,6 +95,9 @@ func (h helper) List() (map[string]string, error) {
 	}
 	return h.app.List(h.ctx)
 }
+
+// errNeverStored is readRequest's error for an erase that has nothing to delete.
+var errNeverStored = errors.New("no login is stored under a name with a line break")
 
 // maxRequest is the longest line that docker-credential-helpers reads.
 const maxRequest = 64<<10 - 1
@@ -136,7 +140,7 @@ func readRequest(env app.Env, action string) (io.Reader, error) {
 	case action == credentials.ActionStore && !utf8.Valid(line): // which decoding would silently change
 		return nil, errors.New("standard input is not UTF-8")
 	case action == credentials.ActionErase && hasBreak:
-		return strings.NewReader("."), nil // for which nothing is stored
+		return nil, errNeverStored
 	case action == credentials.ActionGet && hasBreak:
 		return nil, &app.NotFoundError{Reason: "the registry's name has a line break or a NUL"}
 	}

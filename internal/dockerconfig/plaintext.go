@@ -35,7 +35,7 @@ const (
 	OtherPlanned     Reason = "other-planned"     // another file has another one, which is about to be stored
 )
 
-// Facts are what the action depends on beside the credential itself.
+// Facts are what the action depends on other than the credential itself.
 type Facts struct {
 	// OtherRegistry says that the registry is not an Azure container registry.
 	OtherRegistry bool

@@ -24,11 +24,7 @@ func TestClassify(t *testing.T) {
 		{"token of ACR, and identity", token, Facts{HelperSignsIn: true}, Delete, HelperSignsIn},
 		{"token of ACR for some repositories", token, Facts{SomeRepositories: true}, Delete, TokenExpires},
 		{"password, and identity", password, Facts{HelperSignsIn: true}, Delete, HelperSignsIn},
-		{
-			"password and identity, and Podman reads it", password,
-			Facts{HelperSignsIn: true, PodmanReads: true},
-			Keep, PodmanReads,
-		},
+		{"identity, and Podman reads it", password, Facts{HelperSignsIn: true, PodmanReads: true}, Keep, PodmanReads},
 		{"undecodable, and identity", undecodable, Facts{HelperSignsIn: true}, Delete, HelperSignsIn},
 
 		// Otherwise the credential may be the only one, so it is stored first.
@@ -36,11 +32,7 @@ func TestClassify(t *testing.T) {
 		{"password that Podman reads", password, Facts{PodmanReads: true}, Copy, PodmanReads},
 		{"another registry's password", password, Facts{OtherRegistry: true}, Move, OnlyCopy},
 		{"another registry's token", token, Facts{OtherRegistry: true}, Move, OnlyCopy},
-		{
-			"another registry's token that Podman reads", token,
-			Facts{OtherRegistry: true, PodmanReads: true},
-			Copy, PodmanReads,
-		},
+		{"another registry's, and Podman reads it", token, Facts{OtherRegistry: true, PodmanReads: true}, Copy, PodmanReads},
 
 		// What can't be stored stays.
 		{"password for some repositories", password, Facts{SomeRepositories: true}, Keep, SomeRepositories},
@@ -56,11 +48,7 @@ func TestClassify(t *testing.T) {
 		{"other stored", password, Facts{Stored: OtherStored}, Keep, OtherStored},
 		{"other stored, and Podman reads it", password, Facts{Stored: OtherStored, PodmanReads: true}, Keep, OtherStored},
 		{"other in another file", password, Facts{Stored: OtherPlanned}, Stop, OtherPlanned},
-		{
-			"other in another file, and Podman reads it", password,
-			Facts{Stored: OtherPlanned, PodmanReads: true},
-			Stop, OtherPlanned,
-		},
+		{"other, and Podman reads it", password, Facts{Stored: OtherPlanned, PodmanReads: true}, Stop, OtherPlanned},
 	} {
 		action, reason := Classify(row.credential, row.facts)
 		if action != row.action || reason != row.reason {

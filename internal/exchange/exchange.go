@@ -37,10 +37,10 @@ type Client struct {
 	Log *slog.Logger
 }
 
-// RefreshToken exchanges an access token for the registry's refresh token, at the cost of
+// Exchange exchanges an access token for the registry's refresh token, at the cost of
 // one request. A token without an end must not be cached: its claims can't be read, or
 // are not plausible.
-func (c Client) RefreshToken(ctx context.Context, host registry.Host, access secret.Token) (secret.Token, error) {
+func (c Client) Exchange(ctx context.Context, host registry.Host, access secret.Token) (secret.Token, error) {
 	resp, body, err := c.send(host, newRequest(ctx, host, http.MethodPost, "/oauth2/exchange", url.Values{
 		"grant_type": {"access_token"}, "service": {host.String()}, "access_token": {access.Value.Reveal()},
 	}))
@@ -80,7 +80,7 @@ func unexpected(host registry.Host, code fault.Code, reason string) error {
 	return &fault.Error{Code: code, Subject: host.String(), Reason: reason}
 }
 
-// newRequest makes a request with a form; nil for none. It can't fail, because a Host
+// newRequest returns a request with a form; nil for none. It can't fail, because a Host
 // fits into a URL.
 func newRequest(ctx context.Context, host registry.Host, method, path string, form url.Values) *http.Request {
 	u := url.URL{Scheme: "https", Host: host.String(), Path: path}
@@ -93,7 +93,7 @@ func newRequest(ctx context.Context, host registry.Host, method, path string, fo
 }
 
 // send sends a request to a registry, and reads the answer. A status other than 200 is an
-// error, beside which the answer is returned, too.
+// error, along with which the answer is returned.
 func (c Client) send(host registry.Host, req *http.Request) (*http.Response, []byte, error) {
 	resp, body, err := httpguard.New(c.Transport, host.String(), maxAnswer, c.Log).Send(req)
 	if err == nil && resp.StatusCode != http.StatusOK {
@@ -111,8 +111,8 @@ var codes = map[int]fault.Code{
 	http.StatusTooManyRequests:       fault.RegistryThrottled,
 }
 
-// refusal is the error for a registry's refusal: status and code, never the body, of
-// which only parts of a known form are used, because a message may quote what was sent.
+// refusal is the error for a registry's refusal. Of the body it uses only parts of a
+// known form, because a registry's message may quote what was sent.
 // (The catalogue of answers: Azure/acr docs, "Troubleshoot registry login", and the
 // issues that record real ones.)
 func refusal(resp *http.Response, body []byte) *fault.Error {

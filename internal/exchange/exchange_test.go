@@ -73,7 +73,7 @@ func (f fixture) check(t *testing.T, err error, code fault.Code) *fault.Error {
 func TestClient_RefreshToken(t *testing.T) {
 	f := newFixture(t)
 	access := f.access()
-	got, err := f.client.RefreshToken(t.Context(), f.host, access)
+	got, err := f.client.Exchange(t.Context(), f.host, access)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestClient_RefreshToken_from_regional_endpoint(t *testing.T) {
 	f := newFixture(t)
 	region := parseHost(t, "contoso.westeurope.geo.azurecr.io")
 	f.registry.AddRegion(region.String())
-	if got, err := f.client.RefreshToken(t.Context(), region, f.access()); err != nil || got.Expires.IsZero() {
+	if got, err := f.client.Exchange(t.Context(), region, f.access()); err != nil || got.Expires.IsZero() {
 		t.Errorf("%v, %v", got.Expires, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestClient_RefreshToken_answers(t *testing.T) {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t)
 			row.prepare(f)
-			got, err := f.client.RefreshToken(t.Context(), f.host, f.access())
+			got, err := f.client.Exchange(t.Context(), f.host, f.access())
 			if row.code != "" {
 				f.check(t, err, row.code)
 			} else if err != nil || got.Value.IsZero() || got.Issued.IsZero() || !got.Expires.IsZero() {
@@ -177,7 +177,7 @@ func TestClient_RefreshToken_refused(t *testing.T) {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t)
 			access := row.access(f)
-			_, err := f.client.RefreshToken(t.Context(), f.host, access)
+			_, err := f.client.Exchange(t.Context(), f.host, access)
 			got := *f.check(t, err, row.want.Code)
 			if (got.CorrelationID != "") != (got.Status != 500) { // that page has none
 				t.Errorf("the correlation ID %q", got.CorrelationID)
@@ -213,7 +213,7 @@ func TestClient_RefreshToken_quotes_only_known_forms(t *testing.T) {
 			Status: row.status, Body: fmt.Sprintf(`{"errors":[{"message":%q}]}`, row.message),
 			ContentType: "application/json", Header: http.Header{"X-Ms-Correlation-Request-Id": {"header"}},
 		})
-		_, err := f.client.RefreshToken(t.Context(), f.host, f.access())
+		_, err := f.client.Exchange(t.Context(), f.host, f.access())
 		got, reason := f.check(t, err, row.code), ""
 		if row.quoted != "" {
 			reason = "the registry's firewall blocks the address " + row.quoted

@@ -30,7 +30,7 @@ type Challenge struct {
 	Scheme, Realm, Service string
 }
 
-// Challenge asks for /v2/ without a token, at the cost of one request. Beside an error,
+// Challenge asks for /v2/ without a token, at the cost of one request. Even with an error,
 // what is known of the certificate and the clock is returned too.
 func (c Client) Challenge(ctx context.Context, host registry.Host) (Challenge, error) {
 	resp, body, err := c.send(host, newRequest(ctx, host, http.MethodGet, "/v2/", nil))

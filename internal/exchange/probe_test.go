@@ -53,7 +53,7 @@ func TestClient_Challenge_returns_certificate_and_clock_when_refused(t *testing.
 
 func TestClient_Permissions(t *testing.T) {
 	f := newFixture(t)
-	refresh, err := f.client.RefreshToken(t.Context(), f.host, f.access())
+	refresh, err := f.client.Exchange(t.Context(), f.host, f.access())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,11 +172,15 @@ type Context struct {
 	Registry, Login string
 	// ClientID is the application's; "" for none.
 	ClientID string
-	// Situation is where the identity came from; ARM tells that its variables begin with
-	// ARM_.
+	// Situation is where the identity came from. Terraform says that it came from
+	// Terraform's variables, so that advice names those.
 	Situation Situation
-	ARM       bool
+	Terraform bool
 }
+
+// terraform replaces the variables that Terraform's azurerm provider has, too.
+var terraform = strings.NewReplacer("AZURE_CLIENT_ID", "ARM_CLIENT_ID", "AZURE_TENANT_ID", "ARM_TENANT_ID",
+	"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PASSWORD")
 
 // Advice returns what to do about err: one sentence without a full stop, or "" where
 // nothing is known.
@@ -190,8 +194,8 @@ func (c Context) Advice(err error) string {
 		situation = "locked keyring"
 	}
 	advice := cmp.Or(find(failed.Code, situation).advice, find(failed.Code, "").advice, find(Failed, "").advice)
-	if c.ARM {
-		advice = strings.ReplaceAll(advice, "AZURE_", "ARM_")
+	if c.Terraform {
+		advice = terraform.Replace(advice)
 	}
 	return strings.NewReplacer("PROGRAM", failed.Subject, "REGISTRY", c.Registry, "LOGIN", cmp.Or(c.Login, c.Registry),
 		"CLIENT-ID", c.ClientID).Replace(advice)

@@ -81,15 +81,16 @@ func TestContext_Advice(t *testing.T) {
 		c.Situation, c.Login = s, login
 		return c
 	}
-	arm := contoso
-	arm.ARM = true
+	terraform := contoso
+	terraform.Terraform = true
 	for _, row := range []struct {
 		context Context
 		err     error
 		want    string
 	}{
 		{contoso, New("AADSTS7000222", ""), "--id 7d1c --append, and set AZURE_CLIENT_SECRET"},
-		{arm, New("AADSTS7000222", ""), "set ARM_CLIENT_SECRET"},
+		{terraform, New("AADSTS7000222", ""), "set ARM_CLIENT_SECRET"},
+		{terraform, New("AADSTS100007", ""), "Unset AZURE_REGIONAL_AUTHORITY_NAME"},
 		{in(FromLogin, ""), New("AADSTS7000222", ""), "docker-credential-acr login contoso.azurecr.io --service-principal"},
 		{in(FromLogin, "'*.azurecr.io'"), New("AADSTS7000222", ""), "login '*.azurecr.io' --service-principal"},
 		{in(FromAzureCLI, ""), New("AADSTS7000222", ""), "Run: az login --service-principal"},

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,22 +132,6 @@ func TestNew_retries(t *testing.T) {
 	}
 }
 
-func TestNew_retries_broken_connections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		requests := 0
-		client := newClient(transport(func(*http.Request) (*http.Response, error) {
-			if requests++; requests == 1 {
-				return nil, io.ErrUnexpectedEOF
-			}
-			return answer(200, nil, "{}"), nil
-		}))
-		_, body, err := get(client, address)
-		if err != nil || string(body) != "{}" || requests != 2 {
-			t.Fatalf("%d requests, %q, %v", requests, body, err)
-		}
-	})
-}
-
 func TestNew_ends_in_time(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests, start := 0, time.Now()
@@ -216,18 +199,6 @@ func TestExplain(t *testing.T) {
 		if strings.Contains(got.Error(), canary) {
 			t.Errorf("%v: the sentence quotes it: %s", row.err, got)
 		}
-	}
-}
-
-func TestExplain_untrusted_certificate(t *testing.T) {
-	server := httptest.NewTLSServer(http.NotFoundHandler())
-	defer server.Close()
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	base := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
-	}}
-	if _, _, err := get(newClient(base), address); fault.CodeOf(err) != fault.TLS {
-		t.Error(err)
 	}
 }
 

@@ -106,8 +106,8 @@ type Identity struct {
 	Uncached bool
 	// Login is the stored login that was selected; nil for none.
 	Login *Login
-	// Fingerprint tells apart what obtains tokens, and is not secret. Two identities with
-	// different fingerprints never share a token.
+	// Fingerprint tells apart what obtains tokens: identities with different fingerprints
+	// never share one. It may be a hash of a short secret, so it is not printed.
 	Fingerprint string
 	// Source is where the choice came from.
 	Source Source
@@ -241,6 +241,8 @@ type Source struct {
 	Name string
 	// Pattern is the registry or pattern of the stored login or config entry.
 	Pattern string
+	// Terraform says that Terraform's variables (ARM_…) decided, not Azure's.
+	Terraform bool
 }
 
 // A SourceKind is a rule by which identities are selected.

@@ -28,7 +28,7 @@ type Login struct {
 	Keyspace string `json:"-"`
 }
 
-// How a login was made, where its kind leaves that open.
+// How a login was made, where its kind doesn't say it.
 const (
 	MethodBrowser     = "browser"
 	MethodDeviceCode  = "device-code"

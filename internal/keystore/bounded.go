@@ -17,7 +17,7 @@ import (
 // then; it may hold a lock inside godbus, which is one more reason never to use that
 // backend again.
 type bounded struct {
-	backend
+	backend     backend
 	name, title string
 	timeout     time.Duration // 0: the backend can't hang, and runs in the caller's goroutine
 
@@ -77,7 +77,7 @@ func (b *bounded) key(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, b.explain(err)
 	case key == nil:
-		return nil, &notFoundError{b.title}
+		return nil, fmt.Errorf("%s has %w", b.title, ErrNotFound)
 	case len(key) != KeySize:
 		return nil, b.unavailable(errNotKey)
 	}
@@ -128,28 +128,17 @@ func (b *bounded) explain(err error) error {
 	return b.unavailable(err)
 }
 
-// unavailable wraps its cause, except one like that of a bus whose socket is gone: it
-// would pass for ErrNotFound, and the key would seem lost though it is only out of reach.
 func (b *bounded) unavailable(cause error) error {
-	e := &fault.Error{Code: fault.KeyringUnavailable, Subject: b.title, Reason: "can't be used: " + cause.Error()}
-	if !errors.Is(cause, ErrNotFound) {
-		e.Cause = cause
+	return &fault.Error{
+		Code: fault.KeyringUnavailable, Subject: b.title, Reason: "can't be used: " + cause.Error(), Cause: cause,
 	}
-	return e
 }
 
 func (b *bounded) timeoutError() error {
 	return b.unavailable(fmt.Errorf("it did not answer within %v", b.timeout))
 }
 
-// A notFoundError says that a backend works and has no key.
-type notFoundError struct{ title string }
-
-func (e *notFoundError) Error() string        { return e.title + " has no key" }
-func (e *notFoundError) Is(target error) bool { return target == ErrNotFound }
-
-// encode and decode are for backends that hold text. A value that isn't a key decodes to
-// one of another length; it may be anything, so no error quotes it.
+// encode and decode are for backends that hold text. What isn't a key decodes to nothing.
 func encode(key []byte) string { return base64.StdEncoding.EncodeToString(key) }
 
 func decode(text string) []byte {

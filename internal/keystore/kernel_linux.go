@@ -25,7 +25,7 @@ func openKernel(s Settings) (b *bounded, ok bool) {
 type kernelKeyring struct{ description string }
 
 // errNoPersistent says that this kernel has no persistent keyrings at all. Any other
-// failure to get one is no reason to use the user's keyring: there would soon be two
+// failure to get one is not a reason to use the user's keyring: there would soon be two
 // keys.
 var errNoPersistent = errors.New("the kernel has no persistent keyrings")
 
@@ -68,7 +68,7 @@ func (k kernelKeyring) read(keyring int) ([]byte, error) {
 }
 
 // Create puts the key into the first keyring that exists. add_key(2) into the keyring
-// itself would overwrite a key that another process made meanwhile, so the key is made in
+// itself would overwrite a key that another process created meanwhile, so the key is created in
 // the process keyring, and moved, which can refuse to overwrite.
 func (k kernelKeyring) Create(_ context.Context, key []byte) error {
 	runtime.LockOSThread()

@@ -48,7 +48,7 @@ func (f keyFile) Key(context.Context) ([]byte, error) {
 	return key, nil
 }
 
-// Create makes the whole file at once: of two processes that do, one wins, and no reader
+// Create creates the whole file at once: of two processes that do, one wins, and no reader
 // sees half a key.
 func (f keyFile) Create(_ context.Context, key []byte) error {
 	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func Title(backend string) string { return cmp.Or(titles[backend], backend) }
 // KeySize is the length of a key in bytes.
 const KeySize = 32
 
-// What the key is called in keyrings; changing either would lose every key made so far.
+// What the key is called in keyrings; changing either would lose every existing key.
 const (
 	serviceName = "docker-credential-acr"
 	userName    = "vault-key"
@@ -48,12 +47,11 @@ const (
 // demand.
 const osTimeout = 2 * time.Second
 
-// ErrNotFound is among the causes where a backend works and has no key: the only answer
-// after which a key may be made.
-var ErrNotFound = fs.ErrNotExist
+// ErrNotFound is among the causes where a backend works and has no key: only then may one
+// be created.
+var ErrNotFound = errors.New("no key")
 
-// A Locker takes the lock between processes under which a backend's key is made and
-// deleted.
+// A Locker takes the lock between processes for creating or deleting a backend's key.
 type Locker func(context.Context) (unlock func(), err error)
 
 // Settings says which backends to use, and where the key file is.
@@ -131,14 +129,14 @@ func (s *Store) Key(ctx context.Context, backend string) ([]byte, error) {
 	return nil, errNotUsed(backend)
 }
 
-// Create makes the key of a backend that has none. All processes that create it at the
+// Create creates the key of a backend that has none. All processes that create it at the
 // same time must end with the same key, since what another key encrypted is lost: so it
 // takes the lock, looks again, writes, and returns what it reads back, its own key or
 // another's. Any other error than ErrNotFound is returned, and nothing is written.
 //
 // The lock is released when the write has really ended, which for a backend that timed
 // out is later than Create returns: a late write must not replace the key that the next
-// holder of the lock makes.
+// holder of the lock creates.
 func (s *Store) Create(ctx context.Context, backend string, lock Locker) ([]byte, error) {
 	return s.locked(ctx, backend, lock, (*bounded).create)
 }
@@ -213,6 +211,6 @@ func (s *Store) Unlock(ctx context.Context, prompting func()) (already bool, err
 	return false, err
 }
 
-// errNotKey is the error for a value that isn't a key. It is not ErrNotFound, after which
-// the value would be overwritten: it may be a newer version's key.
+// errNotKey is the error for a value that isn't a key. It may be a newer version's, so it
+// is not ErrNotFound, after which it would be overwritten.
 var errNotKey = fmt.Errorf("its entry %s of %s is not a %d-byte key", userName, serviceName, KeySize)

@@ -3,7 +3,6 @@ package keystore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -107,7 +106,7 @@ func TestSecretService_unavailable(t *testing.T) {
 	t.Run("missing socket", func(t *testing.T) {
 		store := openOSKeyring(t, "unix:path="+filepath.Join(t.TempDir(), "bus"))
 		_, err := store.Key(t.Context(), OS)
-		if timeout := store.backends[0].timeout; kind(err) != "unavailable" || errors.Is(err, fs.ErrNotExist) ||
+		if timeout := store.backends[0].timeout; kind(err) != "unavailable" || errors.Is(err, ErrNotFound) ||
 			timeout != osTimeout {
 			t.Errorf("%v; timeout %v", err, timeout)
 		}

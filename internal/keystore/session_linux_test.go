@@ -115,19 +115,19 @@ func (s *session) startKeyring(password string) {
 // await calls done until it returns true.
 func (s *session) await(what string, done func(*dbus.Conn) bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	found := waitFor(func() bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		defer cancel()
 		conn, err := dbus.Connect(s.address, dbus.WithContext(ctx))
-		ok := err == nil && done(conn)
-		if err == nil {
-			conn.Close()
+		if err != nil {
+			return false
 		}
-		cancel()
-		if ok {
-			return
-		}
+		defer conn.Close()
+		return done(conn)
+	})
+	if !found {
+		s.t.Fatal("there is still no " + what)
 	}
-	s.t.Fatal("there is still no " + what)
 }
 
 // awaitName waits until name has an owner on the bus, or none any more.

@@ -174,7 +174,7 @@ func Write(dir *os.Root, name string, content []byte, durable bool) error {
 	return nil
 }
 
-// WriteNew makes a private file (mode 0600) in dir, durably, unless there is one. Of two
+// WriteNew creates a private file (mode 0600) in dir, durably, unless there is one. Of two
 // writers one wins, and no reader sees half a file.
 func WriteNew(dir *os.Root, name string, content []byte) error {
 	temp, err := writeTemp(dir, tempPrefix, content, attributes{mode: 0o600, sync: true})
@@ -201,7 +201,7 @@ type attributes struct {
 	sync  bool
 }
 
-// writeTemp writes a new file with a random name, which it returns beside an error too,
+// writeTemp writes a new file with a random name, which it returns with an error too,
 // for its removal.
 func writeTemp(dir *os.Root, prefix string, content []byte, a attributes) (name string, err error) {
 	name = prefix + rand.Text()

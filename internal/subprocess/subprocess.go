@@ -94,7 +94,7 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Status) }
 
-// Run returns what a program printed to standard output, also beside an ExitError. Any
+// Run returns what a program printed to standard output, even with an ExitError. Any
 // other error is an Error.
 func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)

@@ -86,15 +86,15 @@ func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok
 	if s.err != nil {
 		return Entry{}, false, nil
 	}
-	token := newTokenID(host, id)
+	key := newCacheKey(host, id)
 	spaces, _ := s.keyspaces()
 	for _, space := range spaces {
-		e, found := s.entry(space, token.name)
+		e, found := s.entry(space, key.name)
 		if found && (!ok || e.Available == best.Available && e.Life.Expires.After(best.Life.Expires)) {
 			best, ok = e, true
 		}
 	}
-	_, failure = s.lookUp(token)
+	_, failure = s.lookUp(key)
 	return best, ok, failure
 }
 
@@ -131,18 +131,19 @@ func (s *Session) serverOf(space, name string) string {
 
 // Erase deletes the login of a server or pattern ("" for none), and the tokens and
 // failure records of the servers that it covers, in every keyspace. It needs no key. What
-// doesn't exist is no error.
+// doesn't exist is not an error.
 func (s *Session) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Entry, err error) {
 	if s.dir == nil {
 		return nil, s.listError()
 	}
 	defer s.lockLogin(ctx, server)()
+	e := erasure{session: s}
 	s.visit(func(space, name string) {
 		if name == loginName(server) || path.Ext(name) != loginSuffix && covers(s.serverOf(space, name)) {
-			erased, err = s.remove(space, name, erased, err)
+			e.remove(space, name)
 		}
 	})
-	return erased, err
+	return e.erased, e.err
 }
 
 // listError returns why the entries of a vault can't be listed; nil where there is none.
@@ -153,16 +154,21 @@ func (s *Session) listError() error {
 	return s.err
 }
 
-// remove deletes a file, and adds it to what was erased, or its error to err.
-func (s *Session) remove(space, name string, erased []Entry, err error) ([]Entry, error) {
-	e, _ := s.entry(space, name)
-	switch failed := s.dir.Remove(space, name); {
-	case failed == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix):
-		erased = append(erased, e)
-	case failed != nil && !errors.Is(failed, fs.ErrNotExist):
-		err = errors.Join(err, fmt.Errorf("deleting from %s: %w", s.Dir, safefile.Bare(failed)))
+// An erasure collects what was deleted, and why other files were not.
+type erasure struct {
+	session *Session
+	erased  []Entry // logins and tokens
+	err     error
+}
+
+func (e *erasure) remove(space, name string) {
+	entry, _ := e.session.entry(space, name)
+	switch err := e.session.dir.Remove(space, name); {
+	case err == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix):
+		e.erased = append(e.erased, entry)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		e.err = errors.Join(e.err, fmt.Errorf("deleting from %s: %w", e.session.Dir, safefile.Bare(err)))
 	}
-	return erased, err
 }
 
 // ClearFailures deletes the failure records of the servers that a new login covers: they
@@ -175,26 +181,27 @@ func (s *Session) ClearFailures(covers func(server string) bool) {
 	})
 }
 
-// EraseAll deletes everything in every keyspace, also what this version can't read, and
-// then the keys; it returns the backends whose key was deleted. Deleting entries needs no
-// key, so where a backend can't be used now, the entries are gone, and that their key
-// stays is an error. Their keyspace stays then, too, so that the next EraseAll knows of
-// the key. A key that has sealed nothing here may be another vault's, and stays.
+// EraseAll deletes everything in every keyspace, even what this version can't read, and
+// then the keys; keys are the backends whose key was deleted. Entries are deleted without
+// their key. Where a backend can't be used now, its key stays: that is an error, and its
+// empty keyspace stays as well, so that the next EraseAll knows of the key. A key that
+// has sealed nothing here may be another vault's, and stays.
 func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, err error) {
 	if s.dir == nil {
 		return nil, nil, s.listError()
 	}
+	e := erasure{session: s}
 	byBackend := map[string][]string{}
 	spaces, _ := s.keyspaces()
 	for _, space := range spaces {
 		backend := keyspace.Backend(space)
 		byBackend[backend] = append(byBackend[backend], space)
 		for _, name := range s.dir.Names(space) {
-			erased, err = s.remove(space, name, erased, err)
+			e.remove(space, name)
 		}
 	}
-	if err != nil {
-		return erased, nil, err // what is still there must not lose its key
+	if e.err != nil {
+		return e.erased, nil, e.err // what is still there must not lose its key
 	}
 	for _, backend := range slices.Sorted(maps.Keys(byBackend)) {
 		deleted, failed := s.deleteKey(ctx, backend, byBackend[backend])
@@ -211,7 +218,7 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 			_ = s.dir.Remove(space, "")
 		}
 	}
-	return erased, keys, err
+	return e.erased, keys, err
 }
 
 // deleteKey deletes a backend's key, if it is the one of these keyspaces.
@@ -235,18 +242,19 @@ func (s *Session) deleteKey(ctx context.Context, backend string, spaces []string
 // sweepAfter is how long an entry stays after it has ended, for status to show.
 const sweepAfter = 24 * time.Hour
 
-// sweep deletes tokens and failure records that ended long ago, and what neither this nor
-// a later version can read, from the one keyspace whose key is at hand: CI agents get
-// tokens for a new identity in every job.
+// sweep deletes what ended long ago, and what neither this nor a later version can read,
+// except logins: CI agents get tokens for a new identity in every job.
 func (s *Session) sweep(space string) {
 	for _, name := range s.dir.Names(space) {
 		info, err := s.dir.Stat(space, name)
 		if err != nil || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
 			continue
 		}
-		f, err := s.dir.Read(space, name)
-		if fault.Is(err, fault.LoginNewer) || err == nil && s.Now().Sub(f.Expires) < sweepAfter {
-			continue
+		if path.Ext(name) != failureSuffix { // no failure is shared for that long
+			f, err := s.dir.Read(space, name)
+			if fault.Is(err, fault.LoginNewer) || err == nil && s.Now().Sub(f.Expires) < sweepAfter {
+				continue
+			}
 		}
 		_ = s.dir.Remove(space, name)
 	}

@@ -26,8 +26,7 @@ const (
 // pattern isn't known.
 var ErrPattern = errors.New("a pattern's login")
 
-// errChanged is the error for a login that was replaced or deleted since Login returned
-// it.
+// errChanged says that a login was replaced or deleted since Login returned it.
 var errChanged = &fault.Error{Code: fault.LoginChanged, Reason: "it has just changed"}
 
 // IsChanged reports whether an operation failed because its login was replaced or deleted
@@ -132,19 +131,19 @@ func (s *Session) Secret(ctx context.Context, l identity.Login) (secret.String, 
 }
 
 // openLogin opens the file of a login, and of no other that replaced it.
-func (s *Session) openLogin(ctx context.Context, l identity.Login) (w writer, value secret.String, err error) {
+func (s *Session) openLogin(ctx context.Context, l identity.Login) (seal sealer, value secret.String, err error) {
 	f, err := s.current(l)
 	if err == nil {
-		w.keyspace = l.Keyspace
-		w.key, err = s.key(ctx, l.Keyspace)
+		seal.keyspace = l.Keyspace
+		seal.key, err = s.key(ctx, l.Keyspace)
 	}
 	if err == nil {
-		value, err = f.Unseal(w.key)
+		value, err = f.Unseal(seal.key)
 	}
 	if err != nil {
-		return writer{}, secret.String{}, cannotOpenLogin(err)
+		return sealer{}, secret.String{}, cannotOpenLogin(err)
 	}
-	return w, value, nil
+	return seal, value, nil
 }
 
 // current returns the file of a login that Login returned, unless the login was replaced
@@ -163,61 +162,61 @@ func (s *Session) current(l identity.Login) (keyspace.File, error) {
 // PutLogin seals a login, and returns it as Login will find it. Its fingerprint is new,
 // so tokens of the login that it replaces are not found any more.
 func (s *Session) PutLogin(ctx context.Context, l identity.Login, value secret.String) (stored identity.Login, err error) {
-	w, err := s.writer(ctx, true)
+	seal, err := s.sealer(ctx, true)
 	if err != nil {
 		return identity.Login{}, err
 	}
 	defer s.lockLogin(ctx, l.Server)()
-	l.Fingerprint, l.Keyspace = rand.Text(), w.keyspace
-	return l, s.writeLogin(w, l, value)
+	l.Fingerprint, l.Keyspace = rand.Text(), seal.keyspace
+	return l, s.writeLogin(seal, l, value)
 }
 
 // SetTenant completes a login with its tenant, unless the login has changed.
 func (s *Session) SetTenant(ctx context.Context, l identity.Login, tenant string) error {
 	defer s.lockLogin(ctx, l.Server)()
-	w, value, err := s.openLogin(ctx, l)
+	seal, value, err := s.openLogin(ctx, l)
 	if err != nil {
 		return err
 	}
 	completed := l
 	completed.Tenant = tenant
-	return s.replaceLogin(w, l, completed, value)
+	return s.replaceLogin(seal, l, completed, value)
 }
 
 // Update calls use with the secret of a login, and stores the secret that it returns,
-// also beside an error. No other process uses or changes the login meanwhile, so that of
-// two processes which renew a user's tokens neither overwrites what the other one got. If
-// the secret can't be stored, that is no error: the result is worth more.
-func Update[T any](
-	ctx context.Context, s *Session, l identity.Login, use func(secret.String) (T, secret.String, error),
-) (result T, err error) {
+// even along with an error. No other process uses or changes the login meanwhile, so that
+// of two processes which renew a user's tokens neither overwrites what the other one got.
+// A secret that can't be stored is not an error: use has what the caller wanted.
+func (s *Session) Update(
+	ctx context.Context, l identity.Login, use func(secret.String) (secret.String, error),
+) error {
 	defer s.lockLogin(ctx, l.Server)()
-	w, before, err := s.openLogin(ctx, l)
+	seal, before, err := s.openLogin(ctx, l)
 	if err != nil {
-		return result, err
+		return err
 	}
-	result, after, err := use(before)
+	after, err := use(before)
 	if after != before && !after.IsZero() {
-		if failed := s.replaceLogin(w, l, l, after); failed != nil {
+		if failed := s.replaceLogin(seal, l, l, after); failed != nil {
 			s.Log.Debug("the renewed login could not be stored", "why", failed)
 		}
 	}
-	return result, err
+	return err
 }
 
 // replaceLogin writes a login, if it is still the same: a process that stored another
 // one, or deleted it, did so later than we read it, and may have had to do without the
 // lock.
-func (s *Session) replaceLogin(w writer, before, after identity.Login, value secret.String) error {
+func (s *Session) replaceLogin(seal sealer, before, after identity.Login, value secret.String) error {
 	if _, err := s.current(before); err != nil {
 		return err
 	}
-	return s.writeLogin(w, after, value)
+	return s.writeLogin(seal, after, value)
 }
 
 // writeLogin writes a login that is newer than every other of its server, even if the
 // clock was ahead when that one was stored.
-func (s *Session) writeLogin(w writer, l identity.Login, value secret.String) error {
+func (s *Session) writeLogin(seal sealer, l identity.Login, value secret.String) error {
 	if err := s.create(); err != nil {
 		return err
 	}
@@ -230,12 +229,12 @@ func (s *Session) writeLogin(w writer, l identity.Login, value secret.String) er
 		}
 	}
 	name := loginName(l.Server)
-	content, err := keyspace.Seal(keyspace.Header{Login: l, Issued: issued}, name, w.key, []byte(value.Reveal()))
+	content, err := keyspace.Seal(keyspace.Header{Login: l, Issued: issued}, name, seal.key, []byte(value.Reveal()))
 	if err != nil {
 		return err
 	}
-	s.sweep(w.keyspace)
-	return s.dir.Write(w.keyspace, name, content, true)
+	s.sweep(seal.keyspace)
+	return s.dir.Write(seal.keyspace, name, content, true)
 }
 
 // lockLogin keeps others from changing a server's login until the function that it

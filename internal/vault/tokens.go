@@ -27,19 +27,19 @@ var ErrNoToken = errors.New("no token is stored")
 // A Fetch gets a new token. A token without an end is returned but not cached.
 type Fetch func(context.Context) (secret.Token, error)
 
-// A tokenID names a cached token by everything that it depends on: if any of it changes,
+// A cacheKey names a cached token by everything that it depends on: if any of it changes,
 // the token isn't found, so one identity's token is never returned to another.
-type tokenID struct {
+type cacheKey struct {
 	name, failureName string // of its file, and of the record of a failure to get it
 	header            keyspace.Header
 }
 
-// newTokenID hashes all of it together: from the fingerprint alone a short secret could
+// newCacheKey hashes all of it together: from the fingerprint alone a short secret could
 // be guessed.
-func newTokenID(host registry.Host, id identity.Identity) tokenID {
+func newCacheKey(host registry.Host, id identity.Identity) cacheKey {
 	name := hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
 		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint)
-	return tokenID{
+	return cacheKey{
 		name: name + tokenSuffix, failureName: name + failureSuffix,
 		header: keyspace.Header{Audience: id.Audience, Login: identity.Login{
 			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
@@ -48,16 +48,16 @@ func newTokenID(host registry.Host, id identity.Identity) tokenID {
 }
 
 // Token returns a cached token of which more than half of its life is left, at the cost
-// of one keyring read; otherwise, or if refresh is set, what fetch gets. Where fetch
-// fails, a cached token that is still valid is returned. Processes that fetch at the same
-// time fetch once together, and share the failure if it fails.
+// of one keyring read; otherwise what fetch gets, or a cached token that is still valid
+// where fetch fails. With refresh the cached token isn't looked at. Processes that fetch
+// at the same time fetch once together, and share the failure if it fails.
 func (s *Session) Token(
 	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, fetch Fetch,
 ) (secret.Token, error) {
-	token := newTokenID(host, id)
+	key := newCacheKey(host, id)
 	var cached secret.Token
 	if !refresh {
-		files, failure := s.lookUp(token)
+		files, failure := s.lookUp(key)
 		cached, _ = s.open(ctx, files)
 		// After a failure, a token that is still valid is good enough: not every get
 		// waits for the same failure again.
@@ -66,8 +66,8 @@ func (s *Session) Token(
 			return cached, nil
 		}
 	}
-	renewed, err := s.fetch(ctx, token, refresh, cached, fetch)
-	if err != nil && cached.IsValid(s.Now()) {
+	renewed, err := s.fetch(ctx, key, refresh, cached, fetch)
+	if err != nil && !IsChanged(err) && cached.IsValid(s.Now()) {
 		s.Log.Debug("renewal failed, the cached token is still valid", "expires", cached.Expires, "why", err)
 		return cached, nil
 	}
@@ -77,42 +77,30 @@ func (s *Session) Token(
 // fetch gets a new token under its lock, unless another process has just done so. cached
 // is the token to be renewed, if there is one.
 func (s *Session) fetch(
-	ctx context.Context, token tokenID, refresh bool, cached secret.Token, fetch Fetch,
+	ctx context.Context, key cacheKey, refresh bool, cached secret.Token, fetch Fetch,
 ) (secret.Token, error) {
-	w, err := s.writer(ctx, true)
+	seal, err := s.sealer(ctx, true)
 	if err != nil { // a get needs the vault for nothing but speed
 		s.Log.Debug("working without the vault", "why", err)
 		return fetch(ctx)
 	}
-	var other secret.Token
-	var failure *Failure
-	isDone := func() bool {
-		if !refresh {
-			other, failure = s.justFetched(token, w)
-		}
-		return failure != nil || !other.Value.IsZero()
-	}
-	if unlock, err := s.lock(ctx, token.name[:lockPrefix], isDone); err == nil {
+	isDone := func() bool { _, _, done := s.justFetched(key, seal); return done && !refresh }
+	if unlock, err := s.lock(ctx, key.name[:lockPrefix], isDone); err == nil {
 		defer unlock()
 	} else { // at worst, two processes make the same request
 		s.Log.Debug("going on without the lock", "why", err)
 	}
-	switch {
-	case !isDone():
-	case failure != nil:
-		s.Log.Debug("another process's failure is shared", "until", failure.Until)
-		return secret.Token{}, failure
-	default:
-		s.Log.Debug("another process renewed the token", "expires", other.Expires)
-		return other, nil
+	if other, err, done := s.justFetched(key, seal); done && !refresh {
+		s.Log.Debug("another process has just done it", "expires", other.Expires, "failed", err)
+		return other, err
 	}
 	fetched, err := fetch(ctx)
 	if err != nil {
-		s.recordFailure(ctx, w, token, err, cached)
+		s.recordFailure(ctx, seal, key, err, cached)
 		return secret.Token{}, err
 	}
 	if !fetched.Expires.IsZero() {
-		if err := s.writeToken(w, token, fetched); err != nil {
+		if err := s.writeToken(seal, key, fetched); err != nil {
 			s.Log.Debug("the token could not be cached", "why", err)
 		}
 	}
@@ -120,34 +108,37 @@ func (s *Session) fetch(
 }
 
 // justFetched returns the fresh token that another process has cached with the same key,
-// or its failure to get one.
-func (s *Session) justFetched(token tokenID, w writer) (secret.Token, *Failure) {
-	s.spaces = nil // another process may have made its keyspace
-	files, failure := s.lookUp(token)
+// or its failure to get one; done reports whether there is either.
+func (s *Session) justFetched(key cacheKey, seal sealer) (token secret.Token, failed error, done bool) {
+	s.spaces = nil // another process may have created its keyspace
+	files, failure := s.lookUp(key)
 	for _, f := range files {
-		if value, err := f.Unseal(w.key); err == nil && f.Life().IsFresh(s.Now()) {
-			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil
+		if value, err := f.Unseal(seal.key); err == nil && f.Life().IsFresh(s.Now()) {
+			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil, true
 		}
 	}
-	return secret.Token{}, failure
+	if failure == nil {
+		return secret.Token{}, nil, false
+	}
+	return secret.Token{}, failure, true
 }
 
 // writeToken seals a token, and deletes what its keyspace no longer needs.
-func (s *Session) writeToken(w writer, token tokenID, value secret.Token) error {
-	h := token.header
+func (s *Session) writeToken(seal sealer, key cacheKey, value secret.Token) error {
+	h := key.header
 	h.Issued, h.Expires = value.Issued, value.Expires
-	content, err := keyspace.Seal(h, token.name, w.key, []byte(value.Value.Reveal()))
+	content, err := keyspace.Seal(h, key.name, seal.key, []byte(value.Value.Reveal()))
 	if err == nil {
 		err = s.create()
 	}
 	if err == nil {
-		err = s.dir.Write(w.keyspace, token.name, content, false)
+		err = s.dir.Write(seal.keyspace, key.name, content, false)
 	}
 	if err != nil {
 		return err
 	}
-	_ = s.dir.Remove(w.keyspace, token.failureName)
-	s.sweep(w.keyspace)
+	_ = s.dir.Remove(seal.keyspace, key.failureName)
+	s.sweep(seal.keyspace)
 	return nil
 }
 
@@ -155,19 +146,19 @@ func (s *Session) writeToken(w writer, token tokenID, value secret.Token) error 
 func (s *Session) PutToken(
 	ctx context.Context, host registry.Host, id identity.Identity, value secret.Token, tenant string,
 ) error {
-	w, err := s.writer(ctx, true)
+	seal, err := s.sealer(ctx, true)
 	if err != nil {
 		return err
 	}
-	token := newTokenID(host, id)
-	token.header.RegistryTenant = tenant
-	return s.writeToken(w, token, value)
+	key := newCacheKey(host, id)
+	key.header.RegistryTenant = tenant
+	return s.writeToken(seal, key, value)
 }
 
 // CachedToken returns the cached or stored token of an identity until it ends, without
 // renewing it. The error is ErrNoToken, or says why the token can't be opened.
 func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
-	files, _ := s.lookUp(newTokenID(host, id))
+	files, _ := s.lookUp(newCacheKey(host, id))
 	if len(files) == 0 {
 		return secret.Token{}, ErrNoToken
 	}
@@ -181,19 +172,19 @@ func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identi
 // lookUp returns what can be known of a token without any key, from the keyspaces of the
 // backends that are used here: the files that are valid, in the order in which to try
 // them, and the failure that is shared; nil for none.
-func (s *Session) lookUp(token tokenID) (files []keyspace.File, failure *Failure) {
+func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure) {
 	if s.err != nil {
 		return nil, nil
 	}
 	spaces, usable := s.keyspaces()
 	for _, space := range spaces[:usable] {
-		f, err := s.dir.Read(space, token.name)
+		f, err := s.dir.Read(space, key.name)
 		if err == nil && f.Life().IsValid(s.Now()) {
 			files = append(files, f)
 		}
-		// Beside a fresh token, a record of a failure is out of date.
+		// Where there is a fresh token, a record of a failure is out of date.
 		if failure == nil && (err != nil || !f.Life().IsFresh(s.Now())) {
-			failure = s.readFailure(space, token)
+			failure = s.readFailure(space, key)
 		}
 	}
 	slices.SortStableFunc(files, func(a, b keyspace.File) int { return b.Expires.Compare(a.Expires) })
@@ -249,7 +240,7 @@ const (
 
 // recordFailure records a failed fetch. What only this process can't do, because of its
 // keyring or its caller's deadline, is not recorded.
-func (s *Session) recordFailure(ctx context.Context, w writer, token tokenID, failed error, cached secret.Token) {
+func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, failed error, cached secret.Token) {
 	if ctx.Err() != nil || CannotOpen(failed) {
 		return
 	}
@@ -257,13 +248,13 @@ func (s *Session) recordFailure(ctx context.Context, w writer, token tokenID, fa
 	share := max(shareFailure, min(shareWhileValid, cached.Expires.Sub(now)),
 		min(fault.RetryAfter(failed), maxFailureSharing))
 	content, err := json.Marshal(Failure{
-		Server: token.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(), Since: now, Until: now.Add(share),
+		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(), Since: now, Until: now.Add(share),
 	})
 	if err == nil {
 		err = s.create()
 	}
 	if err == nil {
-		err = s.dir.Write(w.keyspace, token.failureName, content, false)
+		err = s.dir.Write(seal.keyspace, key.failureName, content, false)
 	}
 	if err != nil {
 		s.Log.Debug("the failure could not be recorded", "why", err)
@@ -278,8 +269,8 @@ func CannotOpen(err error) bool {
 }
 
 // readFailure returns the failure of a token that is still shared; nil for none.
-func (s *Session) readFailure(space string, token tokenID) *Failure {
-	f, err := s.parseFailure(space, token.failureName)
+func (s *Session) readFailure(space string, key cacheKey) *Failure {
+	f, err := s.parseFailure(space, key.failureName)
 	if err != nil || s.Now().Before(f.Since) || !s.Now().Before(f.Until) {
 		return nil
 	}

@@ -244,6 +244,12 @@ func TestSession_Token_returns_valid_token_when_renewal_fails(t *testing.T) {
 		v.advance(2 * time.Hour)
 		v.expect("token 1", app, down)
 	})
+	t.Run("but not one of a login that was replaced", func(t *testing.T) {
+		v := newVault(t, "os")
+		v.expect("token 1", app, v.issue)
+		v.advance(2 * time.Hour)
+		v.expect(errChanged.Error(), app, func(context.Context) (secret.Token, error) { return secret.Token{}, errChanged })
+	})
 	t.Run("and shares the failure no longer than the token is valid", func(t *testing.T) {
 		v := newVault(t, "os")
 		v.expect("token 1", app, v.issue)

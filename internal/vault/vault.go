@@ -29,10 +29,9 @@ type Keys interface {
 	Delete(ctx context.Context, backend string, lock keystore.Locker) error
 }
 
-// A Vault says where the vault is. It is safe for many goroutines and many processes at
-// once.
+// A Vault says where the vault is. Goroutines and processes may use it at once.
 type Vault struct {
-	// Dir has everything; it is made when it is first needed. "" means that there is no
+	// Dir has everything; it is created when it is first needed. "" means that there is no
 	// directory: nothing is found and nothing is stored.
 	Dir string
 	// SharedLockDir returns a directory that all vaults of the user share, because they
@@ -46,8 +45,7 @@ type Vault struct {
 	Log *slog.Logger
 }
 
-// A Session is the vault opened for one operation, such as a get. It is not safe for many
-// goroutines.
+// A Session is the vault opened for one operation, such as a get, in one goroutine.
 type Session struct {
 	*Vault
 	dir    *keyspace.Dir // nil where there is no vault
@@ -85,7 +83,7 @@ func (s *Session) Err() error { return s.err }
 // Exists reports whether there is a vault.
 func (s *Session) Exists() bool { return s.dir != nil }
 
-// create makes the vault's directory, if there is none.
+// create creates the vault's directory, if there is none.
 func (s *Session) create() error {
 	switch {
 	case s.Dir == "":
@@ -94,7 +92,7 @@ func (s *Session) create() error {
 		return s.err
 	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return fault.New(fault.VaultNoPlace, "making the vault: %v", err)
+		return fault.New(fault.VaultNoPlace, "creating the vault: %v", err)
 	}
 	s.dir, s.err = keyspace.Open(s.Dir)
 	return s.err
@@ -130,54 +128,58 @@ func (v *Vault) isUsable(space string) bool {
 	return slices.Contains(v.Keys.Backends(), keyspace.Backend(space))
 }
 
-// A writer is a backend with the key that seals what is stored now.
-type writer struct {
+// A sealer is a backend with the key that seals what is stored now.
+type sealer struct {
 	backend, keyspace string
-	key               []byte // nil where the key would have to be made first
+	key               []byte // nil where the key would have to be created first
 }
 
-// writer returns the first backend that has a key or, if it is willing, makes one;
-// without create it makes nothing. A backend that is locked, slow or broken is skipped.
-// An error has the code of the last backend's failure.
-func (s *Session) writer(ctx context.Context, create bool) (w writer, err error) {
+// sealer returns the first backend that has a key or, with create, takes a new one. A
+// backend that is locked, slow or broken is skipped. An error has the code of the last
+// backend's failure.
+func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err error) {
 	err = &fault.Error{Code: fault.KeyringNone}
 	for _, backend := range s.Keys.Backends() {
 		key, failed := s.Keys.Key(ctx, backend)
 		if errors.Is(failed, keystore.ErrNotFound) {
 			if !create {
-				return writer{backend: backend}, nil
+				return sealer{backend: backend}, nil
 			}
 			key, failed = s.Keys.Create(ctx, backend, s.keyLocker(backend))
 		}
 		if failed == nil {
-			return writer{backend, keyspace.Name(backend, key), key}, nil
+			return sealer{backend, keyspace.Name(backend, key), key}, nil
 		}
 		s.Log.Debug("keyring skipped", "keyring", backend, "why", failed)
 		if fault.Is(failed, fault.VaultNoPlace) {
-			return writer{}, failed // no other backend can lock either
+			return sealer{}, failed // no other backend can lock either
 		}
 		err = fault.Because("no keyring is available", fault.KeyringUnavailable, failed)
 	}
-	return writer{}, err
+	return sealer{}, err
 }
 
-// Writable returns why nothing can be stored; nil if something can. It may make the key.
+// Writable returns why nothing can be stored; nil if something can. It may create the
+// vault's directory and the key.
 func (s *Session) Writable(ctx context.Context) error {
-	_, err := s.writer(ctx, true)
+	if err := s.create(); err != nil {
+		return err
+	}
+	_, err := s.sealer(ctx, true)
 	return err
 }
 
 // WritableBackend returns the backend whose key would seal a login, or why none could. It
-// makes nothing.
+// creates nothing.
 func (s *Session) WritableBackend(ctx context.Context) (backend string, err error) {
 	if s.err != nil {
 		return "", s.err
 	}
-	w, err := s.writer(ctx, false)
-	return w.backend, err
+	seal, err := s.sealer(ctx, false)
+	return seal.backend, err
 }
 
-// keyLocker takes the lock under which a backend's key is made. Vaults that share the
+// keyLocker takes the lock under which a backend's key is created. Vaults that share the
 // backend share the lock, wherever they are; a key file belongs to one vault.
 func (s *Session) keyLocker(backend string) keystore.Locker {
 	return func(ctx context.Context) (func(), error) {
@@ -201,9 +203,9 @@ func (s *Session) lock(ctx context.Context, name string, isDone func() bool) (un
 	return keyspace.Lock(ctx, filepath.Join(s.Dir, "locks"), name, isDone)
 }
 
-// lockPrefix is how much of an entry's name is that of its lock: 4,096 locks, so that the
-// directory of locks can't grow forever. Two entries that share a lock wait for each
-// other now and then.
+// lockPrefix is how many characters of an entry's name choose its lock: with three there
+// are at most 4,096 lock files. Two entries with the same lock wait for each other now
+// and then.
 const lockPrefix = 3
 
 // hashName hashes a list of strings, such that no two lists have the same hash. 20

@@ -195,7 +195,7 @@ func (f *fixture) erase(server string) {
 
 // lock takes the lock under which app's token is fetched.
 func (f *fixture) lock() (unlock func()) {
-	return must(f.session().lock(f.t.Context(), newTokenID(host(contoso), app).name[:lockPrefix], nil))
+	return must(f.session().lock(f.t.Context(), newCacheKey(host(contoso), app).name[:lockPrefix], nil))
 }
 
 // files returns the paths of the vault's files that match a pattern.
@@ -263,8 +263,9 @@ func TestVault_Open(t *testing.T) {
 			_, secretErr := s.Secret(t.Context(), login)
 			_, putErr := s.PutLogin(t.Context(), principal, secret.New("new"))
 			_, backendErr := s.WritableBackend(t.Context())
-			if secretErr == nil || IsChanged(secretErr) || putErr == nil || backendErr == nil {
-				t.Errorf("Secret: %v, PutLogin: %v, WritableBackend: %v", secretErr, putErr, backendErr)
+			writableErr := s.Writable(t.Context())
+			if secretErr == nil || IsChanged(secretErr) || putErr == nil || backendErr == nil || writableErr == nil {
+				t.Errorf("Secret: %v, PutLogin: %v, WritableBackend: %v, Writable: %v", secretErr, putErr, backendErr, writableErr)
 			}
 			if _, err := s.CachedToken(t.Context(), host(contoso), app); err != ErrNoToken {
 				t.Errorf("CachedToken: %v", err)

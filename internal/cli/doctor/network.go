@@ -89,7 +89,7 @@ func (s *session) resolve(ctx context.Context, host string) report.Finding {
 
 // checkTLS sends the one request without a token, whose answer the next checks read.
 func checkTLS(ctx context.Context, s *session) report.Finding {
-	s.challenge, s.challengeErr = s.app.Registry.Challenge(ctx, s.host)
+	s.challenge, s.challengeErr = s.app.Exchange.Challenge(ctx, s.host)
 	switch {
 	case s.challenge.Issuer != "":
 		return report.OK("certificate by %s", s.challenge.Issuer)
@@ -202,7 +202,7 @@ func checkExchange(ctx context.Context, s *session) report.Finding {
 	if s.access.Value.IsZero() {
 		return report.Skip("there is no Entra token to exchange")
 	}
-	token, err := s.app.Registry.RefreshToken(ctx, s.host, s.access)
+	token, err := s.app.Exchange.Exchange(ctx, s.host, s.access)
 	if err != nil {
 		return s.failure(err)
 	}
@@ -230,7 +230,7 @@ func checkPermissions(ctx context.Context, s *session) report.Finding {
 	if s.isAnonymous {
 		actions = actions[:1]
 	}
-	granted, err := s.app.Registry.Permissions(ctx, s.host, c.User, c.Secret, repository, actions...)
+	granted, err := s.app.Exchange.Permissions(ctx, s.host, c.User, c.Secret, repository, actions...)
 	isRefused := fault.Is(err, fault.RegistryUnauthorized) // it issues no access token at all
 	switch {
 	case isRefused && s.isAnonymous:
@@ -244,7 +244,7 @@ func checkPermissions(ctx context.Context, s *session) report.Finding {
 }
 
 // granted returns the finding for what an access token permits. If the user named no
-// repository, no permission is no failure: with ABAC each repository has conditions of
+// repository, no permission is not a failure: with ABAC each repository has conditions of
 // its own.
 func (s *session) granted(actions []string) report.Finding {
 	where := "in " + s.repository

@@ -233,7 +233,7 @@ func (a *attempt) exchange(ctx context.Context) (secret.Token, error) {
 		return secret.Token{}, nil
 	}
 	defer a.Waiting("asking " + a.target + " for a token")()
-	return a.app.Registry.RefreshToken(ctx, a.host, a.access)
+	return a.app.Exchange.Exchange(ctx, a.host, a.access)
 }
 
 // cache stores the sign-in's token, which saves the first get an exchange, if the

@@ -212,7 +212,7 @@ func (a *attempt) registryUser(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.Waiting("signing in as " + a.login.String())()
-	if err := a.app.Registry.CheckPassword(ctx, a.host, a.login.User, a.secret); err != nil {
+	if err := a.app.Exchange.CheckPassword(ctx, a.host, a.login.User, a.secret); err != nil {
 		return a.failed(a.login.Identity(), "signing in as "+a.login.String(), err)
 	}
 	return nil

@@ -68,7 +68,7 @@ printed to a terminal without --force. JSON has the fields of "az acr login
 	return c
 }
 
-// run gets the token as a client would, and refuses what is no token.
+// run gets the token as a client would, and refuses anything else.
 func run(ctx context.Context, env cmdutil.Env, typed string, o options) error {
 	switch {
 	case o.output != "text" && o.output != "json":

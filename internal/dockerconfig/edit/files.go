@@ -70,7 +70,7 @@ func (f *Files) Read(path string) (dockerconfig.Contents, error) {
 	return contents, about(path, err)
 }
 
-// Edit plans a change of a file. One that doesn't exist has no text, and isn't made if
+// Edit plans a change of a file. One that doesn't exist has no text, and isn't created if
 // that doesn't change.
 func (f *Files) Edit(path string, change func(text []byte) ([]byte, error)) error {
 	d, err := f.Open(path)
@@ -125,7 +125,7 @@ func (f *Files) Write(before func() error, written func(*Draft)) error {
 	return nil
 }
 
-// prepare writes the next texts beside their files. Beside an error, it returns what it
+// prepare writes the next texts beside their files. Even with an error it returns what it
 // has written until then.
 func prepare(drafts []*Draft) (changes []*safefile.Change, err error) {
 	for _, d := range drafts {
@@ -160,7 +160,7 @@ func (d *Draft) Diff() string {
 	return string(shown)
 }
 
-// redact hides the values of a JSON file. Only the drop-in file is no JSON.
+// redact hides the values of a JSON file. Only the drop-in file is not JSON.
 func redact(content []byte) []byte {
 	top, err := parse(content)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -50,23 +49,6 @@ func TestFiles_Write(t *testing.T) {
 		if entries, _ := os.ReadDir(dir); row.want == "old" && len(entries) != 1 {
 			t.Errorf("%s: left %v", row.name, entries)
 		}
-	}
-}
-
-func TestFiles_Open_links(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has other links")
-	}
-	dir := t.TempDir()
-	link, file := filepath.Join(dir, "link"), filepath.Join(dir, "file")
-	if err := os.Symlink("file", link); err != nil {
-		t.Fatal(err)
-	}
-	var files Files
-	one, err := files.Open(link)
-	other, otherErr := files.Open(file)
-	if one != other || err != nil || otherErr != nil {
-		t.Errorf("two drafts of one file: %v, %v", err, otherErr)
 	}
 }
 

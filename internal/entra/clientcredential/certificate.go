@@ -32,8 +32,7 @@ type Certificate struct {
 // password is hashed: with openssl's numbers that takes milliseconds.
 const loadTimeout = 5 * time.Second
 
-// loadInTime is LoadCertificate within a time that the file can't choose. What goes on
-// longer ends with the program.
+// loadInTime is LoadCertificate with a time limit, after which it goes on unobserved.
 func loadInTime(ctx context.Context, file identity.Certificate) (*Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -142,8 +141,7 @@ func chain(leaf *x509.Certificate, certs []*x509.Certificate) []*x509.Certificat
 
 var (
 	errNoPassword = &fault.Error{
-		Code:   fault.CertificatePassword,
-		Reason: "the certificate's private key is encrypted, and there is no password for it",
+		Code: fault.CertificatePassword, Reason: "the certificate's private key is encrypted, and there is no password for it",
 	}
 	errWrongPassword = &fault.Error{
 		Code: fault.CertificatePassword, Reason: "the password of the certificate's private key is wrong",

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,12 +96,6 @@ func (f *fixture) pipelinesJob() (*azuretest.Job, identity.Federation) {
 	}
 }
 
-// clusterToken returns a token of a cluster, which the application trusts.
-func (f *fixture) clusterToken() string {
-	f.app.AddFederatedCredential(f.cluster.URL(), subject, "")
-	return f.cluster.Token(subject, f.app.Tenant().ExchangeAudience(), time.Hour)
-}
-
 // file returns a symbolic link to a file, as Kubernetes has.
 func (f *fixture) file(content string) string {
 	f.t.Helper()
@@ -167,57 +160,6 @@ func TestClient_AccessToken_in_every_cloud(t *testing.T) {
 			n := f.Count("", f.row.Authority, "")
 			if n != 4 || f.Seen(azuretest.KindGitHubToken) != 1 || len(f.Requests()) != 5 {
 				t.Errorf("%d requests, %d of them to %s", len(f.Requests()), n, f.row.Authority)
-			}
-		})
-	}
-}
-
-func TestClient_AccessToken_with_every_credential(t *testing.T) {
-	entra := []string{azuretest.KindOpenID, azuretest.KindEntraToken}
-	for _, row := range []struct {
-		what     string
-		identity func(*fixture) identity.Identity
-		requests []string // their kinds, in order
-	}{
-		{"a certificate", func(f *fixture) identity.Identity {
-			h := newHierarchy()
-			f.app.AddCertificate(h.leaf)
-			id := f.identity(identity.ServicePrincipal)
-			id.Certificate = &identity.Certificate{Content: secret.New(keyPEM(h.key) + certPEM(h.leaf))}
-			return id
-		}, entra},
-		{"a file", func(f *fixture) identity.Identity {
-			return f.federated(identity.WorkloadIdentity, identity.Federation{File: f.file(f.clusterToken())})
-		}, entra},
-		{"a variable", func(f *fixture) identity.Identity {
-			return f.federated(identity.FederatedToken, identity.Federation{Token: secret.New(f.clusterToken())})
-		}, entra},
-		{"GitHub Actions", func(f *fixture) identity.Identity {
-			_, federation := f.gitHubJob("")
-			return f.federated(identity.GitHubActions, federation)
-		}, []string{azuretest.KindOpenID, azuretest.KindGitHubToken, azuretest.KindEntraToken}},
-		{"Azure Pipelines", func(f *fixture) identity.Identity {
-			_, federation := f.pipelinesJob()
-			return f.federated(identity.AzurePipelines, federation)
-		}, []string{azuretest.KindOpenID, azuretest.KindPipelinesToken, azuretest.KindEntraToken}},
-		{"AKS identity bindings", func(f *fixture) identity.Identity {
-			proxy := f.AddTokenProxy()
-			proxy.Bind(f.app, f.cluster, subject)
-			return f.federated(identity.WorkloadIdentity, identity.Federation{
-				Token: secret.New(f.cluster.Token(subject, azuretest.IdentityBinding, time.Hour)),
-				Proxy: identity.TokenProxy{URL: proxy.URL(), ServerName: proxy.ServerName(), CAData: string(proxy.CAPEM())},
-			})
-		}, []string{azuretest.KindTokenProxy, azuretest.KindTokenProxy}},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			f := newFixture(t, contoso)
-			f.expect(row.identity(f), "")
-			var requests []string
-			for _, r := range f.Requests() {
-				requests = append(requests, r.Kind)
-			}
-			if !slices.Equal(requests, row.requests) {
-				t.Errorf("requests: %v", requests)
 			}
 		})
 	}
@@ -289,18 +231,10 @@ func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
 func TestClient_AccessToken_without_a_credential(t *testing.T) {
 	const encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"
 	f := newFixture(t, contoso)
-	noProxy := identity.Federation{Proxy: identity.TokenProxy{URL: "http://x"}}
-	for _, row := range []struct {
-		id   identity.Identity
-		code fault.Code
-	}{
-		{f.federated(identity.FederatedToken, identity.Federation{}), fault.AssertionMissing},
-		{f.federated(identity.WorkloadIdentity, identity.Federation{File: "/no/such/file"}), fault.AssertionMissing},
-		{f.federated(identity.WorkloadIdentity, noProxy), fault.TokenProxy},
-		{identity.Identity{Certificate: &identity.Certificate{Content: secret.New(encrypted)}}, fault.CertificatePassword},
-	} {
-		f.expect(row.id, row.code)
-	}
+	f.expect(f.federated(identity.FederatedToken, identity.Federation{}), fault.AssertionMissing)
+	f.expect(identity.Identity{
+		Certificate: &identity.Certificate{Content: secret.New(encrypted)},
+	}, fault.CertificatePassword)
 	for want, id := range map[string]identity.Identity{
 		"there is no client secret":                   f.identity(identity.ServicePrincipal),
 		`tenant "" can't be used in the public cloud`: {Secret: secret.New("s3cret")},

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,9 +67,13 @@ func codeOf(t *testing.T, err error) fault.Code {
 	return fault.CodeOf(err)
 }
 
+// TestTools_AccessToken also checks what a tool inherits, and where it runs.
 func TestTools_AccessToken(t *testing.T) {
 	of := identity.Identity{Audience: audience, Tenant: tenant}
+	ofSub := identity.Identity{Audience: audience, Tenant: tenant, Subscription: sub}
 	ask := identity.Identity{Audience: audience, Tenant: tenant, AskTenant: true}
+	askSub := identity.Identity{Audience: audience, Tenant: tenant, AskTenant: true, Subscription: sub}
+	ofDomain := identity.Identity{Audience: audience, Tenant: "contoso.example", AskTenant: true}
 	for _, row := range []struct {
 		tool string
 		id   identity.Identity
@@ -80,21 +83,9 @@ func TestTools_AccessToken(t *testing.T) {
 		{"az", of, args("az")},
 		{"az", identity.Identity{Audience: audience, Tenant: strings.ToUpper(tenant)}, args("az")},
 		{"az", ask, append(args("az"), "--tenant", tenant)},
-		{
-			"az",
-			identity.Identity{Audience: audience, Tenant: "contoso.example", AskTenant: true},
-			append(args("az"), "--tenant", "contoso.example"),
-		},
-		{
-			"az",
-			identity.Identity{Audience: audience, Tenant: tenant, Subscription: sub},
-			append(args("az"), "--subscription", sub),
-		},
-		{
-			"az",
-			identity.Identity{Audience: audience, Tenant: tenant, AskTenant: true, Subscription: sub},
-			append(args("az"), "--subscription", sub),
-		},
+		{"az", ofDomain, append(args("az"), "--tenant", "contoso.example")},
+		{"az", ofSub, append(args("az"), "--subscription", sub)},
+		{"az", askSub, append(args("az"), "--subscription", sub)},
 		{"azd", of, args("azd")},
 		{"azd", ask, append(args("azd"), "--tenant-id", tenant)},
 		{"pwsh", of, args("pwsh")},
@@ -107,6 +98,17 @@ func TestTools_AccessToken(t *testing.T) {
 		if err != nil || token.Value.Reveal() != canary || !token.Issued.Equal(now) ||
 			!token.Expires.Equal(now.Add(time.Hour)) {
 			t.Errorf("%s of %+v: %v, %v", row.tool, row.id, token.Expires, err)
+		}
+		all := runs(t, dir, row.tool)
+		if len(all) != 1 {
+			t.Fatalf("%s of %+v: %d runs", row.tool, row.id, len(all))
+		}
+		environ := strings.Join(all[0].Environ, "\n")
+		if strings.Contains(environ, canary) || !strings.Contains(environ, "AZURE_CONFIG_DIR="+dir) {
+			t.Errorf("%s has in its environment:\n%s", row.tool, environ)
+		}
+		if runtime.GOOS != "windows" && (all[0].Dir != "/" || all[0].Stdin != "null") {
+			t.Errorf("%s runs in %s with standard input %q", row.tool, all[0].Dir, all[0].Stdin)
 		}
 	}
 }
@@ -147,49 +149,6 @@ func TestTool_requireNames(t *testing.T) {
 			}
 		}
 		if n := len(runs(t, dir, name)); n > 0 {
-			t.Errorf("%s ran %d times", name, n)
-		}
-	}
-}
-
-// TestTools_run checks what a tool inherits, and where it runs.
-func TestTools_run(t *testing.T) {
-	for name := range kinds {
-		dir := install(t, map[string]recording{name: {Args: args(name), Stdout: answers[name]}})
-		if _, err := accessToken(t.Context(), dir, name, identity.Identity{Audience: audience}); err != nil {
-			t.Fatal(codeOf(t, err), err)
-		}
-		all := runs(t, dir, name)
-		if len(all) != 1 {
-			t.Fatalf("%s ran %d times", name, len(all))
-		}
-		environ := strings.Join(all[0].Environ, "\n")
-		if strings.Contains(environ, canary) || !strings.Contains(environ, "AZURE_CONFIG_DIR="+dir) {
-			t.Errorf("%s has in its environment:\n%s", name, environ)
-		}
-		if runtime.GOOS != "windows" && (all[0].Dir != "/" || all[0].Stdin != "null") {
-			t.Errorf("%s runs in %s with standard input %q", name, all[0].Dir, all[0].Stdin)
-		}
-	}
-}
-
-func TestTools_run_in_parallel(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts 60 processes")
-	}
-	for name := range kinds {
-		dir := install(t, map[string]recording{name: {Args: args(name), Stdout: answers[name]}})
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				token, err := accessToken(t.Context(), dir, name, identity.Identity{Audience: audience, Tenant: tenant})
-				if err != nil || token.Value.Reveal() != canary {
-					t.Errorf("%s: %v", name, err)
-				}
-			})
-		}
-		all.Wait()
-		if n := len(runs(t, dir, name)); n != 20 {
 			t.Errorf("%s ran %d times", name, n)
 		}
 	}

@@ -38,8 +38,12 @@ func TestTool_explain_and_accept(t *testing.T) {
 	}
 	const malformed, expired = "malformed", "expired token"
 	instead := `tenant "` + tenant + `" instead of ` + otherTenant
-	none := identity.Identity{}
-	ofSub := append(args("az"), "--subscription", sub)
+	none, ofOther := identity.Identity{}, identity.Identity{Tenant: otherTenant}
+	inSub, inOther := identity.Identity{Subscription: sub}, identity.Identity{Subscription: sub, Tenant: otherTenant}
+	bySub := append(args("az"), "--subscription", sub)
+	outdated := func(tool, old, new string) recording {
+		return recording{Stdout: strings.Replace(answers[tool], old, new, 1)}
+	}
 	for _, row := range []struct {
 		tool string
 		id   identity.Identity
@@ -50,33 +54,14 @@ func TestTool_explain_and_accept(t *testing.T) {
 		{"az", none, recording{Status: 1, Stderr: azSignedOut}, fault.AzureCLISignedOut, ""},
 		{"az", none, recording{Status: 1, Stderr: azExpired}, "AADSTS700082", ""},
 		{"az", none, recording{Status: 3, Stderr: "Traceback:\n " + canary}, fault.AzureCLIFailed, "exit status 3"},
-		{
-			"az",
-			identity.Identity{Subscription: sub},
-			recording{Args: ofSub, Status: 1, Stderr: azUnknown},
-			fault.AzureCLISubscription, sub,
-		},
-		{
-			"az",
-			identity.Identity{Subscription: sub},
-			recording{Args: ofSub, Status: 1, Stderr: azExpired + sub},
-			"AADSTS700082", "",
-		},
+		{"az", inSub, recording{Args: bySub, Status: 1, Stderr: azUnknown}, fault.AzureCLISubscription, sub},
+		{"az", inSub, recording{Args: bySub, Status: 1, Stderr: azExpired + sub}, "AADSTS700082", ""},
 		{"az", none, recording{Stdout: "WARNING: x " + answers["az"]}, fault.AzureCLIFailed, malformed},
 		{"az", none, recording{Huge: 2 << 20, Stdout: answers["az"]}, fault.AzureCLIFailed, malformed},
 		{"az", none, recording{Huge: 2 << 20, Status: 1, Stderr: azSignedOut}, fault.AzureCLISignedOut, ""},
-		{
-			"az", none,
-			recording{Stdout: strings.Replace(answers["az"], "1795294800", "1795291200", 1)},
-			fault.AzureCLIFailed, expired,
-		},
-		{"az", identity.Identity{Tenant: otherTenant}, recording{Stdout: answers["az"]}, fault.AzureCLITenant, instead},
-		{
-			"az",
-			identity.Identity{Tenant: otherTenant, Subscription: sub},
-			recording{Args: ofSub, Stdout: answers["az"]},
-			fault.AzureCLITenant, instead,
-		},
+		{"az", none, outdated("az", "1795294800", "1795291200"), fault.AzureCLIFailed, expired},
+		{"az", ofOther, recording{Stdout: answers["az"]}, fault.AzureCLITenant, instead},
+		{"az", inOther, recording{Args: bySub, Stdout: answers["az"]}, fault.AzureCLITenant, instead},
 
 		{"azd", none, recording{Status: 1, Stderr: azdSignedOut}, fault.AzdSignedOut, ""},
 		{"azd", none, recording{Status: 1, Stderr: azdError}, fault.AzdSignedOut, ""},
@@ -87,7 +72,7 @@ func TestTool_explain_and_accept(t *testing.T) {
 		{"azd", none, recording{Stdout: `{"token":"` + canary + `"}`}, fault.AzdFailed, malformed},
 		{"azd", none, recording{Stdout: `{"token":"` + canary + `","expiresOn":"tomorrow"}`}, fault.AzdFailed, malformed},
 		{"azd", none, recording{Huge: 2 << 20, Stdout: answers["azd"]}, fault.AzdFailed, malformed},
-		{"azd", none, recording{Stdout: strings.Replace(answers["azd"], "21:00", "20:00", 1)}, fault.AzdFailed, expired},
+		{"azd", none, outdated("azd", "21:00", "20:00"), fault.AzdFailed, expired},
 
 		{"pwsh", none, recording{Status: exitNoModule}, fault.PowerShellModule, "2.2 or newer"},
 		{"pwsh", none, recording{Status: exitSignedOut}, fault.PowerShellSignedOut, ""},
@@ -97,12 +82,8 @@ func TestTool_explain_and_accept(t *testing.T) {
 		{"pwsh", none, recording{Status: 1, Stderr: canary}, fault.PowerShellFailed, "exit status 1"},
 		{"pwsh", none, recording{Stdout: canary}, fault.PowerShellFailed, malformed},
 		{"pwsh", none, recording{Huge: 2 << 20, Stdout: answers["pwsh"]}, fault.PowerShellFailed, malformed},
-		{
-			"pwsh", none,
-			recording{Stdout: strings.Replace(answers["pwsh"], "1795294800", "-62135596800", 1)},
-			fault.PowerShellFailed, expired,
-		},
-		{"pwsh", identity.Identity{Tenant: otherTenant}, recording{Stdout: answers["pwsh"]}, fault.PowerShellTenant, instead},
+		{"pwsh", none, outdated("pwsh", "1795294800", "-62135596800"), fault.PowerShellFailed, expired},
+		{"pwsh", ofOther, recording{Stdout: answers["pwsh"]}, fault.PowerShellTenant, instead},
 	} {
 		row.id.Audience = audience
 		if row.Args == nil {

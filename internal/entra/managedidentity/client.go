@@ -123,7 +123,7 @@ func (c *endpointClient) send(req *http.Request, body []byte) (*http.Response, e
 	}
 	c.Log.Debug("request", "method", req.Method, "host", c.address.Host, "path", c.address.Path)
 	resp, err := c.http.Do(req)
-	if err != nil && resp != nil { // MSAL's client for Service Fabric refuses redirects with an error, beside the answer
+	if err != nil && resp != nil { // MSAL's client for Service Fabric returns a redirect with an error
 		return nil, c.check(resp, nil)
 	}
 	if err != nil {

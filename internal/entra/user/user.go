@@ -70,7 +70,7 @@ type Result struct {
 
 // Silent gets a new token from the state of an earlier sign-in, at the cost of two
 // requests to the cloud's authority. It never waits for the user. changed is the state to
-// store from now on, also beside an error; it equals before if nothing is new.
+// store from now on, even with an error; it equals before if nothing is new.
 func (c Client) Silent(
 	ctx context.Context, id identity.Identity, cloud registry.Cloud, before secret.String,
 ) (access secret.Token, changed secret.String, err error) {

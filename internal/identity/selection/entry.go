@@ -83,14 +83,14 @@ func (s Selector) credential(e config.Entry) (identity.Identity, error) {
 	case identity.FederatedToken:
 		return s.federatedToken(e)
 	case identity.GitHubActions:
-		if id := s.issued(identity.GitHubActions, azureVars, ""); id.Kind != identity.None {
+		if id := s.jobToken(identity.GitHubActions, azureVars, ""); id.Kind != identity.None {
 			return id, nil
 		}
 		return refuse(fault.GitHubPermission, "%s selects github-actions, but GitHub gives this job no token", e.Source)
 	}
 	// The check of entries allows no other kind than AzurePipelines.
 	connection := cmp.Or(e.ServiceConnection, s.Getenv(azureVars.connection), s.Getenv(armVars.connection))
-	if id := s.issued(identity.AzurePipelines, azureVars, connection); id.Kind != identity.None {
+	if id := s.jobToken(identity.AzurePipelines, azureVars, connection); id.Kind != identity.None {
 		return id, nil
 	}
 	return refuse(fault.PipelinesToken,
@@ -207,17 +207,20 @@ func (s Selector) token(name string) (identity.Identity, error) {
 	}, nil
 }
 
-// issued returns the application of a job for which GitHub Actions or Azure Pipelines
+// jobToken returns the application of a job for which GitHub Actions or Azure Pipelines
 // issues assertions on request: one with the permission id-token: write, or one with a
 // service connection that maps its access token. Kind None elsewhere. (GitHub Docs,
 // "OpenID Connect reference"; Microsoft Learn, "Azure DevOps REST API, Oidctoken -
 // Create".)
-func (s Selector) issued(kind identity.Kind, f *family, connection string) identity.Identity {
+func (s Selector) jobToken(kind identity.Kind, f *family, connection string) identity.Identity {
 	requestURL, requestToken := "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 	if kind == identity.AzurePipelines {
 		requestURL, requestToken = "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"
 	}
-	address := cmp.Or(s.Getenv(f.requestURL), s.Getenv(requestURL))
+	if s.Getenv(f.requestURL) != "" {
+		requestURL = f.requestURL
+	}
+	address := s.Getenv(requestURL)
 	token := secret.New(cmp.Or(s.Getenv(f.requestToken), s.Getenv(requestToken)))
 	if address == "" || token.IsZero() || kind == identity.AzurePipelines && connection == "" {
 		return identity.Identity{}

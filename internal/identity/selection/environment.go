@@ -85,10 +85,10 @@ func (s Selector) fromVariables(f *family) (identity.Identity, error) {
 	case !oidc:
 		return identity.Identity{}, nil
 	}
-	if id := s.issued(identity.AzurePipelines, f, s.Getenv(f.connection)); id.Kind != identity.None {
+	if id := s.jobToken(identity.AzurePipelines, f, s.Getenv(f.connection)); id.Kind != identity.None {
 		return id, nil
 	}
-	return s.issued(identity.GitHubActions, f, ""), nil
+	return s.jobToken(identity.GitHubActions, f, ""), nil
 }
 
 // fromEnvironment returns the application that the environment names with its credential,
@@ -104,9 +104,12 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 	}
 	switch {
 	case s.isOn(f.msi):
-		return s.validate(host, f, s.managedIdentity(config.Entry{ClientID: s.Getenv(f.clientID)}, variable(f.msi)))
+		id := s.managedIdentity(config.Entry{ClientID: s.Getenv(f.clientID)}, variable(f.msi))
+		return id, s.validate(host, f, id)
 	case s.isUsed(f):
-		return s.fromFamily(host, f, e)
+		id, err := s.fromFamily(host, f, e)
+		id.Source.Terraform = f == armVars
+		return id, err
 	}
 	// App Service and similar hosts issue tokens to what runs there.
 	hosted := identity.DetectEndpoint(s.Getenv, func(string) bool { return false })
@@ -121,7 +124,7 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 func (s Selector) isUsed(f *family) bool {
 	// What the AzureCLI task of Azure Pipelines sets is on the side of the Azure SDKs.
 	if s.Getenv(f.clientID) != "" || s.isOn(f.msi) ||
-		f == azureVars && s.issued(identity.AzurePipelines, f, s.Getenv(f.connection)).Kind != identity.None {
+		f == azureVars && s.jobToken(identity.AzurePipelines, f, s.Getenv(f.connection)).Kind != identity.None {
 		return true
 	}
 	for _, name := range []string{f.secret, f.certificate, f.certificateContent, f.tokenFile, f.token} {
@@ -155,7 +158,7 @@ func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (ide
 	case id.Source.Name == f.secret: // a user looks for the application, not for its secret
 		id.Source.Name = f.clientID
 	}
-	return s.validate(host, f, id)
+	return id, s.validate(host, f, id)
 }
 
 // incomplete refuses an application of which only a part is set.
@@ -205,29 +208,29 @@ var armClouds = map[string]string{
 // ARM_ENVIRONMENT of another cloud than the registry's, before any request: the secret
 // belongs to the cloud that the variable names, and the token would be worthless to the
 // registry.
-func (s Selector) validate(host registry.Host, f *family, id identity.Identity) (identity.Identity, error) {
+func (s Selector) validate(host registry.Host, f *family, id identity.Identity) error {
 	if id.ClientID != "" && !text.IsGUID(id.ClientID) {
-		return refuse(fault.Variable, "%s is not a GUID", f.clientID)
+		return fault.New(fault.Variable, "%s is not a GUID", f.clientID)
 	}
 	cloud := host.Cloud()
 	if f == armVars {
 		value := strings.ToLower(s.Getenv("ARM_ENVIRONMENT"))
 		if known := armClouds[value]; value != "" && (known == "" || known != cloud.AzureCLI) {
-			return refuse(fault.WrongCloud, "ARM_ENVIRONMENT is %s, but the registry belongs to the %s cloud",
+			return fault.New(fault.WrongCloud, "ARM_ENVIRONMENT is %s, but the registry belongs to the %s cloud",
 				text.Line(value), cloud.Name)
 		}
-		return id, nil
+		return nil
 	}
 	value := s.Getenv("AZURE_AUTHORITY_HOST")
 	switch u, err := url.Parse(value); {
 	case value == "":
 	case err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || strings.Trim(u.Path, "/") != "":
-		return refuse(fault.Variable, "AZURE_AUTHORITY_HOST is not of the form https://HOST/")
+		return fault.New(fault.Variable, "AZURE_AUTHORITY_HOST is not of the form https://HOST/")
 	case !cloud.HasAuthority(strings.ToLower(u.Host)):
-		return refuse(fault.WrongCloud, "AZURE_AUTHORITY_HOST is %s, but the registry belongs to the %s cloud (%s)",
+		return fault.New(fault.WrongCloud, "AZURE_AUTHORITY_HOST is %s, but the registry belongs to the %s cloud (%s)",
 			text.Line(u.Host), cloud.Name, cloud.Authority)
 	}
-	return id, nil
+	return nil
 }
 
 // managedIdentity returns the managed identity that an entry names, or the only one of

@@ -128,7 +128,7 @@ func TestSelector_Select_federation(t *testing.T) {
 		{pod, "*.azurecr.io: identity=federated-token, tokenFile=DIR/one", federation{File: "DIR/one"}},
 	} {
 		selector := setting{env: row.env, user: row.user}.selector(t)
-		id, err := selector.Select(parseHost(t, ""))
+		id, err := selector.Select(contoso(t))
 		if err != nil || id.Federation == nil {
 			t.Errorf("%s: %+v, %v", row.env, id, err)
 			continue

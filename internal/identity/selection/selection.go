@@ -46,7 +46,7 @@ type Selector struct {
 // Select returns the identity for a registry, by the first of these rules that applies:
 // the most specific stored login or config entry; the environment; a signed-in Azure CLI;
 // the computer's managed identity; none. An identity that fails later is an error, not a
-// reason to try another one. Beside an error, the Source says which login or config entry
+// reason to try another one. Even with an error the Source says which login or config entry
 // is wrong, if one is.
 func (s Selector) Select(host registry.Host) (identity.Identity, error) {
 	entry, err := s.Config.Entry(host)

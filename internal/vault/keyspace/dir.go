@@ -43,7 +43,7 @@ type Dir struct {
 }
 
 // Open opens the vault's directory. The error wraps fs.ErrNotExist where there is none;
-// it is a fault.LoginVault where other users can reach it, beside which the Dir may still
+// it is a fault.LoginVault where other users can reach it, along with which the Dir may still
 // be used to list and delete.
 func Open(dir string) (*Dir, error) {
 	root, err := os.OpenRoot(dir)
@@ -126,7 +126,7 @@ func (d *Dir) ReadPlain(keyspace, name string) ([]byte, error) {
 }
 
 // Write replaces a file, whole or not at all. A durable file is on the disk when Write
-// returns, because a lost login can't be made again; a token can.
+// returns, because a lost login can't be replaced; a token can.
 func (d *Dir) Write(keyspace, name string, content []byte, durable bool) error {
 	switch err := d.root.Mkdir(keyspace, 0o700); {
 	case err == nil:
