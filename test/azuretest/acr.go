@@ -17,10 +17,6 @@ type acrErrorEntry struct {
 	Detail  any    `json:"detail,omitempty"`
 }
 
-// maxHeader is the limit for one header line: openresty's default buffer (large_client_header_buffers). Basic
-// credentials with an Entra token exceed it (Azure/acr issue 797).
-const maxHeader = 8 << 10
-
 // maxForm is the limit for a form. Azure/azure-sdk-for-python issue 21957 shows that there is one; its size isn't
 // published.
 const maxForm = 16 << 10
@@ -28,15 +24,6 @@ const maxForm = 16 << 10
 // serve responds as the registry.
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.headers(w)
-	if tooLong(req.Header) {
-		note(req, "header too long")
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusBadRequest)
-		w.Write([]byte("<html>\r\n<head><title>400 Request Header Or Cookie Too Large</title></head>\r\n<body>\r\n" +
-			"<center><h1>400 Bad Request</h1></center>\r\n<center>Request Header Or Cookie Too Large</center>\r\n" +
-			"<hr><center>openresty</center>\r\n</body>\r\n</html>\r\n"))
-		return
-	}
 	if ip := r.firewallIP(); ip != "" {
 		note(req, "firewall")
 		refuse(w, http.StatusForbidden, "DENIED", "client with IP '"+ip+"' is not allowed access. "+
@@ -78,18 +65,6 @@ func (r *Registry) headers(w http.ResponseWriter) {
 // correlationID returns the ID of the response's header, which error texts repeat.
 func correlationID(w http.ResponseWriter) string {
 	return w.Header().Get("X-Ms-Correlation-Request-Id")
-}
-
-// tooLong reports whether a header exceeds the limit, measured as a line on the wire.
-func tooLong(header http.Header) bool {
-	for name, values := range header {
-		for _, value := range values {
-			if len(name)+len(": ")+len(value)+len("\r\n") > maxHeader {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // firewallIP returns the client address to refuse, or "" without a firewall.

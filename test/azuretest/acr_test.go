@@ -70,7 +70,7 @@ func TestRegistry_exchange_refuses(t *testing.T) {
 	f := newFixture(t)
 	withoutRole := f.tenant.AddServicePrincipal("", "")
 	otherTenant := f.AddTenant("").AddServicePrincipal("", "")
-	f.registry.Grant(otherTenant, Owner)
+	f.registry.Grant(otherTenant, AcrPull)
 	otherCloud := Start(t).AddTenant(f.tenant.ID()).AddServicePrincipal(f.app.ClientID(), "")
 	good := f.app.AccessToken(acrResource, 0)
 	token := func(p Principal, audience string, ttl time.Duration) url.Values {
@@ -82,25 +82,15 @@ func TestRegistry_exchange_refuses(t *testing.T) {
 		status int
 		why    string
 	}{
-		{
-			"deprecated grant with both tokens",
-			form("grant_type", "access_token_refresh_token", "refresh_token", "r"), 400,
-			"deprecated grant access_token_refresh_token",
-		},
-		{
-			"deprecated grant with a refresh token", form("grant_type", "refresh_token", "refresh_token", "r"), 400,
-			"deprecated grant refresh_token",
-		},
+		{"both tokens", form("grant_type", "access_token_refresh_token"), 400, "deprecated grant access_token_refresh_token"},
+		{"Entra refresh token", form("grant_type", "refresh_token"), 400, "deprecated grant refresh_token"},
 		{"no grant", form("grant_type", ""), 400, "missing or unknown grant_type"},
 		{"refresh token too", form("refresh_token", "r"), 400, "refresh_token doesn't belong to this grant"},
 		{"wrong service", form("service", "fabrikam.azurecr.io"), 400, "wrong service"},
 		{"no JWT", form("access_token", "abc"), 400, "malformed access_token"},
 		{"other tenant parameter", form("tenant", otherTenant.Tenant().ID()), 401, "tenant is not the registry's"},
 		{"no role", token(withoutRole, acrResource, 0), 401, "no role"},
-		{
-			"wrong audience", token(f.app, "https://graph.microsoft.com", 0), 401,
-			"wrong audience https://graph.microsoft.com",
-		},
+		{"wrong audience", token(f.app, "https://graph.example", 0), 401, "wrong audience https://graph.example"},
 		{"expired", token(f.app, acrResource, -time.Second), 401, "access token expired"},
 		{"other tenant", token(otherTenant, acrResource, 0), 401, "token of another tenant"},
 		{"other cloud", token(otherCloud, acrResource, 0), 401, "unknown signing key"},
@@ -166,11 +156,10 @@ func TestRegistry_settings(t *testing.T) {
 		}
 	})
 	t.Run("AddRegistry", func(t *testing.T) {
-		r := f.AddRegistry("Fabrikam.azurecr.io", nil)
-		f.want(401, "GET", "https://fabrikam.azurecr.io/v2/", "")
-		if r.Host() != "fabrikam.azurecr.io" || r.Tenant() == f.tenant {
-			t.Errorf("host %s, tenant %s", r.Host(), r.Tenant().ID())
+		if r := f.AddRegistry("Fabrikam.azurecr.io", f.tenant); r.Host() != "fabrikam.azurecr.io" {
+			t.Errorf("host %s", r.Host())
 		}
+		f.want(401, "GET", "https://fabrikam.azurecr.io/v2/", "")
 	})
 }
 
@@ -212,14 +201,5 @@ func TestRegistry_AddRegion(t *testing.T) {
 		if a.StatusCode != 200 || claimsOf(t, a.field("refresh_token"))["aud"] != testHost {
 			t.Errorf("service %s: %s %s", service, a.Status, a.body)
 		}
-	}
-}
-
-func TestRegistry_long_header(t *testing.T) {
-	f := newFixture(t)
-	basic := "Basic " + base64URL([]byte(nullGUID+":"+strings.Repeat("a", 6100)))
-	a := f.want(400, "GET", "https://"+testHost+"/oauth2/token?service="+testHost, "", "Authorization", basic)
-	if !strings.Contains(a.body, "Request Header Or Cookie Too Large") {
-		t.Errorf("%s", a.body)
 	}
 }

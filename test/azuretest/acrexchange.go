@@ -45,7 +45,7 @@ func (r *Registry) exchange(w http.ResponseWriter, req *http.Request) {
 		unauthorized(w, req, "no role")
 		return
 	}
-	sendToken(w, map[string]string{"refresh_token": r.refreshToken(p.subject())})
+	sendToken(w, map[string]string{"refresh_token": r.RefreshTokenFor(p)})
 }
 
 // entraPrincipal checks an Entra access token: this tenant's, not expired, and for ACR or Resource Manager.
@@ -90,16 +90,11 @@ type permissions struct {
 }
 
 // RefreshTokenFor returns a new refresh token for principal, with or without a role, as `az acr login` passes one to
-// docker. ShapeRefreshTokens applies.
+// docker. It has the defects that ShapeRefreshTokens set. Its permissions are informative only: the roles are looked up
+// whenever it is used.
 func (r *Registry) RefreshTokenFor(principal Principal) string {
-	return r.refreshToken(principal.subject())
-}
-
-// refreshToken returns a new refresh token, with the defects that ShapeRefreshTokens set. Its permissions are
-// informative only: the roles are looked up whenever it is used.
-func (r *Registry) refreshToken(subject string) string {
-	rights, _ := r.rightsOf(subject)
-	claims := r.claims(subject, "refresh_token")
+	rights, _ := r.rightsOf(principal.subject())
+	claims := r.claims(principal.subject(), "refresh_token")
 	claims.Tenant = r.tenant.id
 	claims.Permissions = &permissions{Actions: rights.all(), NotActions: []string{}}
 	var shape TokenShape

@@ -81,23 +81,21 @@ type caller struct {
 }
 
 // identify authenticates a request. why is the reason to refuse it, or empty.
-func (r *Registry) identify(tr tokenRequest) (c caller, why string) {
+func (r *Registry) identify(tr tokenRequest) (_ caller, why string) {
 	switch {
 	case tr.refreshToken != "":
 		return r.byRefreshToken(tr.refreshToken)
 	case tr.user == "" && tr.password == "":
 		return r.anonymous()
 	case tr.user == nullGUID:
-		if c, why = r.byRefreshToken(tr.password); why != "" {
-			return r.byEntraToken(tr.password, why)
-		}
-		return c, ""
+		return r.byRefreshToken(tr.password)
 	}
 	return r.byPassword(tr.user, tr.password)
 }
 
 // byRefreshToken looks the roles up again, so that a role revoked since the token was issued no longer counts. It
-// returns the same refresh token: a new one would extend its lifetime.
+// returns the same refresh token: a new one would extend its lifetime. Azure accepts an Entra access token, too, unless
+// the header gets too long (Azure/acr issue 797). No client should send one.
 func (r *Registry) byRefreshToken(token string) (caller, string) {
 	claims, err := r.verify(token, "refresh_token")
 	if err != nil {
@@ -107,25 +105,14 @@ func (r *Registry) byRefreshToken(token string) (caller, string) {
 	return caller{claims.Sub, rights, func() string { return token }}, ""
 }
 
-// byEntraToken accepts an Entra access token as the password, as ACR does if the header isn't too long (Azure/acr
-// issue 797). why is the reason why the password is not a refresh token.
-func (r *Registry) byEntraToken(token, why string) (caller, string) {
-	p, err := r.entraPrincipal(token)
-	if err != nil {
-		return caller{}, "as refresh token: " + why + "; as Entra token: " + err.Error()
-	}
-	return r.byRoles(p.subject())
-}
-
 // anonymous grants pull and the catalog, if the registry allows anonymous pull (as recorded in azure-sdk-for-js).
-func (r *Registry) anonymous() (c caller, why string) {
+func (r *Registry) anonymous() (_ caller, why string) {
 	r.cloud.locked(func() {
 		if !r.anonymousPull {
 			why = "anonymous pull is off"
 		}
 	})
-	c.rights = rights{rules: []rule{{"*", []string{"pull", "metadata_read"}}}, catalog: true}
-	return c, why
+	return caller{rights: roles[AcrPull]}, why
 }
 
 // byPassword authenticates the admin user, scoped tokens, and service principals with their Entra secret.
@@ -146,14 +133,9 @@ func (r *Registry) byPassword(user, password string) (caller, string) {
 	if app.authenticate(password) != 0 {
 		return caller{}, "wrong secret of a service principal"
 	}
-	return r.byRoles(app.subject())
-}
-
-// byRoles refuses an identity without any role, as the exchange does.
-func (r *Registry) byRoles(subject string) (caller, string) {
-	rights, ok := r.rightsOf(subject)
+	rights, ok := r.rightsOf(app.clientID)
 	if !ok {
 		return caller{}, "no role"
 	}
-	return caller{subject, rights, func() string { return r.refreshToken(subject) }}, ""
+	return caller{app.clientID, rights, func() string { return r.RefreshTokenFor(app) }}, ""
 }

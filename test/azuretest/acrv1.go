@@ -7,12 +7,13 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // v1Prefix starts the paths of ACR's own API, with which az and Azure's SDKs list repositories and tags
 // (azure-rest-api-specs, containerregistry.json of the data plane, version 2021-07-01). Responses follow the
-// recordings in azure-sdk-for-js and azure-sdk-for-python.
+// recordings in azure-sdk-for-js and azure-sdk-for-python. Only a Backend has lists.
 const v1Prefix = "/acr/v1/"
 
 // repositoryName is the grammar of the distribution specification.
@@ -79,10 +80,7 @@ func (r *Registry) v1Tag(ctx context.Context, repository, name string) map[strin
 
 // backendRequest sends a request to the backend of /v2/, which needs no token.
 func (r *Registry) backendRequest(ctx context.Context, method, path string) *capture {
-	req, err := http.NewRequestWithContext(ctx, method, "https://"+r.host+path, http.NoBody)
-	if err != nil {
-		panic("azuretest: " + err.Error())
-	}
+	req := must(http.NewRequestWithContext(ctx, method, "https://"+r.host+path, http.NoBody))
 	// Every type that a tag may have: distribution's registry checks Accept.
 	req.Header["Accept"] = []string{
 		"application/vnd.oci.image.manifest.v1+json",
@@ -95,12 +93,22 @@ func (r *Registry) backendRequest(ctx context.Context, method, path string) *cap
 	return response
 }
 
-// v1Page is page with this API's link: the path as requested, and an order, even if it is empty.
+// v1Page sorts a list, returns the part that n and last select, and links to the next one. The link has the path as
+// requested, and an order, even if it is empty.
 func v1Page(w http.ResponseWriter, req *http.Request, all []string) []string {
-	all = page(w, req, slices.Clone(all))
-	if w.Header().Get("Link") != "" {
-		query := req.URL.Query()
-		next := url.Values{"n": {query.Get("n")}, "last": {all[len(all)-1]}, "orderby": {query.Get("orderby")}}
+	all = append([]string{}, all...) // clients expect a list, not null
+	slices.Sort(all)
+	query := req.URL.Query()
+	if last := query.Get("last"); last != "" {
+		i, found := slices.BinarySearch(all, last)
+		if found {
+			i++
+		}
+		all = all[i:]
+	}
+	if n, err := strconv.Atoi(query.Get("n")); err == nil && n > 0 && n < len(all) {
+		all = all[:n]
+		next := url.Values{"n": {query.Get("n")}, "last": {all[n-1]}, "orderby": {query.Get("orderby")}}
 		w.Header().Set("Link", "<"+req.URL.EscapedPath()+"?"+next.Encode()+`>; rel="next"`)
 	}
 	return all

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,7 +25,6 @@ type assertion struct {
 	header struct {
 		Alg  string   `json:"alg"`
 		Typ  string   `json:"typ"`
-		X5T  string   `json:"x5t"`
 		S256 string   `json:"x5t#S256"`
 		X5C  []string `json:"x5c"`
 	}
@@ -73,21 +71,13 @@ func (a *assertion) isCurrent(now time.Time) bool {
 		!now.Before(at(a.claims.Nbf).Add(-assertionSkew))
 }
 
-// verifySignature checks the signature (RFC 7518 §3.3 and §3.5).
-func (a *assertion) verifySignature(key *rsa.PublicKey) error {
+// isSignedBy reports whether the assertion has a valid signature (RFC 7518 §3.5), with the algorithm that Microsoft
+// documents.
+func (a *assertion) isSignedBy(key *rsa.PublicKey) bool {
 	end := strings.LastIndex(a.raw, ".")
 	sig, err := base64.RawURLEncoding.DecodeString(a.raw[end+1:])
-	if err != nil {
-		return errNotJWT
-	}
 	digest := sha256.Sum256([]byte(a.raw[:end]))
-	switch a.header.Alg {
-	case "PS256":
-		return rsa.VerifyPSS(key, crypto.SHA256, digest[:], sig, nil)
-	case "RS256":
-		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig)
-	}
-	return errors.New("an algorithm that Entra doesn't accept")
+	return err == nil && a.header.Alg == "PS256" && rsa.VerifyPSS(key, crypto.SHA256, digest[:], sig, nil) == nil
 }
 
 // assertion authenticates an application by its client_assertion, signed with the application's certificate or by an
@@ -126,7 +116,7 @@ func (q *entraRequest) certificateAssertion(app *ServicePrincipal, a *assertion)
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
 	now := q.cloud.Now()
 	switch {
-	case !ok || a.verifySignature(key) != nil || now.After(cert.NotAfter):
+	case !ok || !a.isSignedBy(key) || now.After(cert.NotAfter):
 		return 700027
 	case !strings.EqualFold(a.claims.Iss, app.clientID) || a.claims.Sub != a.claims.Iss:
 		return 700021

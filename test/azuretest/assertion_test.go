@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -15,47 +14,24 @@ import (
 )
 
 // testKey returns a key of the minimum size, which is quick to generate.
-func testKey(t *testing.T) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
+func testKey() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 1024)) }
 
 func testCertificate(
-	t *testing.T, name string, key *rsa.PrivateKey, parent *x509.Certificate, parentKey *rsa.PrivateKey,
+	name string, key *rsa.PrivateKey, parent *x509.Certificate, parentKey *rsa.PrivateKey,
 ) *x509.Certificate {
-	t.Helper()
 	template := certificateTemplate(name)
 	if parent == nil {
 		template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign
 		parent, parentKey = template, key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	der := must(x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey))
+	return must(x509.ParseCertificate(der))
 }
 
-func signAssertion(t *testing.T, key *rsa.PrivateKey, header, claims map[string]any) string {
-	t.Helper()
+func signAssertion(key *rsa.PrivateKey, header, claims map[string]any) string {
 	input := segment(header) + "." + segment(claims)
 	digest := sha256.Sum256([]byte(input))
-	sig, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], nil)
-	if header["alg"] == "RS256" {
-		sig, err = rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return input + "." + base64URL(sig)
+	return input + "." + base64URL(must(rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], nil)))
 }
 
 // present requests a token with an assertion.
@@ -80,11 +56,11 @@ func wantCode(t *testing.T, a response, code int) {
 
 func TestServicePrincipal_AddCertificate(t *testing.T) {
 	f := newFixture(t)
-	own, other, root := testKey(t), testKey(t), testKey(t)
-	authority := testCertificate(t, "authority", root, nil, nil)
-	registered := testCertificate(t, "registered", own, nil, nil)
-	issued := testCertificate(t, "app.contoso.com", other, authority, root)
-	unknown := testCertificate(t, "unknown", other, nil, nil)
+	own, other, root := testKey(), testKey(), testKey()
+	authority := testCertificate("authority", root, nil, nil)
+	registered := testCertificate("registered", own, nil, nil)
+	issued := testCertificate("app.contoso.com", other, authority, root)
+	unknown := testCertificate("unknown", other, nil, nil)
 	f.app.AddCertificate(registered)
 	now := f.Now()
 	endpoint := "https://login.microsoftonline.com/" + f.tenant.ID()
@@ -96,10 +72,6 @@ func TestServicePrincipal_AddCertificate(t *testing.T) {
 	s256 := func(c *x509.Certificate) map[string]any {
 		sum := sha256.Sum256(c.Raw)
 		return map[string]any{"alg": "PS256", "typ": "JWT", "x5t#S256": base64.StdEncoding.EncodeToString(sum[:])}
-	}
-	x5t := func(c *x509.Certificate) map[string]any {
-		sum := sha1.Sum(c.Raw)
-		return map[string]any{"alg": "RS256", "typ": "JWT", "x5t": base64URL(sum[:])}
 	}
 	with := func(base map[string]any, name string, value any) map[string]any {
 		m := maps.Clone(base)
@@ -116,12 +88,11 @@ func TestServicePrincipal_AddCertificate(t *testing.T) {
 	otherCloud := "https://login.microsoftonline.us/" + f.tenant.ID() + "/oauth2/v2.0/token"
 	test := func(name string, key *rsa.PrivateKey, header, claims map[string]any, code int) {
 		t.Run(name, func(t *testing.T) {
-			wantCode(t, f.present(signAssertion(t, key, header, claims)), code)
+			wantCode(t, f.present(signAssertion(key, header, claims)), code)
 		})
 	}
 	header := s256(registered)
-	test("PS256", own, header, good, 0)
-	test("RS256", own, x5t(registered), good, 0)
+	test("good", own, header, good, 0)
 	test("domain", own, header, with(good, "aud", byDomain), 0)
 	test("clock skew", own, header, with(good, "nbf", now.Add(4*time.Minute).Unix()), 0)
 	test("unknown certificate", other, s256(unknown), good, 700027)

@@ -1,32 +1,26 @@
 package azuretest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
 // An authority is the Entra endpoint of one Azure cloud.
 type authority struct {
-	hosts    []string // the preferred one first, then its aliases
-	cache    string   // preferred_cache of instance discovery, when not hosts[0]
-	sts      string   // issuer of version 1.0 access tokens
-	arm      []string // resources that mean Azure Resource Manager
-	acr      string   // Azure Container Registry's resource, when not acrResource
-	instance string   // this and the following are copied into OpenID documents
-	graph    string
-	msgraph  string
-	rbac     string
+	hosts []string // the preferred one first, then its aliases
+	cache string   // preferred_cache of instance discovery, when not hosts[0]
+	sts   string   // issuer of version 1.0 access tokens
+	arm   []string // resources that mean Azure Resource Manager
+	acr   string   // Azure Container Registry's resource, when not acrResource
 }
 
 // DefaultAuthority is the authority of the public cloud, used by AddTenant.
 const DefaultAuthority = "login.microsoftonline.com"
 
-// PrivateAuthority is the authority of an air-gapped cloud, which no client has built in. Its registries accept
-// tokens for PrivateAudience.
-const (
-	PrivateAuthority = "login.azure.example"
-	PrivateAudience  = "https://acr.azure.example"
-)
+// PrivateAuthority is the authority of an air-gapped cloud, which no client has built in. The resource of its
+// registries is https://acr.azure.example.
+const PrivateAuthority = "login.azure.example"
 
 // acrResource is Azure Container Registry's resource in every cloud (Azure SDKs for Go, .NET and JavaScript).
 // acrAppID is its application ID, the audience of version 2.0 tokens.
@@ -41,33 +35,23 @@ var authorities = []authority{
 	{
 		hosts: []string{DefaultAuthority, "login.windows.net", "login.microsoft.com", "sts.windows.net"},
 		cache: "login.windows.net", sts: "sts.windows.net",
-		arm:      []string{"https://management.azure.com", "https://management.core.windows.net"},
-		instance: "microsoftonline.com", graph: "graph.windows.net",
-		msgraph: "graph.microsoft.com", rbac: "https://pas.windows.net",
+		arm: []string{"https://management.azure.com", "https://management.core.windows.net"},
 	},
 	{
-		hosts:    []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
-		sts:      "sts.chinacloudapi.cn",
-		arm:      []string{"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn"},
-		instance: "partner.microsoftonline.cn", graph: "graph.chinacloudapi.cn",
-		msgraph: "microsoftgraph.chinacloudapi.cn", rbac: "https://pas.chinacloudapi.cn",
+		hosts: []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}, sts: "sts.chinacloudapi.cn",
+		arm: []string{"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn"},
 	},
 	{
-		hosts:    []string{"login.microsoftonline.us", "login.usgovcloudapi.net"},
-		sts:      "sts.windows.net",
-		arm:      []string{"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net"},
-		instance: "microsoftonline.us", graph: "graph.windows.net",
-		msgraph: "graph.microsoft.us", rbac: "https://pasff.usgovcloudapi.net",
+		hosts: []string{"login.microsoftonline.us", "login.usgovcloudapi.net"}, sts: "sts.windows.net",
+		arm: []string{"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net"},
 	},
 	{
 		hosts: []string{"login.microsoftonline.de"}, sts: "sts.microsoftonline.de",
-		arm:      []string{"https://management.microsoftazure.de", "https://management.core.cloudapi.de"},
-		instance: "microsoftonline.de", graph: "graph.cloudapi.de",
-		msgraph: "graph.microsoft.de", rbac: "https://pas.cloudapi.de",
+		arm: []string{"https://management.microsoftazure.de", "https://management.core.cloudapi.de"},
 	},
-	{hosts: []string{"login.sovcloud-identity.fr"}, sts: "sts.windows.net", instance: "sovcloud-identity.fr"},
-	{hosts: []string{"login.sovcloud-identity.de"}, sts: "sts.windows.net", instance: "sovcloud-identity.de"},
-	{hosts: []string{PrivateAuthority}, sts: "sts.azure.example", acr: PrivateAudience, instance: "azure.example"},
+	{hosts: []string{"login.sovcloud-identity.fr"}, sts: "sts.windows.net"},
+	{hosts: []string{"login.sovcloud-identity.de"}, sts: "sts.windows.net"},
+	{hosts: []string{PrivateAuthority}, sts: "sts.azure.example", acr: "https://acr.azure.example"},
 }
 
 // authorityOf returns the authority that a host belongs to.
@@ -86,7 +70,7 @@ func authorityOf(host string) (*authority, bool) {
 func (a *authority) resource(name string) string {
 	name = strings.TrimSuffix(name, "/")
 	switch {
-	case a.acr != "" && name == a.acr, a.acr == "" && name == acrResource, name == acrAppID:
+	case name == cmp.Or(a.acr, acrResource), name == acrAppID:
 		return "acr"
 	case slices.Contains(a.arm, name):
 		return "arm"
@@ -94,11 +78,4 @@ func (a *authority) resource(name string) string {
 		return "exchange"
 	}
 	return ""
-}
-
-func (a *authority) preferredCache() string {
-	if a.cache != "" {
-		return a.cache
-	}
-	return a.hosts[0]
 }

@@ -38,20 +38,6 @@ func (c *Cloud) takeCode(code string) (*authCode, int) {
 	return known, 0
 }
 
-// serveSignIn serves the endpoints where users sign in.
-func (q *entraRequest) serveSignIn(endpoint string) {
-	switch {
-	case endpoint == "oauth2/v2.0/authorize":
-		q.authorize()
-	case endpoint == "oauth2/v2.0/devicecode":
-		q.deviceCode()
-	case q.r.URL.Path == "/device", q.r.URL.Path == "/common/oauth2/deviceauth":
-		q.devicePage()
-	default:
-		http.NotFound(q.w, q.r)
-	}
-}
-
 // authorize is the sign-in page (RFC 6749 §4.1.1 with RFC 7636 §4.3). Errors in the application or its redirect URI
 // are shown to the user, all others are sent to the application.
 func (q *entraRequest) authorize() {

@@ -8,9 +8,8 @@ import (
 
 // A canarySet holds all secrets, which must not appear where they don't belong.
 type canarySet struct {
-	mu    sync.Mutex
-	seen  map[string]bool
-	order []string
+	mu      sync.Mutex
+	secrets []string
 }
 
 // add adds secrets. The payload and the signature of a JWT are added separately too, so that a truncated token is
@@ -18,23 +17,14 @@ type canarySet struct {
 func (s *canarySet) add(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen == nil {
-		s.seen = map[string]bool{}
-	}
 	for _, secret := range secrets {
-		s.put(secret)
-		if parts := strings.Split(secret, "."); len(parts) == 3 && strings.HasPrefix(secret, "ey") {
-			s.put(parts[1])
-			s.put(parts[2])
+		if secret == "" {
+			continue // every text contains it
 		}
-	}
-}
-
-// put keeps the order, so that find returns the same secret each time.
-func (s *canarySet) put(secret string) {
-	if secret != "" && !s.seen[secret] {
-		s.seen[secret] = true
-		s.order = append(s.order, secret)
+		s.secrets = append(s.secrets, secret)
+		if parts := strings.Split(secret, "."); len(parts) == 3 && strings.HasPrefix(secret, "ey") {
+			s.secrets = append(s.secrets, parts[1:]...)
+		}
 	}
 }
 
@@ -42,7 +32,7 @@ func (s *canarySet) put(secret string) {
 func (s *canarySet) find(texts ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, secret := range s.order {
+	for _, secret := range s.secrets {
 		for _, text := range texts {
 			if strings.Contains(text, secret) {
 				return secret
@@ -57,7 +47,7 @@ func (s *canarySet) find(texts ...string) string {
 func (c *Cloud) Canaries() []string {
 	c.canaries.mu.Lock()
 	defer c.canaries.mu.Unlock()
-	return slices.Clone(c.canaries.order)
+	return slices.Clone(c.canaries.secrets)
 }
 
 // FindCanary returns the first of Canaries that text contains, or "".

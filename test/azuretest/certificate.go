@@ -1,7 +1,6 @@
 package azuretest
 
 import (
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -64,20 +63,12 @@ func (p *ServicePrincipal) signingCertificate(a *assertion) (*x509.Certificate, 
 	return nil, 700030
 }
 
-// hasThumbprintOf reports whether the header has the certificate's SHA-256 or SHA-1 thumbprint. Microsoft documents
-// base64url, MSAL Go sends standard base64, and Entra accepts both.
+// hasThumbprintOf reports whether the header has the certificate's SHA-256 thumbprint. Microsoft documents base64url,
+// MSAL Go sends standard base64, and Entra accepts both. It also accepts SHA-1, which no client should send any more.
 func (a *assertion) hasThumbprintOf(cert *x509.Certificate) bool {
-	if a.header.S256 != "" {
-		sum := sha256.Sum256(cert.Raw)
-		return sameBase64(a.header.S256, sum[:])
-	}
-	sum := sha1.Sum(cert.Raw)
-	return a.header.X5T != "" && sameBase64(a.header.X5T, sum[:])
-}
-
-func sameBase64(s string, b []byte) bool {
-	s = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(s, "="))
-	return s == base64URL(b)
+	sum := sha256.Sum256(cert.Raw)
+	sent := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(a.header.S256, "="))
+	return sent == base64URL(sum[:])
 }
 
 // chain returns the certificates in the header x5c (RFC 7515 §4.1.6), or nil if one is malformed.

@@ -68,9 +68,7 @@ func TestCloud_ForeignHosts(t *testing.T) {
 	if a.field("refresh_token") != "x" {
 		t.Errorf("the attacker's response is %s", a.body)
 	}
-	basic := f.request("GET", "https://basic.example/", "")
-	basic.SetBasicAuth("user", "planted-secret")
-	f.get("https://basic.example/", "Authorization", basic.Header.Get("Authorization"))
+	f.get("https://basic.example/", basicAuth("user", "planted-secret")...)
 	if _, err := f.client.Get("http://" + testHost + "/v2/?x=planted-secret"); err == nil {
 		t.Error("plain HTTP has a response")
 	}

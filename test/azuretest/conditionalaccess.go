@@ -4,17 +4,15 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 )
 
 // policy holds a tenant's public clients, consent and Conditional Access; guarded by Cloud.mu.
 type policy struct {
-	clients        []string      // applications that users can sign in to
-	withoutConsent []string      // those of them that lack consent
-	required       string        // a policy that sign-ins must satisfy; may be empty
-	blockCode      int           // AADSTS of a policy that no sign-in satisfies; may be 0
-	frequency      time.Duration // sign-in frequency; 0 means unlimited
-	singleUse      bool          // refresh tokens work once
+	clients        []string // applications that users can sign in to
+	withoutConsent []string // those of them that lack consent
+	required       string   // a policy that sign-ins must satisfy; may be empty
+	blockCode      int      // AADSTS of a policy that no sign-in satisfies; may be 0
+	singleUse      bool     // refresh tokens work once
 }
 
 // WithholdConsent removes the consent for an application in this tenant. Users can't give it again by themselves
@@ -43,9 +41,6 @@ func (t *Tenant) Block(code int) {
 	}
 }
 
-// SignInFrequency ends sign-ins after a time, used or not (AADSTS70043).
-func (t *Tenant) SignInFrequency(d time.Duration) { t.cloud.locked(func() { t.policy.frequency = d }) }
-
 // SingleUseRefreshTokens makes each refresh token work once. Entra doesn't revoke old ones, but documents that
 // clients must not rely on it.
 func (t *Tenant) SingleUseRefreshTokens() { t.cloud.locked(func() { t.policy.singleUse = true }) }
@@ -62,8 +57,6 @@ func (s signIn) policyError() (code int, claims string) {
 		return 65001, ""
 	case p.required != "" && p.required != s.policy:
 		return 50076, claimsFor(p.required)
-	case p.frequency != 0 && t.cloud.now().Sub(s.at) >= p.frequency:
-		return 70043, ""
 	}
 	return 0, ""
 }

@@ -3,7 +3,6 @@ package azuretest
 import (
 	"crypto/rand"
 	"fmt"
-	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -149,8 +148,8 @@ func (c *Cloud) DeviceCodes() []string {
 	return codes
 }
 
-// EnterCode is a user who enters a user code on Entra's page, and signs in or declines there. It returns an error if
-// no device waits for that code.
+// EnterCode is a user who enters a user code on Entra's page, and signs in or declines there. The page itself isn't
+// served. EnterCode returns an error if no device waits for that code.
 func (c *Cloud) EnterCode(userCode string, u *User, action PageAction) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,26 +173,4 @@ func (c *Cloud) EnterCode(userCode string, u *User, action PageAction) error {
 		return nil
 	}
 	return fmt.Errorf("no device waits for code %s", userCode)
-}
-
-// devicePage is the page where the user enters the code.
-func (q *entraRequest) devicePage() {
-	const title = "Sign in to your account"
-	q.r.ParseForm()
-	code := q.r.PostForm.Get("otc")
-	user, action := q.pageUser()
-	switch {
-	case q.r.Method != http.MethodPost || code == "":
-		q.page(title, `<form method="post"><p>Enter code</p><input name="otc"><button>Next</button></form>`)
-	case user == nil && action == "":
-		q.page(title, accountPicker(q.cloud.usersOf(q.authority, nil),
-			`<input type="hidden" name="otc" value="`+html.EscapeString(code)+`">`))
-	default:
-		if err := q.cloud.EnterCode(code, user, action); err != nil {
-			q.page(title, "<h1>That code didn’t work.</h1><p>"+html.EscapeString(err.Error())+"</p>")
-			return
-		}
-		q.page(title, "<p>You have answered the request of the application on your device. "+
-			"You may now close this window.</p>")
-	}
 }

@@ -9,7 +9,6 @@ import (
 func TestDeviceCode(t *testing.T) {
 	f := newFixture(t)
 	ada := f.tenant.AddUser("ada@contoso.example")
-	const page = "https://login.microsoft.com/device"
 	start := func() response {
 		return f.post("https://"+DefaultAuthority+"/common/oauth2/v2.0/devicecode",
 			form("client_id", azureCLI, "scope", userScopes))
@@ -23,6 +22,7 @@ func TestDeviceCode(t *testing.T) {
 		return b.field("error")
 	}
 	const short, long = "device_code", "urn:ietf:params:oauth:grant-type:device_code"
+	const page = "https://login.microsoft.com/device"
 	a := start()
 	code := a.field("user_code")
 	if a.field("verification_uri") != page || !strings.Contains(a.body, `"expires_in":900,"interval":5,`) ||
@@ -43,19 +43,17 @@ func TestDeviceCode(t *testing.T) {
 			t.Errorf("after %v: %s", step.wait, got)
 		}
 	}
-	if picker := f.post(page, form("otc", code)); !strings.Contains(picker.body, "Sign in as "+ada.UPN()) {
-		t.Errorf("%s", picker.body)
+	if err := f.EnterCode(code, ada, SignIn); err != nil {
+		t.Error(err)
 	}
-	f.post(page, form("otc", code, "user", ada.UPN(), "action", "sign-in"))
 	f.AdvanceClock(15 * time.Second)
 	if first, second := poll(a, short), poll(a, short); first != "tokens" || second != "bad_verification_code" {
 		t.Errorf("%s, then %s", first, second)
 	}
 	declined := start()
-	f.SetBrowserUser(ada, Decline)
-	f.post(page, form("otc", declined.field("user_code")))
-	if got := poll(declined, short); got != "authorization_declined" {
-		t.Error(got)
+	err := f.EnterCode(declined.field("user_code"), ada, Decline)
+	if got := poll(declined, short); err != nil || got != "authorization_declined" {
+		t.Error(err, got)
 	}
 	late := start()
 	f.AdvanceClock(deviceCodeLifetime)

@@ -28,8 +28,8 @@
 //     applies ([Cloud.SetBrowserUser], [User], [Tenant]).
 //   - ACR: the challenge, the exchange, the token endpoint (Basic, password, refresh
 //     token, anonymous), an in-memory registry that podman, skopeo and others can
-//     push to and pull from, and below /acr/v1/ the lists of repositories and tags
-//     that az and Azure's SDKs read.
+//     push images to and pull them from, and below /acr/v1/ the lists that az and
+//     Azure's SDKs read, of the repositories and tags in a [Registry.Backend].
 //   - Managed identities: IMDS and the endpoints of App Service, Service Fabric,
 //     Azure ML, Cloud Shell and Azure Arc, for a program that runs with the
 //     variables that [ManagedIdentityHost] returns. [Cloud.ServeIMDS] serves IMDS at

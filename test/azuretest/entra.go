@@ -1,6 +1,7 @@
 package azuretest
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,15 +19,17 @@ func (c *Cloud) serveEntra(w http.ResponseWriter, r *http.Request, a *authority,
 	q.tenant = tenant
 	switch endpoint {
 	case "v2.0/.well-known/openid-configuration":
-		q.openID("/v2.0")
-	case ".well-known/openid-configuration":
-		q.openID("")
+		q.openID()
 	case "discovery/v2.0/keys":
 		q.keys()
 	case "oauth2/v2.0/token":
 		q.token()
+	case "oauth2/v2.0/authorize":
+		q.authorize()
+	case "oauth2/v2.0/devicecode":
+		q.deviceCode()
 	default:
-		q.serveSignIn(endpoint)
+		http.NotFound(w, r)
 	}
 }
 
@@ -63,10 +66,7 @@ func (q *entraRequest) headers() {
 
 // correlation returns the ID that the client gave its request, or a new one.
 func (q *entraRequest) correlation() string {
-	if id := q.r.Header.Get("Client-Request-Id"); id != "" {
-		return id
-	}
-	return newGUID()
+	return cmp.Or(q.r.Header.Get("Client-Request-Id"), newGUID())
 }
 
 // instanceMetadata is one authority in the response of instance discovery.
@@ -87,89 +87,39 @@ func (q *entraRequest) discover() {
 		q.refuse(50049, "")
 		return
 	}
-	tenant, rest, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
-	version := ""
-	if strings.Contains(rest, "v2.0") {
-		version = "/v2.0"
-	}
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
 	var metadata []instanceMetadata
 	for _, a := range authorities {
-		metadata = append(metadata, instanceMetadata{a.hosts[0], a.preferredCache(), a.hosts})
+		metadata = append(metadata, instanceMetadata{a.hosts[0], cmp.Or(a.cache, a.hosts[0]), a.hosts})
 	}
-	base := "https://" + endpoint.Host + "/" + tenant + version
 	writeJSON(q.w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": base + "/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": "https://" + endpoint.Host + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata":                  metadata,
 	})
 }
 
-// openID sends the OpenID document of a tenant, or of common, organizations or consumers. version is "/v2.0", or ""
-// for the document of version 1.0.
-func (q *entraRequest) openID(version string) {
+// openID sends the OpenID document of a tenant, or of common or organizations, whose issuer has a placeholder that
+// clients fill in. Of login.microsoftonline.com's document, it has the fields that clients read.
+func (q *entraRequest) openID() {
 	id := strings.ToLower(q.tenant)
-	switch id {
-	case "common", "organizations", "consumers":
-	default:
+	issuer := "{tenantid}"
+	if id != "common" && id != "organizations" {
 		t, _ := q.cloud.tenant(q.authority, q.tenant)
 		if t == nil {
 			q.refuse(90002, "invalid_tenant")
 			return
 		}
-		id = t.id
+		id, issuer = t.id, t.id
 	}
-	writeJSON(q.w, http.StatusOK, q.document(id, version))
-}
-
-// document returns the fields of login.microsoftonline.com's document.
-func (q *entraRequest) document(id, version string) map[string]any {
 	base := "https://" + q.host + "/" + id
-	issuer := "https://" + q.authority.hosts[0] + "/" + issuerTenant(id) + "/v2.0"
-	if version == "" {
-		issuer = "https://" + q.authority.sts + "/" + issuerTenant(id) + "/"
-	}
-	return map[string]any{
-		"issuer":                        issuer,
-		"authorization_endpoint":        base + "/oauth2" + version + "/authorize",
-		"token_endpoint":                base + "/oauth2" + version + "/token",
-		"device_authorization_endpoint": base + "/oauth2" + version + "/devicecode",
-		"end_session_endpoint":          base + "/oauth2" + version + "/logout",
+	writeJSON(q.w, http.StatusOK, map[string]any{
+		"issuer":                        "https://" + q.authority.hosts[0] + "/" + issuer + "/v2.0",
+		"authorization_endpoint":        base + "/oauth2/v2.0/authorize",
+		"token_endpoint":                base + "/oauth2/v2.0/token",
+		"device_authorization_endpoint": base + "/oauth2/v2.0/devicecode",
 		"jwks_uri":                      base + "/discovery/v2.0/keys",
-		"kerberos_endpoint":             base + "/kerberos",
-		"userinfo_endpoint":             "https://" + q.authority.msgraph + "/oidc/userinfo",
-		"token_endpoint_auth_methods_supported": []string{
-			"client_secret_post", "private_key_jwt", "client_secret_basic",
-		},
-		"response_modes_supported":              []string{"query", "fragment", "form_post"},
-		"response_types_supported":              []string{"code", "id_token", "code id_token", "id_token token"},
-		"subject_types_supported":               []string{"pairwise"},
-		"id_token_signing_alg_values_supported": []string{"RS256"},
-		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
-		"claims_supported": []string{
-			"sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
-			"cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr", "nonce",
-			"preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email",
-		},
-		"request_uri_parameter_supported": false,
-		"http_logout_supported":           true,
-		"frontchannel_logout_supported":   true,
-		"tenant_region_scope":             "EU",
-		"cloud_instance_name":             q.authority.instance,
-		"cloud_graph_host_name":           q.authority.graph,
-		"msgraph_host":                    q.authority.msgraph,
-		"rbac_url":                        q.authority.rbac,
-	}
-}
-
-// issuerTenant returns the tenant in an issuer: for common and organizations a placeholder that clients fill in.
-func issuerTenant(id string) string {
-	switch id {
-	case "common", "organizations":
-		return "{tenantid}"
-	case "consumers":
-		return "9188040d-6c67-4c5b-b112-36a304b66dad" // Microsoft's tenant for personal accounts
-	}
-	return id
+	})
 }
 
 // keys sends the signing key, which all tenants share (RFC 7517).

@@ -29,7 +29,6 @@ var aadstsTable = map[int]aadsts{
 	50049: {400, "invalid_instance", "", "Unknown or invalid instance."},
 	50076: {400, "invalid_grant", "basic_action", "Due to a configuration change made by your administrator, or " +
 		"because you moved to a new location, you must use multi-factor authentication to access '{app}'."},
-	50133: {400, "invalid_grant", "bad_token", "Session is invalid due to expiration or recent password change."},
 	50173: {400, "invalid_grant", "bad_token", "The provided grant has expired due to it being revoked, a fresh " +
 		"auth token is needed. The user might have changed or reset their password."},
 	53003: {400, "interaction_required", "message_only", "Access has been blocked by Conditional Access " +
@@ -53,8 +52,6 @@ var aadstsTable = map[int]aadsts{
 		"for device code flow."},
 	70020: {400, "expired_token", "", "The provided value for the input parameter 'device_code' is not valid. " +
 		"This device code has expired."},
-	70043: {400, "invalid_grant", "bad_token", "The refresh token has expired or is invalid due to sign-in " +
-		"frequency checks by conditional access."},
 	90002: {400, "invalid_request", "", "Tenant '{tenant}' not found. Check to make sure you have the correct " +
 		"tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may " +
 		"happen if there are no active subscriptions for the tenant."},

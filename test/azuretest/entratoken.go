@@ -1,7 +1,6 @@
 package azuretest
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,22 +42,15 @@ func (q *entraRequest) clientCredentials(form url.Values) {
 	if !ok {
 		return
 	}
-	caps := capabilities(form.Get("claims"))
-	lifetime := accessTokenLifetime
-	if slices.Contains(caps, "CP1") {
-		lifetime = caeTokenLifetime
-	}
-	// Entra counts expires_in from the time of the response, a second later, and sends no scope to applications.
-	seconds := int64(lifetime/time.Second) - 1
-	response := map[string]any{
-		"token_type":     "Bearer",
-		"expires_in":     seconds,
-		"ext_expires_in": seconds,
-		"access_token":   app.tenant.accessToken(app, resource, lifetime, caps),
-	}
-	if lifetime >= 2*time.Hour {
-		response["refresh_in"] = seconds / 2
-	}
+	q.sendAccessToken(app.AccessToken(resource, 0), map[string]any{}) // Entra sends no scope to applications
+}
+
+// sendAccessToken sends an access token and other fields. Entra counts expires_in from the time of the response, a
+// second later.
+func (q *entraRequest) sendAccessToken(token string, response map[string]any) {
+	seconds := int64(accessTokenLifetime/time.Second) - 1
+	response["token_type"], response["access_token"] = "Bearer", token
+	response["expires_in"], response["ext_expires_in"] = seconds, seconds
 	q.w.Header().Set("X-Ms-Clitelem", "1,0,0,,")
 	writeJSON(q.w, http.StatusOK, response)
 }
@@ -66,10 +58,6 @@ func (q *entraRequest) clientCredentials(form url.Values) {
 // client finds and authenticates the application, or refuses the request.
 func (q *entraRequest) client(form url.Values) (*ServicePrincipal, bool) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
-	if user, password, ok := q.r.BasicAuth(); ok { // client_secret_basic, RFC 6749 §2.3.1
-		id, _ = url.QueryUnescape(user)
-		secret, _ = url.QueryUnescape(password)
-	}
 	if id == "" {
 		return nil, q.refuse(900144, "", "{parameter}", "client_id")
 	}
@@ -140,16 +128,4 @@ func (q *entraRequest) resourceOf(scope string) (resource string, code int) {
 		return resource, 500011
 	}
 	return resource, 0
-}
-
-// capabilities returns the client capabilities in the claims parameter:
-// {"access_token":{"xms_cc":{"values":["CP1"]}}}.
-func capabilities(claims string) []string {
-	var request struct {
-		AccessToken struct {
-			XMSCC struct{ Values []string } `json:"xms_cc"`
-		} `json:"access_token"`
-	}
-	json.Unmarshal([]byte(claims), &request)
-	return request.AccessToken.XMSCC.Values
 }

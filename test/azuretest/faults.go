@@ -94,17 +94,7 @@ func (f Fault) run(w http.ResponseWriter, r *http.Request, done <-chan struct{},
 	if f.CloseConn {
 		panic(http.ErrAbortHandler)
 	}
-	if f.onlyDelays() {
-		next.ServeHTTP(w, r)
-		return
-	}
 	f.send(w, f.response(r, next))
-}
-
-// onlyDelays reports whether the real response needn't be buffered.
-func (f Fault) onlyDelays() bool {
-	return !f.replaces() && f.Header == nil && f.ContentType == "" && f.Mutate == nil &&
-		f.Oversize == 0 && !f.CutOff
 }
 
 // replaces reports whether the fault is the whole response. If so the request must not be processed: that could issue

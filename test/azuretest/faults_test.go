@@ -12,7 +12,7 @@ import (
 )
 
 func TestCloud_Fault(t *testing.T) {
-	const realBody = `{"refresh_token":"`
+	const realBody, html, evil = `{"refresh_token":"`, "text/html", "https://evil.example/"
 	replace := func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("refresh_"), []byte("other_")) }
 	for _, tt := range []struct {
 		name        string
@@ -23,35 +23,15 @@ func TestCloud_Fault(t *testing.T) {
 		body        string // its start
 		length      int    // of the body; -1 for any
 	}{
-		{
-			"status",
-			Fault{Status: 503, Body: "<html>", ContentType: "text/html"},
-			503,
-			"Content-Type", "text/html", "<html>", 6,
-		},
+		{"status", Fault{Status: 503, Body: "<html>", ContentType: html}, 503, "Content-Type", html, "<html>", 6},
 		{"empty body", Fault{Status: 502}, 502, "", "", "", 0},
-		{
-			"header",
-			Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}},
-			429,
-			"Retry-After", "7", "", 0,
-		},
+		{"header", Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}}, 429, "Retry-After", "7", "", 0},
 		{"body", Fault{Body: "{}"}, 200, "Content-Type", "application/json; charset=utf-8", "{}", 2},
-		{
-			"redirect",
-			Fault{Redirect: "https://evil.example/"},
-			307,
-			"Location", "https://evil.example/", "", 0,
-		},
-		{
-			"redirect with status",
-			Fault{Redirect: "https://evil.example/", Status: 303},
-			303,
-			"Location", "https://evil.example/", "", 0,
-		},
+		{"redirect", Fault{Redirect: evil}, 307, "Location", evil, "", 0},
+		{"redirect with status", Fault{Redirect: evil, Status: 303}, 303, "Location", evil, "", 0},
 		{"latency", Fault{Latency: time.Millisecond}, 200, "", "", realBody, -1},
 		{"mutate", Fault{Mutate: replace}, 200, "", "", `{"other_token":"`, -1},
-		{"content type", Fault{ContentType: "text/html"}, 200, "Content-Type", "text/html", realBody, -1},
+		{"content type", Fault{ContentType: html}, 200, "Content-Type", html, realBody, -1},
 		{"oversize", Fault{Oversize: 1 << 20}, 200, "", "", "    ", 1 << 20},
 		{"other method", Fault{Method: "GET", Status: 500}, 200, "", "", realBody, -1},
 	} {

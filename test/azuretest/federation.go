@@ -2,7 +2,6 @@ package azuretest
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -138,10 +137,4 @@ func (q *entraRequest) federatedAssertion(app *ServicePrincipal, a *assertion) i
 		return 700024
 	}
 	return 0
-}
-
-// isTokenExchange reports whether a resource is Entra's token exchange, whose tokens have version 2.0.
-func isTokenExchange(resource string) bool {
-	return slices.Contains([]string{TokenExchange, TokenExchangeChina, TokenExchangeUSGov},
-		strings.TrimSuffix(resource, "/"))
 }

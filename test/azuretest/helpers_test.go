@@ -122,6 +122,13 @@ func changed(v url.Values, pairs ...string) url.Values {
 	return v
 }
 
+// basicAuth returns the header of Basic credentials.
+func basicAuth(user, password string) []string {
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(user, password)
+	return []string{"Authorization", req.Header.Get("Authorization")}
+}
+
 // exchange requests a refresh token for an Entra access token.
 func (f *fixture) exchange(accessToken string) response {
 	f.t.Helper()

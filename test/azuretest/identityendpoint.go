@@ -1,7 +1,6 @@
 package azuretest
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -248,7 +247,7 @@ func (q *endpointRequest) checkArcKey() bool {
 	file, key := filepath.Join(h.keyDir, newGUID()+".key"), randomText(48)
 	h.cloud.canaries.add(key)
 	if err := os.WriteFile(file, []byte(key), 0o640); err != nil {
-		panic(fmt.Sprintf("azuretest: writing Azure Arc's key: %v", err))
+		panic("azuretest: writing Azure Arc's key: " + err.Error())
 	}
 	h.keys[key] = file
 	q.w.Header().Set("WWW-Authenticate", "Basic realm="+file)

@@ -210,10 +210,7 @@ func (c *Cloud) isServiceFabricName(name string) bool {
 func (s *certificates) selfSigned(name string) *tls.Certificate {
 	template := certificateTemplate(name)
 	template.DNSNames = []string{name}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, s.leafKey.Public(), s.leafKey)
-	if err != nil {
-		panic(fmt.Sprintf("azuretest: creating a certificate: %v", err))
-	}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, s.leafKey.Public(), s.leafKey))
 	cert := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: s.leafKey}
 	s.mu.Lock()
 	defer s.mu.Unlock()

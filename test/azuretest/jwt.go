@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +16,7 @@ import (
 // signingKey returns the RSA key of all issuers in this process; their key IDs differ. It has 2048 bits, because the
 // tokens' size depends on it, and may take a few hundred milliseconds to generate.
 var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(fmt.Sprintf("azuretest: generating an RSA key: %v", err))
-	}
-	return key
+	return must(rsa.GenerateKey(rand.Reader, 2048))
 })
 
 // A signer signs and verifies JSON Web Tokens (RFC 7519) with RS256. Entra and the registries of a cloud share one;
@@ -35,11 +30,7 @@ func (s *signer) sign(claims any) string {
 	header := map[string]string{"typ": "JWT", "alg": "RS256", "kid": s.kid, "x5t": s.kid}
 	input := segment(header) + "." + segment(claims)
 	digest := sha256.Sum256([]byte(input))
-	sig, err := rsa.SignPKCS1v15(rand.Reader, signingKey(), crypto.SHA256, digest[:])
-	if err != nil {
-		panic(fmt.Sprintf("azuretest: signing a token: %v", err))
-	}
-	return input + "." + base64URL(sig)
+	return input + "." + base64URL(must(rsa.SignPKCS1v15(rand.Reader, signingKey(), crypto.SHA256, digest[:])))
 }
 
 // issue signs claims and adds the token to the canaries.
@@ -89,12 +80,14 @@ func decodeSegment(s string, into any) error {
 }
 
 // mustJSON encodes v, which is of a type that encoding/json supports.
-func mustJSON(v any) []byte {
-	raw, err := json.Marshal(v)
+func mustJSON(v any) []byte { return must(json.Marshal(v)) }
+
+// must panics after an error that only a mistake in this package or a computer without free ports can cause.
+func must[T any](v T, err error) T {
 	if err != nil {
 		panic("azuretest: " + err.Error())
 	}
-	return raw
+	return v
 }
 
 func base64URL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -105,8 +98,7 @@ func newGUID() string {
 	rand.Read(b)
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // randomText returns n random bytes as base64url.

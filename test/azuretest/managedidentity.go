@@ -1,6 +1,7 @@
 package azuretest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,15 +12,15 @@ const managedIdentityTokenLifetime = 24 * time.Hour
 
 // A ManagedIdentity is an application without a secret. The endpoints of a ManagedIdentityHost issue its tokens.
 type ManagedIdentity struct {
-	tenant                         *Tenant
-	clientID, objectID, resourceID string
-	systemAssigned                 bool
+	account
+	clientID, resourceID string
+	systemAssigned       bool
 }
 
 // AddManagedIdentity adds a user-assigned managed identity of this name. An empty name means the system-assigned
 // identity of a VM.
 func (t *Tenant) AddManagedIdentity(name string) *ManagedIdentity {
-	m := &ManagedIdentity{tenant: t, clientID: newGUID(), objectID: newGUID(), systemAssigned: name == ""}
+	m := &ManagedIdentity{account: t.newAccount(), clientID: newGUID(), systemAssigned: name == ""}
 	kind := "Microsoft.ManagedIdentity/userAssignedIdentities/" + name
 	if m.systemAssigned {
 		kind = "Microsoft.Compute/virtualMachines/builder"
@@ -35,18 +36,9 @@ func (m *ManagedIdentity) ClientID() string { return m.clientID }
 // ResourceID returns the identity's ID in Azure Resource Manager.
 func (m *ManagedIdentity) ResourceID() string { return m.resourceID }
 
-// Tenant implements Principal.
-func (m *ManagedIdentity) Tenant() *Tenant { return m.tenant }
-
-// ObjectID implements Principal.
-func (m *ManagedIdentity) ObjectID() string { return m.objectID }
-
 // AccessToken implements Principal; a ttl of zero means 24 hours.
 func (m *ManagedIdentity) AccessToken(audience string, ttl time.Duration) string {
-	if ttl == 0 {
-		ttl = managedIdentityTokenLifetime
-	}
-	return m.tenant.accessToken(m, audience, ttl, nil)
+	return m.tenant.accessToken(m, audience, cmp.Or(ttl, managedIdentityTokenLifetime))
 }
 
 func (m *ManagedIdentity) subject() string { return m.clientID }

@@ -23,11 +23,22 @@ type Principal interface {
 	describe(*entraClaims)
 }
 
+// An account is what all principals have.
+type account struct {
+	tenant   *Tenant
+	objectID string
+}
+
+// Tenant implements Principal.
+func (a account) Tenant() *Tenant { return a.tenant }
+
+// ObjectID implements Principal.
+func (a account) ObjectID() string { return a.objectID }
+
 // A ServicePrincipal is an application that signs in without a user.
 type ServicePrincipal struct {
-	tenant   *Tenant
+	account
 	clientID string
-	objectID string
 
 	// guarded by Cloud.mu
 	secrets      map[string]bool // true while valid, false once expired
@@ -42,11 +53,13 @@ func (t *Tenant) AddServicePrincipal(clientID, secret string) *ServicePrincipal 
 	if clientID == "" {
 		clientID = newGUID()
 	}
-	p := &ServicePrincipal{tenant: t, clientID: clientID, objectID: newGUID(), secrets: map[string]bool{}}
+	p := &ServicePrincipal{account: t.newAccount(), clientID: clientID, secrets: map[string]bool{}}
 	p.AddSecret(secret)
 	t.addPrincipal(p)
 	return p
 }
+
+func (t *Tenant) newAccount() account { return account{t, newGUID()} }
 
 func (t *Tenant) addPrincipal(p Principal) {
 	t.cloud.locked(func() { t.principals = append(t.principals, p) })
@@ -54,12 +67,6 @@ func (t *Tenant) addPrincipal(p Principal) {
 
 // ClientID returns the application's ID, with which it signs in.
 func (p *ServicePrincipal) ClientID() string { return p.clientID }
-
-// Tenant implements Principal.
-func (p *ServicePrincipal) Tenant() *Tenant { return p.tenant }
-
-// ObjectID implements Principal.
-func (p *ServicePrincipal) ObjectID() string { return p.objectID }
 
 // SetSecret replaces all secrets, as a rotation does. The old ones are wrong from now on, not expired.
 func (p *ServicePrincipal) SetSecret(secret string) {
@@ -108,7 +115,7 @@ func (p *ServicePrincipal) authenticate(secret string) int {
 
 // AccessToken implements Principal.
 func (p *ServicePrincipal) AccessToken(audience string, ttl time.Duration) string {
-	return p.tenant.accessToken(p, audience, ttl, nil)
+	return p.tenant.accessToken(p, audience, ttl)
 }
 
 func (p *ServicePrincipal) subject() string { return p.clientID }

@@ -23,13 +23,9 @@ type Proxy struct {
 // connects to the cloud. All other requests, including plain HTTP, are refused with 502 and recorded in ForeignHosts.
 // It panics if it can't listen, as httptest.NewServer does.
 func (c *Cloud) StartProxy() *Proxy {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic("azuretest: starting a proxy: " + err.Error())
-	}
-	p := &Proxy{cloud: c, listener: listener, conns: map[net.Conn]bool{}}
+	p := &Proxy{cloud: c, listener: must(net.Listen("tcp", "127.0.0.1:0")), conns: map[net.Conn]bool{}}
 	p.server = newServer(p.serve)
-	go p.server.Serve(listener)
+	go p.server.Serve(p.listener)
 	c.closeLater(p)
 	return p
 }

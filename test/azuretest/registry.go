@@ -9,8 +9,8 @@ import (
 
 // A Registry is an Azure Container Registry. Its settings may change while clients run.
 type Registry struct {
-	// Backend serves /v2/ after the check of the bearer token; nil means an in-memory registry. Set it before the
-	// first request.
+	// Backend serves /v2/ after the check of the bearer token; nil means an in-memory registry, which has no lists of
+	// repositories and tags. Set it before the first request.
 	Backend http.Handler
 
 	cloud   *Cloud
@@ -20,7 +20,6 @@ type Registry struct {
 
 	// guarded by Cloud.mu
 	grants          []grant
-	abac            bool
 	users           map[string]localUser // the admin user and scoped tokens, by name
 	anonymousPull   bool
 	firewall        string // the client address to refuse; may be empty
@@ -44,12 +43,9 @@ type localUser struct {
 	rights   rights
 }
 
-// AddRegistry adds a registry at host, such as contoso.azurecr.io, whose roles are granted to principals of tenant;
-// nil means a new tenant in the public cloud. It replaces a registry at the same host.
+// AddRegistry adds a registry at host, such as contoso.azurecr.io, whose roles are granted to principals of tenant. It
+// replaces a registry at the same host.
 func (c *Cloud) AddRegistry(host string, tenant *Tenant) *Registry {
-	if tenant == nil {
-		tenant = c.AddTenant("")
-	}
 	r := &Registry{
 		cloud: c, host: strings.ToLower(host), tenant: tenant, storage: newMemoryRegistry(),
 		users: map[string]localUser{}, opaque: map[string]string{}, refreshLifetime: acrRefreshTokenLifetime,
@@ -63,9 +59,6 @@ func (c *Cloud) AddRegistry(host string, tenant *Tenant) *Registry {
 // Host returns the registry's login server.
 func (r *Registry) Host() string { return r.host }
 
-// Tenant returns the tenant of the principals with roles.
-func (r *Registry) Tenant() *Tenant { return r.tenant }
-
 // AddRegion serves the registry under a regional name too, such as contoso.westeurope.geo.azurecr.io. There the
 // challenge's realm is the regional host and its service the global one; tokens are for the global host too.
 func (r *Registry) AddRegion(host string) {
@@ -77,15 +70,13 @@ func (r *Registry) isService(service string, req *http.Request) bool {
 	return strings.EqualFold(service, r.host) || strings.EqualFold(service, hostname(req.Host))
 }
 
-// SetAdmin enables the admin user. Azure gives it the registry's name; any other is possible. An empty password
-// disables it.
+// SetAdmin enables the admin user. Azure gives it the registry's name; any other is possible.
 func (r *Registry) SetAdmin(user, password string) {
 	r.setUser(user, password, rights{rules: []rule{{"*", []string{"*"}}}, catalog: true})
 }
 
 // AddScopedToken adds a token with a scope map: repository, or a prefix that ends in *, to actions (pull, push,
-// delete, metadata_read, metadata_write). Such tokens are no Entra identities and can't be exchanged. An empty
-// password removes the token.
+// delete, metadata_read, metadata_write). Such tokens are no Entra identities and can't be exchanged.
 func (r *Registry) AddScopedToken(name, password string, scope map[string][]string) {
 	var rights rights
 	for repository, actions := range scope {
@@ -97,13 +88,7 @@ func (r *Registry) AddScopedToken(name, password string, scope map[string][]stri
 // setUser adds a local user. Passwords aren't hashed, which would slow tests down.
 func (r *Registry) setUser(name, password string, rights rights) {
 	r.cloud.canaries.add(password)
-	r.cloud.locked(func() {
-		if password == "" {
-			delete(r.users, name)
-			return
-		}
-		r.users[name] = localUser{password, rights}
-	})
+	r.cloud.locked(func() { r.users[name] = localUser{password, rights} })
 }
 
 // AnonymousPull allows pulls without credentials. Wrong credentials are refused nevertheless.

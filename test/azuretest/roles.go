@@ -3,68 +3,37 @@ package azuretest
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A Role is one of Azure's built-in roles.
 type Role string
 
-// The roles that give access to a registry's data. The last four apply to registries in ABAC mode, the others to all
-// other registries.
+// Roles that give access to a registry's data. The roles of registries in ABAC mode are missing.
 const (
-	AcrPull               Role = "AcrPull"
-	AcrPush               Role = "AcrPush"
-	AcrDelete             Role = "AcrDelete"
-	Owner                 Role = "Owner"
-	Contributor           Role = "Contributor"
-	Reader                Role = "Reader"
-	RepositoryReader      Role = "Container Registry Repository Reader"
-	RepositoryWriter      Role = "Container Registry Repository Writer"
-	RepositoryContributor Role = "Container Registry Repository Contributor"
-	CatalogLister         Role = "Container Registry Repository Catalog Lister"
+	AcrPull   Role = "AcrPull"
+	AcrPush   Role = "AcrPush"
+	AcrDelete Role = "AcrDelete"
 )
 
-type roleActions struct {
-	actions []string
-	catalog bool
-	abac    bool
-}
-
-// roles follows Microsoft Learn, "Azure Container Registry Entra permissions and roles".
-var roles = map[Role]roleActions{
-	AcrPull:               {[]string{"pull", "metadata_read"}, true, false},
-	AcrPush:               {[]string{"pull", "push", "metadata_read", "metadata_write"}, true, false},
-	AcrDelete:             {[]string{"delete"}, false, false},
-	Owner:                 {[]string{"*"}, true, false},
-	Contributor:           {[]string{"*"}, true, false},
-	Reader:                {[]string{"pull", "metadata_read"}, true, false},
-	RepositoryReader:      {[]string{"pull", "metadata_read"}, false, true},
-	RepositoryWriter:      {[]string{"pull", "push", "metadata_read", "metadata_write"}, false, true},
-	RepositoryContributor: {[]string{"*"}, false, true},
-	CatalogLister:         {nil, true, true},
+// roles has what each role allows on all repositories, and whether it allows to list them (Microsoft Learn, "Azure
+// Container Registry Entra permissions and roles").
+var roles = map[Role]rights{
+	AcrPull:   {[]rule{{"*", []string{"pull", "metadata_read"}}}, true},
+	AcrPush:   {[]rule{{"*", []string{"pull", "push", "metadata_read", "metadata_write"}}}, true},
+	AcrDelete: {[]rule{{"*", []string{"delete"}}}, false},
 }
 
 type grant struct {
-	principal    Principal
-	role         Role
-	repositories []string // empty: all
+	principal Principal
+	role      Role
 }
 
-// Grant assigns a role to principal, besides the roles that it has. Only the ABAC roles can be limited to
-// repositories (a name, or a prefix that ends in *). Granting one of them switches the registry to ABAC mode, in
-// which AcrPull and the like, even Owner, give no access to data.
-func (r *Registry) Grant(principal Principal, role Role, repositories ...string) {
-	def, ok := roles[role]
-	if !ok {
+// Grant assigns a role to principal, besides the roles that it has.
+func (r *Registry) Grant(principal Principal, role Role) {
+	if _, ok := roles[role]; !ok {
 		panic(fmt.Sprintf("azuretest: unknown role %q", role))
 	}
-	if len(repositories) > 0 && (!def.abac || role == CatalogLister) {
-		panic(fmt.Sprintf("azuretest: role %q can't be limited to repositories", role))
-	}
-	r.cloud.locked(func() {
-		r.abac = r.abac || def.abac
-		r.grants = append(r.grants, grant{principal, role, repositories})
-	})
+	r.cloud.locked(func() { r.grants = append(r.grants, grant{principal, role}) })
 }
 
 // Revoke removes all roles of principal. Access tokens that it has stay valid until they expire, as in Azure.
@@ -85,22 +54,14 @@ type rule struct {
 	actions    []string
 }
 
-// rightsOf returns the sum of the roles of a subject; ok is false without an applicable role.
+// rightsOf returns the sum of the roles of a subject; ok is false without a role.
 func (r *Registry) rightsOf(subject string) (sum rights, ok bool) {
 	r.cloud.locked(func() {
 		for _, g := range r.grants {
-			def := roles[g.role]
-			if def.abac != r.abac || g.principal.subject() != subject {
-				continue
-			}
-			ok = true
-			sum.catalog = sum.catalog || def.catalog
-			repositories := g.repositories
-			if len(repositories) == 0 {
-				repositories = []string{"*"}
-			}
-			for _, repository := range repositories {
-				sum.rules = append(sum.rules, rule{repository, def.actions})
+			if g.principal.subject() == subject {
+				ok = true
+				sum.catalog = sum.catalog || roles[g.role].catalog
+				sum.rules = append(sum.rules, roles[g.role].rules...)
 			}
 		}
 	})
@@ -147,9 +108,6 @@ func (x rights) permit(requested []access) []access {
 	return granted
 }
 
-// oldSpelling replaces the old spelling of two actions, which clients still request.
-var oldSpelling = strings.NewReplacer("metadataRead", "metadata_read", "metadataWrite", "metadata_write")
-
 // intersect returns the requested actions that are allowed. Both lists may contain *.
 func intersect(requested, allowed []string) []string {
 	if slices.Contains(allowed, "*") {
@@ -158,11 +116,7 @@ func intersect(requested, allowed []string) []string {
 	if slices.Contains(requested, "*") {
 		return allowed
 	}
-	var both []string
-	for _, action := range requested {
-		if slices.Contains(allowed, oldSpelling.Replace(action)) {
-			both = append(both, action)
-		}
-	}
-	return both
+	return slices.DeleteFunc(slices.Clone(requested), func(action string) bool {
+		return !slices.Contains(allowed, action)
+	})
 }

@@ -62,17 +62,15 @@ func (q *entraRequest) page(title, content string) {
 	fmt.Fprintf(q.w, "<!DOCTYPE html>\n<html><head><title>%s</title></head><body>%s</body></html>\n", title, content)
 }
 
-// accountPicker returns a form for each user, with the extra inputs. The forms post to the page's own address, so
-// that no state is needed.
-func accountPicker(users []*User, extra ...string) string {
+// accountPicker returns a form for each user. The forms post to the page's own address, so that no state is needed.
+func accountPicker(users []*User) string {
 	var b strings.Builder
-	inputs := strings.Join(extra, "")
 	for _, u := range users {
 		name := html.EscapeString(u.upn)
-		fmt.Fprintf(&b, `<form method="post">%s<input type="hidden" name="user" value="%s">`, inputs, name)
+		fmt.Fprintf(&b, `<form method="post"><input type="hidden" name="user" value="%s">`, name)
 		fmt.Fprintf(&b, `<button name="action" value="%s">Sign in as %s</button>`, SignIn, name)
 		fmt.Fprintf(&b, `<button name="action" value="%s">Decline as %s</button></form>`, Decline, name)
 	}
-	fmt.Fprintf(&b, `<form method="post">%s<button name="action" value="%s">Cancel</button></form>`, inputs, Cancel)
+	fmt.Fprintf(&b, `<form method="post"><button name="action" value="%s">Cancel</button></form>`, Cancel)
 	return b.String()
 }

@@ -31,30 +31,17 @@ type certificates struct {
 }
 
 // newCertificates creates a root certificate. It calls onServerName with the server name of each TLS handshake.
-func newCertificates(onServerName func(string)) (*certificates, error) {
-	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
+func newCertificates(onServerName func(string)) *certificates {
+	rootKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := certificateTemplate("azuretest root")
 	template.IsCA = true
 	template.KeyUsage = x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, template, template, rootKey.Public(), rootKey)
-	if err != nil {
-		return nil, err
-	}
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, rootKey.Public(), rootKey))
 	return &certificates{
-		root: root, rootKey: rootKey, leafKey: leafKey, onServerName: onServerName,
+		root: must(x509.ParseCertificate(der)), rootKey: rootKey,
+		leafKey: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), onServerName: onServerName,
 		leaves: map[string]*tls.Certificate{}, otherRoots: map[string]*certificates{},
-	}, nil
+	}
 }
 
 // certificateTemplate is valid for a century, for clients with a fake clock.

@@ -10,16 +10,15 @@ import (
 // A User is a user's account in one tenant. Users sign in on Entra's pages; AccessToken is for stubs of tools where
 // they are signed in already.
 type User struct {
-	tenant   *Tenant
-	upn      string
-	objectID string
-	home     *User // a guest's account in the home tenant; nil for a member
+	account
+	upn  string
+	home *User // a guest's account in the home tenant; nil for a member
 }
 
 // AddUser adds a user to the tenant, under a user principal name such as ada@contoso.com. Other tenants Invite the
 // user as a guest.
 func (t *Tenant) AddUser(upn string) *User {
-	u := &User{tenant: t, upn: upn, objectID: newGUID()}
+	u := &User{account: t.newAccount(), upn: upn}
 	t.addPrincipal(u)
 	return u
 }
@@ -30,7 +29,7 @@ func (t *Tenant) Invite(u *User) *User {
 	if u.tenant.authority != t.authority {
 		panic(fmt.Sprintf("azuretest: %s can't be invited into another cloud", u.upn))
 	}
-	guest := &User{tenant: t, upn: u.upn, objectID: newGUID(), home: u.homeAccount()}
+	guest := &User{account: t.newAccount(), upn: u.upn, home: u.homeAccount()}
 	t.addPrincipal(guest)
 	return guest
 }
@@ -38,15 +37,9 @@ func (t *Tenant) Invite(u *User) *User {
 // UPN returns the user principal name.
 func (u *User) UPN() string { return u.upn }
 
-// Tenant implements Principal.
-func (u *User) Tenant() *Tenant { return u.tenant }
-
-// ObjectID implements Principal.
-func (u *User) ObjectID() string { return u.objectID }
-
 // AccessToken implements Principal.
 func (u *User) AccessToken(audience string, ttl time.Duration) string {
-	return u.tenant.accessToken(u, audience, ttl, nil)
+	return u.tenant.accessToken(u, audience, ttl)
 }
 
 func (u *User) subject() string { return u.upn }
@@ -179,18 +172,13 @@ func (t *Tenant) accountLocked(u *User) *User {
 }
 
 // RevokeSessions invalidates the user's refresh tokens so far, as an administrator does (AADSTS50173).
-func (u *User) RevokeSessions() { u.endSessions(50173) }
-
-// ChangePassword invalidates them because of a new password (AADSTS50133).
-func (u *User) ChangePassword() { u.endSessions(50133) }
-
-func (u *User) endSessions(code int) {
+func (u *User) RevokeSessions() {
 	c := u.tenant.cloud
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, token := range c.signIns.refreshTokens {
 		if token.user.homeAccount() == u.homeAccount() {
-			token.ended = code
+			token.ended = 50173
 		}
 	}
 }

@@ -223,7 +223,6 @@ func TestEntra_refresh(t *testing.T) {
 		want   string
 	}{
 		{"RevokeSessions", ada.RevokeSessions, "AADSTS50173"},
-		{"ChangePassword", ada.ChangePassword, "AADSTS50133"},
 		{"inactivity", func() { f.AdvanceClock(inactivity) }, "AADSTS700082"},
 		{"Block", func() { f.tenant.Block(53003) }, "AADSTS53003"},
 		{"StepUp", func() { f.tenant.StepUp() }, `"claims":"{\"access_token\":{\"capolids\":`},
@@ -250,11 +249,5 @@ func TestEntra_refresh(t *testing.T) {
 		if a.StatusCode != 400 {
 			t.Errorf("%s: %s %s", name, a.Status, a.body)
 		}
-	}
-	f.tenant.SignInFrequency(time.Hour)
-	token = newToken()
-	f.AdvanceClock(time.Hour)
-	if a := refresh(token); !strings.Contains(a.body, "AADSTS70043") {
-		t.Errorf("SignInFrequency: %s", a.body)
 	}
 }

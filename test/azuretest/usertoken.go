@@ -2,7 +2,6 @@ package azuretest
 
 import (
 	"crypto/sha256"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -142,12 +141,7 @@ func (q *entraRequest) sendTokens(s signIn, form url.Values) {
 		q.refuse(code, "", "{app}", s.client)
 		return
 	}
-	seconds := int64(accessTokenLifetime/time.Second) - 1
-	response := map[string]any{
-		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds,
-		"scope":        resource + "/user_impersonation " + resource + "/.default",
-		"access_token": s.user.tenant.accessToken(userOfClient{s.user, s.client}, resource, 0, nil),
-	}
+	response := map[string]any{"scope": resource + "/user_impersonation " + resource + "/.default"}
 	scopes := strings.Fields(form.Get("scope"))
 	if slices.Contains(scopes, "offline_access") {
 		response["refresh_token"] = q.cloud.newRefreshToken(s)
@@ -162,8 +156,7 @@ func (q *entraRequest) sendTokens(s signIn, form url.Values) {
 	if strings.EqualFold(s.client, azureCLI) {
 		response["foci"] = "1" // Microsoft's own applications share refresh tokens
 	}
-	q.w.Header().Set("X-Ms-Clitelem", "1,0,0,,")
-	writeJSON(q.w, http.StatusOK, response)
+	q.sendAccessToken(s.user.tenant.accessToken(userOfClient{s.user, s.client}, resource, 0), response)
 }
 
 // newRefreshToken issues a refresh token; each use of one returns a new one.
