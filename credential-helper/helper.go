@@ -3,6 +3,7 @@ package credhelper
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -15,44 +16,57 @@ import (
 const NullGUID = registry.NullGUID
 
 // A Helper returns credentials for Azure container registries. It is safe for many
-// goroutines.
+// goroutines; make one and keep it, because its cache in memory is its own.
 type Helper struct {
-	env  app.Env
-	open func() (*app.App, error)
+	mu  sync.Mutex
+	env app.Env
 }
 
 var _ credentials.Helper = (*Helper)(nil)
 
-// Get returns the user name and secret for a server; see GetContext.
+// A GetOption changes what one GetContext does. A nil GetOption changes nothing.
+type GetOption func(*getOptions)
+
+type getOptions struct{ refresh bool }
+
+// Refresh ignores the cached token and any recent failure, and signs in again; use it
+// after a role assignment changed, or when a registry refused the token. The new token
+// replaces the cached one. Credentials that can't be renewed (admin user,
+// repository-scoped token, an ACR token stored through Add) are returned unchanged. It
+// costs all the requests of a first Get, so don't use it for every one.
+func Refresh() GetOption { return func(o *getOptions) { o.refresh = true } }
+
+// Get is GetContext with context.Background.
 func (h *Helper) Get(server string) (user, secret string, err error) {
-	return h.get(context.Background(), server, false)
+	return h.GetContext(context.Background(), server)
 }
 
 // GetContext returns the user name and secret for a server, in any spelling that clients
 // send. The error is a *NotFoundError where the client should go on anonymously, and an
 // *Error where something is wrong. It ends within 30 seconds even if ctx has no deadline.
-func (h *Helper) GetContext(ctx context.Context, server string) (user, secret string, err error) {
-	return h.get(ctx, server, false)
-}
-
-// GetFreshContext is like GetContext but ignores the cached token and any recently cached
-// failure, and signs in again; use it after a role assignment changed. The new token
-// replaces the cached one. Credentials that can't be renewed (admin user,
-// repository-scoped token, an ACR token stored through Add) are returned unchanged.
-func (h *Helper) GetFreshContext(ctx context.Context, server string) (user, secret string, err error) {
-	return h.get(ctx, server, true)
-}
-
-func (h *Helper) get(ctx context.Context, server string, refresh bool) (user, secret string, err error) {
+//
+// A cached token costs some reads of small files. Otherwise the identity signs in and the
+// registry exchanges its token: usually two to four requests, which goroutines and
+// processes that need the same token share.
+func (h *Helper) GetContext(ctx context.Context, server string, opts ...GetOption) (user, secret string, err error) {
+	var o getOptions
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
 	a, err := h.open()
 	if err != nil {
-		return "", "", public(app.Misconfigured(server, err))
+		return "", "", public(ctx, app.Misconfigured(server, err))
 	}
-	c, err := a.Get(ctx, server, refresh)
-	return c.User, c.Secret.Reveal(), public(err)
+	c, err := a.Get(ctx, server, o.refresh)
+	return c.User, c.Secret.Reveal(), public(ctx, err)
 }
 
-// Add stores what docker login sends; the user name tells what it is:
+// Add is AddContext with context.Background.
+func (h *Helper) Add(c *credentials.Credentials) error { return h.AddContext(context.Background(), c) }
+
+// AddContext stores what docker login sends; the user name tells what it is:
 //
 //   - The null GUID or <token>, with an ACR token: docker login stores what Get returned,
 //     or az acr login its own token. It is ignored where an identity is selected for the
@@ -63,82 +77,69 @@ func (h *Helper) get(ctx context.Context, server string, refresh bool) (user, se
 //     which registries accept too.
 //   - Anything else: the registry's admin user or a repository-scoped token.
 //
-// Logins for other registries are stored verbatim, or handed to the delegate.
-func (h *Helper) Add(c *credentials.Credentials) error {
+// Logins for other registries are stored verbatim, or handed to the delegate. Storing a
+// login needs a keyring. The error is an *Error.
+func (h *Helper) AddContext(ctx context.Context, c *credentials.Credentials) error {
 	a, err := h.open()
 	if err != nil {
-		return &Error{Registry: c.ServerURL, Err: err}
+		return notOpened(ctx, c.ServerURL, err)
 	}
-	return public(a.Store(context.Background(), c.ServerURL, c.Username, secret.New(c.Secret)))
+	return public(ctx, a.Store(ctx, c.ServerURL, c.Username, secret.New(c.Secret)))
 }
 
-// Delete deletes what was stored and cached for a server. A server that doesn't exist, or
-// can't, is not an error.
-func (h *Helper) Delete(server string) error {
+// Delete is DeleteContext with context.Background.
+func (h *Helper) Delete(server string) error { return h.DeleteContext(context.Background(), server) }
+
+// DeleteContext deletes what was stored and cached for a server, in memory too. A server
+// that doesn't exist, or can't, is not an error. The error is an *Error.
+func (h *Helper) DeleteContext(ctx context.Context, server string) error {
 	a, err := h.open()
 	if err != nil {
-		return err
+		return notOpened(ctx, server, err)
 	}
-	return public(a.Erase(context.Background(), server))
+	return public(ctx, a.Erase(ctx, server))
 }
 
-// List returns the registries that Get may return a credential for (stored logins, valid
-// tokens, hosts of the config file), with their user names. It needs neither network nor
-// keyring, unless the delegate does, whose servers are added.
-func (h *Helper) List() (map[string]string, error) {
+// List is ListContext with context.Background.
+func (h *Helper) List() (map[string]string, error) { return h.ListContext(context.Background()) }
+
+// ListContext returns the registries that Get may return a credential for (stored logins,
+// valid tokens on disk, hosts of the config file), with their user names. It needs neither
+// network nor keyring, unless the delegate does, whose servers are added. The error is an
+// *Error.
+func (h *Helper) ListContext(ctx context.Context) (map[string]string, error) {
 	a, err := h.open()
 	if err != nil {
-		return nil, err
+		return nil, notOpened(ctx, "", err)
 	}
-	return a.List(context.Background())
+	users, err := a.List(ctx)
+	return users, public(ctx, err)
 }
 
-// An Error is a failure that a user can do something about: it names the registry and the
-// identity.
-type Error struct {
-	// Registry is the login server.
-	Registry string
-	// Identity names the selected identity; "" if none was selected.
-	Identity string
-	// Source says where the choice came from. Where no identity could be selected, it is
-	// the login or config entry that is wrong, or "".
-	Source string
-	// Err is what went wrong.
-	Err error
+// open reads the environment and the config file again, so that their changes count at
+// once. The key store stays, because it remembers which keyrings don't answer.
+func (h *Helper) open() (*app.App, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	env := h.env
+	if env.Environ == nil {
+		env.Environ = environ()
+	}
+	a, err := app.Open(env)
+	if err == nil {
+		h.env.Library.Keys = a.Keys
+	}
+	return a, err
 }
 
-func (e *Error) Error() string { return e.Registry + ": " + e.Err.Error() }
-
-// Unwrap returns what went wrong.
-func (e *Error) Unwrap() error { return e.Err }
-
-// A NotFoundError says that there is no credential for a server, so that the client goes
-// on to its next source of credentials, or anonymously. Clients recognize it by its exact
-// text; so does credentials.IsErrCredentialsNotFound.
-type NotFoundError struct {
-	// Registry is set for an Azure container registry.
-	Registry string
-	// Why is worth telling the user; "" where nothing is wrong.
-	Why string
-}
-
-func (e *NotFoundError) Error() string { return e.Unwrap().Error() }
-
-// Unwrap returns the error of docker-credential-helpers.
-func (e *NotFoundError) Unwrap() error { return credentials.NewErrCredentialsNotFound() }
-
-// public returns an error of this package for one of the program's.
-func public(err error) error {
-	if missing, ok := errors.AsType[*app.NotFoundError](err); ok {
-		return &NotFoundError{Registry: missing.Registry, Why: missing.Reason}
+// notOpened is the error for an operation on a server where open failed. An invalid name
+// isn't repeated: there may be a password in it.
+func notOpened(ctx context.Context, server string, err error) error {
+	switch host, invalid := registry.ParseHost(server); {
+	case invalid == nil:
+		server = host.String()
+	case errors.Is(invalid, registry.ErrInvalid):
+		server = ""
 	}
-	failed, ok := errors.AsType[*app.Error](err)
-	if !ok {
-		return err
-	}
-	e := &Error{Registry: failed.Registry, Source: failed.Identity.Source.String(), Err: failed.Err}
-	if !failed.Identity.IsAnonymous() {
-		e.Identity = failed.Identity.String()
-	}
-	return e
+	return public(ctx, &app.Error{Registry: server, Err: err})
 }

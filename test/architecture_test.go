@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/entra/*", "internal/identity/selection", "internal/vault/keyspace", "internal/keystore"},
 	{"internal/entra/authority", "internal/identity/*", "internal/keystore/secretservice"},
 	{"internal/identity", "internal/httpguard"},
-	{"internal/registry", "internal/safefile", "internal/subprocess"},
+	{"internal/cli/screen", "internal/registry", "internal/safefile", "internal/subprocess"},
 	{"internal/azurevm", "internal/fault", "internal/secret", "internal/text"},
 }
 
@@ -162,6 +162,25 @@ func TestSandbox_uses_only_the_standard_library(t *testing.T) {
 			t.Errorf("%s imports %s", sandbox, name)
 		}
 	}
+}
+
+// TestSource_opens_files_in_one_place finds files that are opened without the checks of package safefile.
+func TestSource_opens_files_in_one_place(t *testing.T) {
+	opens := regexp.MustCompile(`\bos\.(ReadFile|Open|OpenFile|Create)\(`)
+	others := map[string]string{
+		"internal/entra/user/owner_linux.go":        "a table of the kernel",
+		"internal/entra/managedidentity/refusal.go": "opens a key of Azure Arc's agent, to say why it can't be read",
+		"internal/azurevm/azurevm_linux.go":         "the kernel's view of the firmware",
+	}
+	walk(t, "internal", func(file string) {
+		content, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := opens.FindString(string(content)); found != "" && others[file] == "" && path.Dir(file) != "internal/safefile" {
+			t.Errorf("%s uses %s instead of package safefile", file, found)
+		}
+	})
 }
 
 // TestSource_gets_the_outside_world_from_main finds reads of the environment, the clock and the standard streams outside

@@ -5,9 +5,97 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// documents returns the Markdown files by their paths.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	root := os.DirFS("..")
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path == ".git" || path == "bin"):
+			return fs.SkipDir
+		case filepath.Ext(path) != ".md":
+			return nil
+		}
+		content, err := fs.ReadFile(root, path)
+		found[path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	fence   = regexp.MustCompile("(?ms)^```.*?^```")
+)
+
+// TestDocuments_links checks that the files and headings exist that documents link to.
+func TestDocuments_links(t *testing.T) {
+	all, links := documents(t), 0
+	for path, content := range all {
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(content, ""), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if target == "" {
+				target = path
+			} else {
+				target = filepath.Join(filepath.Dir(path), target)
+			}
+			if _, err := os.Stat(filepath.Join("..", target)); err != nil {
+				t.Errorf("%s: %s: %v", path, m[1], err)
+			} else if anchor != "" && !slices.Contains(anchors(all[target]), anchor) {
+				t.Errorf("%s: %s has no heading %q", path, target, anchor)
+			}
+		}
+	}
+	if links < 40 {
+		t.Errorf("found only %d links", links)
+	}
+}
+
+// anchors returns the anchors that GitHub gives to a document's headings.
+func anchors(content string) (found []string) {
+	dropped := regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(content, ""), -1) {
+		found = append(found, strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return found
+}
+
+// TestDocuments_name_codes_that_exist checks the codes of errors in other documents than their table.
+func TestDocuments_name_codes_that_exist(t *testing.T) {
+	all := documents(t)
+	table := all["docs/codes.md"]
+	code := regexp.MustCompile("`((?:http|entra|acr|keyring|signin|login|config|vault|delegate)-[a-z0-9-]+)`")
+	for path, content := range all {
+		for _, m := range code.FindAllStringSubmatch(content, -1) {
+			if path != "CHANGELOG.md" && !strings.Contains(table, "\n| "+m[0]+" |") {
+				t.Errorf("%s: there is no code %s", path, m[1])
+			}
+		}
+	}
+}
+
+// TestReadme_is_short keeps what not every user needs in docs.
+func TestReadme_is_short(t *testing.T) {
+	if words := len(strings.Fields(documents(t)["README.md"])); words > 1800 {
+		t.Errorf("README.md has %d words", words)
+	}
+}
 
 // TestSecurity_names_tests_that_exist checks the tests, scripts and directories that SECURITY.md names.
 func TestSecurity_names_tests_that_exist(t *testing.T) {

@@ -13,8 +13,10 @@ import (
 )
 
 func main() {
+	forbidDumps()
 	os.Exit(cli.Main(app.Env{
 		Stderr: os.Stderr, Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: azurevm.Detect,
+		MachineID:  azurevm.MachineID,
 		LookupHost: net.DefaultResolver.LookupHost, Executable: os.Executable, Now: time.Now, Exit: os.Exit,
 	}, os.Stdin, os.Stdout, os.Args[1:]))
 }

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -48,24 +49,38 @@ type App struct {
 func Open(env Env) (*App, error) {
 	getenv := env.Getenv()
 	p, err := findPaths(getenv)
+	if err == nil && (env.Library.VaultDir != "" || env.Library.ConfigFile != "") {
+		err = p.override(env.Library)
+	}
 	if err != nil {
 		return nil, err
 	}
-	keys, err := keystore.Open(keystore.Settings{
-		Choice: getenv("DOCKER_CREDENTIAL_ACR_KEYRING"), KeyFile: p.keyFile, Getenv: getenv,
-	})
+	keys := env.Library.Keys
+	if keys == nil {
+		keys, err = keystore.Open(keystore.Settings{
+			Choice:  cmp.Or(env.Library.Keyring, getenv("DOCKER_CREDENTIAL_ACR_KEYRING")),
+			KeyFile: p.keyFile, Getenv: getenv,
+		})
+	}
 	if err != nil {
 		return nil, err
 	}
 	if env.OnAzureVM == nil {
 		env.OnAzureVM = func() bool { return false }
 	}
+	if env.MachineID == nil {
+		env.MachineID = func() string { return "" }
+	}
 	runner := subprocess.Runner{Getenv: getenv, Environ: env.Environ}
 	settings := config.Load(p.userConfig, p.machineConfig)
 	return &App{
 		Env: env, Config: settings, Clouds: settings.Clouds, Keys: keys,
-		Vault:    &vault.Vault{Dir: p.vault, SharedLockDir: p.sharedLocks, Keys: keys, Now: env.Now, Log: env.Log},
-		Entra:    entra.Client{Transport: env.Transport, Runner: runner, Now: env.Now, Log: env.Log},
+		Vault: &vault.Vault{
+			Dir: p.vault, SharedLockDir: p.sharedLocks, Keys: keys, Memory: env.Library.Memory, Now: env.Now, Log: env.Log,
+		},
+		Entra: entra.Client{
+			Transport: env.Transport, Runner: runner, TokenSource: env.Library.TokenSource, Now: env.Now, Log: env.Log,
+		},
 		Exchange: exchange.Client{Transport: env.Transport, Now: env.Now, Log: env.Log},
 		Runner:   runner, paths: p,
 	}, nil
@@ -76,7 +91,8 @@ func (a *App) Selector(s *vault.Session) selection.Selector {
 	return selection.Selector{
 		Getenv: a.Runner.Getenv, Config: a.Config, Logins: s,
 		AzureDir: a.paths.azure, AzdDir: a.paths.azd, PowerShellDir: a.paths.powerShell,
-		Find: a.Runner.Find, OnAzureVM: a.OnAzureVM, Exists: isFile,
+		Find: a.Runner.Find, OnAzureVM: a.OnAzureVM, Exists: isFile, MachineID: a.MachineID,
+		Fixed: a.Library.Identity,
 	}
 }
 
@@ -134,12 +150,17 @@ type Env struct {
 	// Stdout gets results, Stderr everything else.
 	Stdout, Stderr   io.Writer
 	StdoutIsTerminal bool
+	// Columns returns the width of the terminal at Stdout; nil, or 0, for unknown.
+	Columns func() int
 	// Environ has the variables, as os.Environ returns them.
 	Environ []string
 	// Transport carries all requests.
 	Transport http.RoundTripper
 	// OnAzureVM reports whether this computer is an Azure VM; nil means that it isn't.
 	OnAzureVM func() bool
+	// MachineID returns what tells this computer from others that may share the user's home
+	// directory, "" for unknown; nil means unknown.
+	MachineID func() string
 	// LookupHost asks DNS for a host's addresses; nil where there is no DNS to ask.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 	// Executable returns the path of this program; nil for unknown.
@@ -150,6 +171,24 @@ type Env struct {
 	Log *slog.Logger
 	// Exit ends the program when it is interrupted; nil leaves that to the caller.
 	Exit func(status int)
+	// Library is what only the library sets.
+	Library Library
+}
+
+// Library is what a program that uses the library sets in its code. The zero value sets
+// nothing.
+type Library struct {
+	// VaultDir, ConfigFile and Keyring count instead of what the environment and the
+	// conventions of the system say; "" for those. The config file must exist.
+	VaultDir, ConfigFile, Keyring string
+	// Identity is used for every Azure container registry; nil for the one that the rules
+	// select. TokenSource belongs to identity.TokenSource.
+	Identity    *identity.Identity
+	TokenSource entra.TokenSource
+	// Keys is the key store of an App that was opened before; nil to open it.
+	Keys *keystore.Store
+	// Memory caches tokens in front of the vault; nil for none.
+	Memory *vault.Memory
 }
 
 // Getenv returns a function like os.Getenv. Of two variables of the same name the later

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -34,8 +35,10 @@ func (e *Error) Unwrap() error { return e.Err }
 type NotFoundError struct {
 	// Registry is set for an Azure container registry.
 	Registry string
-	// Reason is worth telling the user; "" where nothing is wrong.
+	// Reason is worth telling the user; "" where nothing is wrong. Cause is an error behind
+	// it that decides on the advice; nil for none.
 	Reason string
+	Cause  error
 }
 
 func (e *NotFoundError) Error() string { return e.Unwrap().Error() }
@@ -43,15 +46,15 @@ func (e *NotFoundError) Error() string { return e.Unwrap().Error() }
 // Unwrap returns the error of docker-credential-helpers.
 func (e *NotFoundError) Unwrap() error { return credentials.NewErrCredentialsNotFound() }
 
-// notSignedIn is the error where no identity was selected, for a reason ("" for none),
-// and the stored token can't be used.
-func notSignedIn(host registry.Host, reason string, noToken error) error {
-	e := &NotFoundError{Registry: host.String(), Reason: "not signed in"}
+// notSignedIn is the error where no identity was selected, because of an error (nil for
+// none), and the stored token can't be used.
+func notSignedIn(host registry.Host, because, noToken error) error {
+	e := &NotFoundError{Registry: host.String(), Reason: "not signed in", Cause: because}
 	switch {
 	case !errors.Is(noToken, vault.ErrNoToken):
-		e.Reason = "a token is stored for this registry, but its keyring can't be used now"
-	case reason != "":
-		e.Reason += " (" + reason + ")"
+		e.Reason, e.Cause = "not signed in ("+noToken.Error()+")", noToken
+	case because != nil:
+		e.Reason += " (" + because.Error() + ")"
 	}
 	return e
 }
@@ -78,7 +81,8 @@ func Advice(err error) string {
 		if missing.Registry == "" || missing.Reason == "" {
 			return ""
 		}
-		return fault.Context{Registry: text.Quote(missing.Registry)}.Advice(&fault.Error{Code: fault.NoIdentity})
+		c := fault.Context{Registry: text.Quote(missing.Registry)}
+		return cmp.Or(c.Advice(missing.Cause), c.Advice(&fault.Error{Code: fault.NoIdentity}))
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -86,7 +90,8 @@ func Advice(err error) string {
 	}
 	id := e.Identity
 	c := fault.Context{
-		Registry: text.Quote(e.Registry), ClientID: id.ClientID, Situation: situation(id), Terraform: id.Source.Terraform,
+		Registry: text.Quote(e.Registry), ClientID: id.ClientID, Tenant: id.Tenant, Situation: situation(id),
+		Terraform: id.Source.Terraform,
 	}
 	if id.Source.Kind == identity.FromLogin && id.Source.IsPattern() {
 		c.Login = text.Quote(id.Source.Pattern)
@@ -99,14 +104,16 @@ func Advice(err error) string {
 
 func situation(id identity.Identity) fault.Situation {
 	switch {
-	case id.Source.Kind == identity.FromCommandLine:
-		return fault.FromCommandLine
 	case id.Kind == identity.AzureCLI:
 		return fault.FromAzureCLI
 	case id.Kind == identity.AzureDeveloperCLI:
 		return fault.FromAzd
 	case id.Kind == identity.AzurePowerShell:
 		return fault.FromPowerShell
+	case id.Source.Kind == identity.FromCommandLine:
+		return fault.FromCommandLine
+	case id.Kind == identity.RegistryUser:
+		return fault.FromRegistryUser
 	case id.Source.Kind == identity.FromConfig:
 		return fault.FromConfig
 	case id.Source.Kind == identity.FromLogin:

@@ -65,6 +65,11 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		return Credential{}, &Error{host.String(), id, err}
 	}
 	a.Log.Debug("identity selected", "registry", host, "identity", id, "source", id.Source)
+	if id.Login != nil {
+		if err := s.Verify(ctx, *id.Login); err != nil {
+			return Credential{}, &Error{host.String(), id, err}
+		}
+	}
 	noToken := vault.ErrNoToken
 	if id.Kind == identity.None || id.Kind == identity.Anonymous || id.Detected { // a token that was stored is meant to be used
 		var stored secret.Token
@@ -76,7 +81,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 	case id.Kind == identity.Anonymous:
 		return Credential{}, &NotFoundError{Registry: host.String()}
 	case id.Kind == identity.None:
-		return Credential{}, notSignedIn(host, id.Reason, noToken)
+		return Credential{}, notSignedIn(host, id.Cause, noToken)
 	case id.Login != nil && id.IsStatic():
 		value, err := s.Secret(ctx, *id.Login)
 		if err != nil {
@@ -84,7 +89,11 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		}
 		return Credential{id.Login.UserName(), value}, nil
 	}
-	token, err := s.Token(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
+	getToken := s.Token
+	if s.Memory != nil {
+		getToken = s.TokenFromMemory
+	}
+	token, err := getToken(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
 		return a.fetch(ctx, s, host, id)
 	})
 	switch {
@@ -92,7 +101,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		return Credential{registry.NullGUID, token.Value}, nil
 	// Without an identity, or with several, an Azure VM is a computer like any other.
 	case id.Detected && managedidentity.HasNone(err):
-		return Credential{}, notSignedIn(host, "this computer has no managed identity, or several", noToken)
+		return Credential{}, notSignedIn(host, errors.New("this computer has no managed identity, or several"), noToken)
 	}
 	return Credential{}, &Error{host.String(), id, err}
 }
@@ -113,7 +122,8 @@ func (a *App) fetch(
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
-	if now, err := a.Selector(s).Select(host); err != nil || !now.Equal(id) || id.Uncached {
+	now, err := a.Selector(s).Select(host)
+	if err != nil || !now.Equal(id) || !now.ProfileTime.Equal(id.ProfileTime) || id.Uncached || id.InMemory && s.Memory == nil {
 		// The user has logged out, or in to Azure CLI as another user, meanwhile: the
 		// token may not be the identity's.
 		token.Expires = time.Time{}
@@ -133,12 +143,16 @@ func (a *App) SignIn(
 			return after, err
 		})
 		return token, err
-	case id.Login != nil:
+	case id.Login != nil && id.Login.HasSecret():
 		value, err := s.Secret(ctx, *id.Login)
 		if err != nil {
 			return secret.Token{}, err
 		}
 		id = id.WithSecret(value)
+	case id.Login != nil && id.Source.Kind == identity.FromLogin:
+		if err := s.Verify(ctx, *id.Login); err != nil {
+			return secret.Token{}, err
+		}
 	}
 	return a.Entra.AccessToken(ctx, id, host.Cloud())
 }
@@ -157,7 +171,11 @@ func (a *App) getOther(ctx context.Context, s *vault.Session, server string) (Cr
 		value, err = s.Secret(ctx, *login)
 	}
 	if err != nil {
-		return Credential{}, &Error{Registry: server, Err: err}
+		e := &Error{Registry: server, Err: err}
+		if login != nil {
+			e.Identity = login.Identity()
+		}
+		return Credential{}, e
 	}
 	return Credential{login.UserName(), value}, nil
 }
@@ -173,7 +191,7 @@ func (a *App) getDelegated(ctx context.Context, server string) (Credential, erro
 		return Credential{}, &NotFoundError{}
 	}
 	user, value, err := d.Get(ctx, server)
-	a.Log.Debug("delegate asked", "helper", d.Name, "registry", server, "found", err == nil)
+	a.Log.Debug("delegate called", "helper", d.Name, "registry", server, "found", err == nil)
 	switch {
 	case credentials.IsErrCredentialsNotFound(err):
 		return Credential{}, &NotFoundError{}

@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 const program = "docker-credential-acr"
@@ -66,10 +68,32 @@ func findPaths(getenv func(string) string) (paths, error) {
 	if own := absolute("DOCKER_CREDENTIAL_ACR_HOME"); own != "" {
 		p.vault, p.userConfig = filepath.Join(own, "vault"), filepath.Join(own, "config.json")
 	} else if getenv("DOCKER_CREDENTIAL_ACR_HOME") != "" {
-		return paths{}, fault.New(fault.Settings, "DOCKER_CREDENTIAL_ACR_HOME must be an absolute path")
+		return paths{}, &fault.Error{
+			Code: fault.Settings, Object: "DOCKER_CREDENTIAL_ACR_HOME", Reason: "DOCKER_CREDENTIAL_ACR_HOME must be an absolute path",
+		}
 	}
 	p.keyFile = join(p.vault, "key") // beside what it opens: DOCKER_CREDENTIAL_ACR_HOME moves both
 	return p, nil
+}
+
+// override replaces the paths that a program sets in its code. A config file that is set
+// there must exist: without it another identity might be selected.
+func (p *paths) override(l Library) error {
+	for option, path := range map[string]string{"WithVaultDir": l.VaultDir, "WithConfigFile": l.ConfigFile} {
+		if path != "" && !filepath.IsAbs(path) {
+			return &fault.Error{Code: fault.Settings, Object: option, Reason: option + " needs an absolute path"}
+		}
+	}
+	if l.VaultDir != "" {
+		p.vault, p.keyFile = l.VaultDir, filepath.Join(l.VaultDir, "key")
+	}
+	if l.ConfigFile != "" {
+		p.userConfig, p.machineConfig = l.ConfigFile, ""
+		if _, err := os.Stat(l.ConfigFile); err != nil {
+			return fault.New(fault.Config, "config file %s: %v", text.Line(l.ConfigFile), safefile.Bare(err))
+		}
+	}
+	return nil
 }
 
 // sharedLocks returns a directory that all programs of the user find, whatever their

@@ -18,12 +18,11 @@ import (
 
 // What the user is told about a login that is stored.
 const (
-	warnKernel = "no OS keyring is available, so this login is lost at restart or after 3 days without use; to keep it, " +
-		"unlock the OS keyring or set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently, and sign in again"
-	warnTenant = "the tenant of this service principal is unknown, so its secret itself is sent to the registry; to exchange " +
-		"it for tokens, set AZURE_TENANT_ID and log in again"
-	warnToken = "this login ends at %s, because it is a token that can't be renewed; to stay signed in, use az login or " +
-		"docker-credential-acr login"
+	warnKernel = "this login is stored in the kernel keyring, so it is lost at reboot or after 3 days without use. " +
+		"To keep it, set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently and sign in again"
+	warnTenant = "the tenant of this service principal is unknown, so its secret is sent to the registry instead of a " +
+		"token. Set AZURE_TENANT_ID and run docker login again"
+	warnToken = "this login expires at %s: it is a token, which can't be renewed. Run: docker-credential-acr login %s"
 )
 
 // Store stores what docker login sends; the user name tells what it is. The null GUID or
@@ -40,7 +39,7 @@ func (a *App) Store(ctx context.Context, server, user string, password secret.St
 	host, err := a.Clouds.ParseHost(server)
 	switch {
 	case errors.Is(err, registry.ErrInvalid):
-		return fmt.Errorf("storing a login: %w", err) // without the name, which may have a password in it
+		return fmt.Errorf("can't store the login: %w", err) // without the name, which may have a password in it
 	case err != nil:
 		err = a.storeOther(ctx, s, server, user, password)
 	default:
@@ -62,7 +61,7 @@ func (a *App) storeRegistry(
 		return a.storeToken(ctx, s, host, password)
 	case text.IsGUID(user):
 		login = identity.Login{Server: host.String(), Kind: identity.ServicePrincipal, ClientID: user}
-		login.Tenant = cmp.Or(a.Selector(s).TenantFor(host), s.RegistryTenant(host.String()))
+		login.Tenant = cmp.Or(a.Selector(s).TenantFor(host), s.RegistryTenant(ctx, host.String()))
 		if login.Tenant == "" {
 			a.Log.Warn(warnTenant)
 		}
@@ -76,7 +75,7 @@ func (a *App) storePassword(ctx context.Context, s *vault.Session, l identity.Lo
 		_, err = a.StoreLogin(ctx, s, l, password)
 	}
 	if err != nil {
-		return fmt.Errorf("storing the login of %q: %w", l.UserName(), err)
+		return fmt.Errorf("can't store the login of %q: %w", l.UserName(), err)
 	}
 	return nil
 }
@@ -133,13 +132,13 @@ func (a *App) storeToken(ctx context.Context, s *vault.Session, host registry.Ho
 		a.setTenant(ctx, s, id, claims.TenantID)
 		return nil
 	case unusable != nil:
-		return fmt.Errorf("storing a token: %w", unusable)
+		return fmt.Errorf("can't store the token: %w", unusable)
 	}
 	if err := s.PutToken(ctx, host, vault.StoredToken, token, claims.TenantID); err != nil {
-		a.Log.Warn("this login is not stored: " + err.Error()) // a failure would make docker login fail
+		a.Log.Warn("the login was not stored: " + err.Error()) // a failure would make docker login fail
 		return nil
 	}
-	a.Log.Warn(fmt.Sprintf(warnToken, token.Expires.Local().Format("15:04")))
+	a.Log.Warn(fmt.Sprintf(warnToken, token.Expires.Local().Format("15:04"), host))
 	return nil
 }
 
@@ -151,7 +150,7 @@ func (a *App) setTenant(ctx context.Context, s *vault.Session, id identity.Ident
 		return
 	}
 	if err := s.SetTenant(ctx, *id.Login, tenant); err != nil {
-		a.Log.Debug("the tenant could not be stored", "why", err)
+		a.Log.Debug("the tenant could not be stored", "error", err)
 	}
 }
 
@@ -200,7 +199,7 @@ func (a *App) List(ctx context.Context) (map[string]string, error) {
 	}
 	entries, err := s.Entries()
 	if err != nil {
-		return nil, fmt.Errorf("listing the vault: %w", err)
+		return nil, fmt.Errorf("can't list the stored logins: %w", err)
 	}
 	users := map[string]string{}
 	for _, host := range a.Config.Hosts() {

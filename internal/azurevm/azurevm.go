@@ -1,5 +1,5 @@
-// Package azurevm finds out from the firmware whether this computer is an Azure virtual
-// machine. It never waits, runs no program, and uses no network: outside Azure, the
+// Package azurevm finds out whether this computer is an Azure virtual machine, from the
+// firmware, and which computer it is. It never waits, runs no program, and uses no network: outside Azure, the
 // question must cost nothing.
 package azurevm
 
@@ -18,6 +18,10 @@ const azureTag = "7783-7084-3265-9085-8269-3286-77"
 // Detect reports whether the program runs on an Azure virtual machine, as far as the
 // firmware can be read.
 func Detect() bool { return detect() }
+
+// MachineID returns what tells this computer from others, "" for unknown. Clones of a
+// computer's disk may have the same.
+func MachineID() string { return strings.TrimSpace(machineID()) }
 
 // tagFiles are where Linux shows the tag. The first links to the second; a sandbox may
 // hide either.

@@ -15,3 +15,8 @@ func detect() bool {
 		uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0, 0)
 	return errno == 0 && n <= uintptr(len(value)) && isAzure(string(value[:n]))
 }
+
+func machineID() string {
+	id, _ := unix.Sysctl("kern.hostuuid")
+	return id
+}

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 )
 
 // rsmb names the provider of the SMBIOS tables: 'RSMB' as a multi-character constant in
@@ -23,4 +24,15 @@ func detect() bool {
 	answer := make([]byte, size)
 	n, _, _ := get.Call(rsmb, 0, uintptr(unsafe.Pointer(&answer[0])), size)
 	return n == size && isAzure(chassisTag(rawTable(answer)))
+}
+
+// machineID is what Windows Setup has made up.
+func machineID() string {
+	key, err := registry.OpenKey(registry.LOCAL_MACHINE, `SOFTWARE\Microsoft\Cryptography`, registry.QUERY_VALUE|registry.WOW64_64KEY)
+	if err != nil {
+		return ""
+	}
+	defer key.Close()
+	id, _, _ := key.GetStringValue("MachineGuid")
+	return id
 }

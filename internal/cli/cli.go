@@ -53,6 +53,10 @@ func Main(env app.Env, stdin, stdout *os.File, args []string) int {
 	if env.Stdout == nil {
 		env.Stdout = stdout
 	}
+	env.Columns = func() int {
+		columns, _, _ := term.GetSize(int(stdout.Fd()))
+		return columns
+	}
 	env.ReadPassword = func() ([]byte, error) { return term.ReadPassword(in) }
 	env.RestoreTerminal = func() {}
 	if before, err := term.GetState(in); err == nil {
@@ -73,15 +77,12 @@ func Run(ctx context.Context, env app.Env, args []string) int {
 	}
 	env.Log = slog.New(&lineHandler{out: env.Stderr, level: level, now: env.Now, start: env.Now()})
 	if len(args) == 0 {
-		fmt.Fprint(env.Stdout, usage)
+		fmt.Fprint(env.Stdout, help(Root(cmdutil.Env{Env: env})))
 		return exitFailed
 	}
 	switch action := args[0]; {
 	case slices.Contains(protocol, action) && len(args) == 1: // with more arguments, a user has typed it
 		return serve(ctx, env, action)
-	case action == "--help", action == "-h":
-		fmt.Fprint(env.Stdout, usage)
-		return 0
 	case action == "--version", action == "-v", action == credentials.ActionVersion && len(args) == 1:
 		fmt.Fprintf(env.Stdout, "%s (%s) %s\n", program, module, currentVersion())
 		return 0
@@ -144,6 +145,8 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	line.WriteString(program + ": ")
 	if r.Level < slog.LevelWarn {
 		fmt.Fprintf(&line, "trace: %d ms: ", h.now().Sub(h.start).Milliseconds())
+	} else {
+		line.WriteString("warning: ")
 	}
 	line.WriteString(text.Line(r.Message))
 	r.Attrs(func(a slog.Attr) bool {

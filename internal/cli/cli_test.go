@@ -32,7 +32,7 @@ func TestRun_get_at_a_terminal_says_what_to_type(t *testing.T) {
 	// A terminal doesn't end with the line: reading on would wait forever.
 	typed := io.MultiReader(strings.NewReader("ghcr.io\n"), iotest.ErrReader(errors.New("read beyond the line")))
 	status, stdout, stderr := run(t, typed, true, "get")
-	const prompt = "type the registry, for example contoso.azurecr.io, then Enter"
+	const prompt = "docker-credential-acr: enter the registry, for example contoso.azurecr.io\n"
 	if status != 1 || stdout != "credentials not found in native keychain\n" || !strings.Contains(stderr, prompt) {
 		t.Errorf("%d, %q, %q", status, stdout, stderr)
 	}
@@ -40,7 +40,7 @@ func TestRun_get_at_a_terminal_says_what_to_type(t *testing.T) {
 
 func TestRun_get_with_a_read_error(t *testing.T) {
 	status, stdout, stderr := run(t, iotest.ErrReader(io.ErrUnexpectedEOF), false, "get")
-	const failure = "reading standard input: unexpected EOF\n"
+	const failure = "can't read standard input: unexpected EOF\n"
 	if status != 1 || stdout != failure || stderr != "docker-credential-acr: "+failure {
 		t.Errorf("%d, %q, %q", status, stdout, stderr)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/logout"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/token"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/unlock"
@@ -24,11 +26,19 @@ import (
 // its commands: with arguments they are usage errors, which say how to run them.
 func Root(env cmdutil.Env) *cobra.Command {
 	root := &cobra.Command{
-		Use: program, Short: "a Docker credential helper for Azure Container Registry", Long: usage,
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+		Use: program + " COMMAND", Short: "Docker credential helper for Azure Container Registry",
+		Long: `Sign in Docker, Podman and other clients to Azure Container Registry.
+
+It uses your "az login" session, AZURE_* variables, CI tokens, a managed
+identity, "docker login" credentials, or its own login.`,
+		Example: cmdutil.Examples(
+			"Use this helper with Docker and Podman for a registry", "configure contoso.azurecr.io",
+			"Sign in, if you are not signed in with Azure CLI", "login contoso.azurecr.io",
+			"Find out why a pull fails", "doctor contoso.azurecr.io"),
+		DisableFlagsInUseLine: true, SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return cmdutil.UsageErrorf("no command; see: %s --help", program)
+				return cmdutil.UsageErrorf("no command given; see: %s --help", program)
 			}
 			if slices.Contains(protocol, args[0]) {
 				return cmdutil.UsageErrorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s",
@@ -37,12 +47,13 @@ func Root(env cmdutil.Env) *cobra.Command {
 			if args[0] == credentials.ActionVersion {
 				return cmdutil.UsageErrorf("%s takes no arguments", args[0])
 			}
-			return cmdutil.UsageErrorf("there is no command %q; see: %s --help", args[0], program)
+			return cmdutil.UsageErrorf("unknown command %q; see: %s --help", args[0], program)
 		},
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(configure.Command(env), configure.UndoCommand(env), login.Command(env), logout.Command(env),
-		status.Command(env), token.Command(env), unlock.Command(env), doctor.Command(env))
+	cobra.EnableCommandSorting = false // the most used ones come first
+	root.AddCommand(login.Command(env), logout.Command(env), status.Command(env), doctor.Command(env),
+		configure.Command(env), configure.UndoCommand(env), token.Command(env), unlock.Command(env))
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "REGISTRY") {
 			c.ValidArgsFunction = env.Complete
@@ -62,106 +73,139 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		err = errors.New("unknown flag: " + hyphens + e.GetSpecifiedName())
 	case *pflag.InvalidSyntaxError:
-		err = errors.New("a flag needs a name after its hyphens")
+		err = errors.New("invalid flag: the name is missing")
 	case *pflag.InvalidValueError:
 		err = fmt.Errorf("--%s takes no value", e.GetFlag().Name)
 	}
 	return cmdutil.UsageErrorf("%w; see: %s --help", err, c.CommandPath())
 }
 
-// usage is the help of the program as a whole, and what it prints without arguments.
-const usage = `Usage: docker-credential-acr COMMAND
-
-A credential helper for Azure Container Registry, which Docker, Podman and other
-clients run. It uses the account of "az login", the variables of the Azure SDKs
-and of CI systems, the managed identity of this computer, "docker login", or its
-own login.
-
-    configure [REGISTRY…]      name this helper in Docker's and Podman's files
-    unconfigure [REGISTRY…]    take it out of them again
-    login [REGISTRY|PATTERN]   sign in once: in a browser, as an application, …
-    logout REGISTRY|PATTERN    delete a login and its tokens; or --all
-    status [REGISTRY|PATTERN]  who you are to which registry, and for how long
-    token REGISTRY             print an ACR token, for scripts
-    unlock                     unlock the OS keyring, by its own dialog
-    doctor [REGISTRY|IMAGE]    say what is wrong, and what to do about it
-    completion SHELL           completions for bash, zsh, fish or powershell
-
-"docker-credential-acr login --help" says more. What clients run: get, store,
-erase, list, version. To see what one would be answered:
-
-    echo contoso.azurecr.io | docker-credential-acr get
-
-DOCKER_CREDENTIAL_ACR_TRACE=1 shows each step, without secrets.
-`
-
-// screen is the width of a terminal as it opens. (It has 24 lines; a test holds that
-// every help fits.)
-const screen = 80
-
 // help is what --help prints. It is not a template of cobra's, which would link
 // text/template, and with that whatever a template might call.
 func help(c *cobra.Command) string {
-	if !c.HasParent() {
-		return usage
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nUsage: %s\n\n%s\n", c.Long, c.UseLine(), c.Example)
 	c.InitDefaultHelpFlag()
 	c.Flags().Lookup("help").Hidden = true // whose reader knows it
-	flags := c.Annotations[cmdutil.FlagsHelp]
-	if flags == "" {
-		flags = c.LocalFlags().FlagUsagesWrapped(screen)
+	c.Flags().SortFlags = false
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", cmp.Or(c.Long, c.Short), c.UseLine())
+	section := func(title, content string) {
+		if content != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s\n", title, strings.TrimRight(content, "\n"))
+		}
 	}
-	if flags != "" {
-		fmt.Fprintf(&b, "\n%s", flags)
+	section("Examples", c.Example)
+	var commands [][2]string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			commands = append(commands, [2]string{sub.Name(), sub.Short})
+		}
 	}
+	section("Commands", columns(commands))
+	if !c.HasParent() {
+		section("Commands that clients run", columns(clientCommands))
+		section("Environment", columns(Environment))
+	}
+	section("Sign-in methods", columns(flags(c, true)))
+	section("Flags", columns(flags(c, false)))
+	if commands != nil {
+		fmt.Fprintf(&b, "\nHelp for a command: %s COMMAND --help\n", c.CommandPath())
+	}
+	fmt.Fprintf(&b, "\nLearn more: https://%s\n", module)
 	return b.String()
+}
+
+// helpWidth is the width of a terminal as it opens. Help has it everywhere, because it is
+// also read in documents and pipes.
+const helpWidth = 80
+
+// columns lays out names and what they mean.
+func columns(pairs [][2]string) string {
+	var rows [][]string
+	for _, p := range pairs {
+		rows = append(rows, []string{"  " + p[0], p[1]})
+	}
+	return screen.Screen{Width: helpWidth}.Table(rows)
+}
+
+// flags returns the flags that choose a method, or the others, with what they do. The
+// name of a flag's value is in back quotes, as pflag has it.
+func flags(c *cobra.Command, methods bool) (pairs [][2]string) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if _, isMethod := f.Annotations[cmdutil.MethodFlag]; f.Hidden || isMethod != methods {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := strings.TrimSpace("--" + f.Name + " " + value)
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if f.DefValue != "" && f.DefValue != "false" {
+			usage += " (default: " + f.DefValue + ")"
+		}
+		pairs = append(pairs, [2]string{name, usage})
+	})
+	return pairs
 }
 
 // addHelp gives the commands their help, and each shell its completions.
 func addHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { fmt.Fprint(c.OutOrStdout(), help(c)) })
 	root.SetHelpCommand(&cobra.Command{
-		Use: "help [COMMAND]", Short: "say how a command is used", Hidden: true,
+		Use: "help [COMMAND]", Short: "Show the help of a command", Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 && slices.Contains(append(protocol, credentials.ActionVersion), args[0]) {
 				return root.Help()
 			}
 			about, rest, err := root.Find(args)
 			if err != nil || about == root && len(rest) > 0 {
-				return cmdutil.UsageErrorf("there is no command %q; see: %s --help", strings.Join(args, " "), program)
+				return cmdutil.UsageErrorf("unknown command %q; see: %s --help", strings.Join(args, " "), program)
 			}
 			return about.Help()
 		},
 	})
 	root.InitDefaultCompletionCmd()
 	completion, _, _ := root.Find([]string{"completion"})
-	completion.Short = "print completions for a shell"
-	completion.Long = "Print completions for bash, zsh, fish or powershell. They know the commands,\n" +
-		"their flags, and the registries that there is something for."
-	completion.Example = cmdutil.Examples("completion bash --help")
+	completion.Use, completion.Short = "completion SHELL", "Print shell completions"
+	completion.Long = "Print completions for a shell: bash, zsh, fish or powershell.\n\n" +
+		"They complete commands, flags and registries."
+	completion.Example = cmdutil.Examples(
+		"Load completions in this bash session", "completion bash > /tmp/acr.bash && source /tmp/acr.bash",
+		"Show how to install completions for zsh", "completion zsh --help")
 	completion.Args, completion.RunE = cobra.ArbitraryArgs, func(*cobra.Command, []string) error {
-		return cmdutil.UsageErrorf("name the shell: %s completion bash, zsh, fish or powershell", program)
+		return cmdutil.UsageErrorf("choose a shell: %s completion bash, zsh, fish or powershell", program)
 	}
 	for _, c := range completion.Commands() {
-		c.Args = cmdutil.Args(0, 0, "no arguments")
-		c.Short = "print completions for " + c.Name()
-		c.Long = "Print completions for " + c.Name() + ". For this session, and for all that follow:"
+		c.Args = cmdutil.Args(0, 0, "")
+		c.Short, c.Long = "Print completions for "+c.Name(), "Print completions for "+c.Name()+"."
 		c.Example = completions[c.Name()]
+		if f := c.Flags().Lookup("no-descriptions"); f != nil {
+			f.Usage = "Leave out the descriptions"
+		}
 	}
 }
 
 // completions is how each shell takes its own.
 var completions = map[string]string{
-	"bash": `  source <(docker-credential-acr completion bash)    # with bash-completion
+	"bash": `  # Load them in this session (needs bash-completion)
+  source <(docker-credential-acr completion bash)
+
+  # Load them in every session
   docker-credential-acr completion bash > \
       /etc/bash_completion.d/docker-credential-acr`,
-	"zsh": `  source <(docker-credential-acr completion zsh)    # after compinit
+	"zsh": `  # Load them in this session (after compinit)
+  source <(docker-credential-acr completion zsh)
+
+  # Load them in every session
   docker-credential-acr completion zsh > "${fpath[1]}/_docker-credential-acr"`,
-	"fish": `  docker-credential-acr completion fish | source
+	"fish": `  # Load them in this session
+  docker-credential-acr completion fish | source
+
+  # Load them in every session
   docker-credential-acr completion fish > \
       ~/.config/fish/completions/docker-credential-acr.fish`,
-	"powershell": `  docker-credential-acr completion powershell | Out-String | Invoke-Expression
+	"powershell": `  # Load them in this session
+  docker-credential-acr completion powershell | Out-String | Invoke-Expression
+
+  # Load them in every session
   docker-credential-acr completion powershell >> $PROFILE`,
 }

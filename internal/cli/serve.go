@@ -37,7 +37,7 @@ func serve(ctx context.Context, env app.Env, action string) int {
 		return fail(env, err)
 	}
 	if _, err := env.Stdout.Write(out.Bytes()); err != nil {
-		return fail(env, fmt.Errorf("writing the answer: %w", err))
+		return fail(env, fmt.Errorf("can't write the response: %w", err))
 	}
 	return 0
 }
@@ -120,7 +120,7 @@ func readRequest(env app.Env, action string) (io.Reader, error) {
 	var line []byte
 	var err error
 	if env.StdinIsTerminal {
-		fmt.Fprintf(env.Stderr, "%s: type %s, then Enter\n", program, requests[action])
+		fmt.Fprintf(env.Stderr, "%s: enter %s\n", program, requests[action])
 		if line, err = bufio.NewReader(in).ReadBytes('\n'); err == io.EOF {
 			err = nil
 		}
@@ -129,7 +129,7 @@ func readRequest(env app.Env, action string) (io.Reader, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading standard input: %w", err)
+		return nil, fmt.Errorf("can't read standard input: %w", err)
 	case len(line) > maxRequest:
 		return nil, fmt.Errorf("standard input has more than %d bytes", maxRequest)
 	}

@@ -108,7 +108,9 @@ func (h *Helper) fail(code fault.Code, reason string) error {
 	return &fault.Error{Code: code, Subject: h.Program(), Reason: reason}
 }
 
-func (h *Helper) malformed() error { return h.fail(fault.DelegateFailed, "gave a malformed answer") }
+func (h *Helper) malformed() error {
+	return h.fail(fault.DelegateFailed, "returned an invalid response")
+}
 
 // run runs one action of the delegate. Its failure is reported without the secret that it
 // got.
@@ -118,7 +120,8 @@ func (h *Helper) run(ctx context.Context, action string, stdin, handed secret.St
 		return nil, err
 	}
 	out, err := h.Runner.Run(ctx, subprocess.Command{
-		Path: path, Args: []string{action}, Stdin: stdin, Environ: []string{LoopGuard + "=1"},
+		Path: path, Args: []string{action}, Stdin: stdin,
+		Inherits: subprocess.AllBut(subprocess.Secrets), Environ: []string{LoopGuard + "=1"},
 		Timeout: cmp.Or(h.timeout, defaultTimeout),
 	})
 	exit, exited := errors.AsType[*subprocess.ExitError](err)
@@ -145,7 +148,7 @@ func (h *Helper) Path() (string, error) {
 		return "", h.fail(fault.DelegateMissing, "is not on the PATH")
 	}
 	if h.isItself(path) {
-		return "", h.fail(fault.DelegateItself, "is this program itself")
+		return "", h.fail(fault.DelegateItself, "is this program")
 	}
 	return path, nil
 }

@@ -152,7 +152,7 @@ func TestHelper_fails(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts 30 processes")
 	}
-	const malformed, login = "gave a malformed answer", `{"Username":"ada","Secret":"` + canary + `"}`
+	const malformed, login = "returned an invalid response", `{"Username":"ada","Secret":"` + canary + `"}`
 	for _, row := range []struct {
 		behavior
 		actions, reason string
@@ -175,7 +175,7 @@ func TestHelper_fails(t *testing.T) {
 func TestHelper_Path_fails(t *testing.T) {
 	h := install(t, behavior{})
 	h.Executable = os.Executable
-	check(t, h, every, fault.DelegateItself, "is this program itself")
+	check(t, h, every, fault.DelegateItself, "is this program")
 	h.Name = "none"
 	check(t, h, every, fault.DelegateMissing, "is not on the PATH")
 }
@@ -193,7 +193,7 @@ func TestHelper_times_out(t *testing.T) {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	h.timeout = 50 * time.Millisecond
-	check(t, h, every, fault.DelegateTimeout, "did not answer within 50ms")
+	check(t, h, every, fault.DelegateTimeout, "did not respond within 50ms")
 }
 
 // A password must not be cut, or folded into a line, before it is recognized. A short one is not replaced, because the

@@ -110,7 +110,7 @@ func Read(text []byte) (Contents, error) {
 	}
 	isEmpty := len(bytes.TrimSpace(text)) == 0
 	if !isEmpty && json.Unmarshal(text, &file) != nil { // whose error would quote the text
-		return Contents{}, fault.New(fault.ClientMalformed, "it is not JSON in the format of Docker's config file")
+		return Contents{}, fault.New(fault.ClientMalformed, "it is not a valid Docker config file (JSON)")
 	}
 	c := Contents{Helpers: file.CredHelpers, Store: file.CredsStore, Empty: isEmpty}
 	for _, server := range slices.Sorted(maps.Keys(file.Auths)) {

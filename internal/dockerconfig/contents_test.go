@@ -28,7 +28,7 @@ func TestRead(t *testing.T) {
 		"[]", `{"a": 1,}`, `{"credHelpers": []}`, `{"auths": "c4n4ry"}`, `{"auths": {"a": 5}}`,
 		`{"auths": {"a": {"auth": 5}}}`,
 	} {
-		if _, err := Read([]byte(text)); err == nil || err.Error() != "it is not JSON in the format of Docker's config file" {
+		if _, err := Read([]byte(text)); err == nil || err.Error() != "it is not a valid Docker config file (JSON)" {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -61,12 +61,13 @@ const dropInName = "docker-credential-acr.conf"
 
 // FindPaths follows the environment, as clients do.
 func FindPaths(getenv func(string) string) (Paths, error) {
-	home := getenv("HOME")
+	name := "HOME"
 	if runtime.GOOS == "windows" {
-		home = getenv("USERPROFILE")
+		name = "USERPROFILE"
 	}
+	home := getenv(name)
 	if home == "" {
-		return Paths{}, errors.New("there is no home directory with clients' files")
+		return Paths{}, fmt.Errorf("%s is not set, so Docker's and Podman's files can't be found", name)
 	}
 	p := Paths{Home: home}
 	p.Docker = filepath.Join(cmp.Or(getenv("DOCKER_CONFIG"), filepath.Join(home, ".docker")), "config.json")

@@ -3,21 +3,25 @@
 package entra
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/clientcredential"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/devtool"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/managedidentity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/user"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A Client signs in. It is safe for many goroutines.
@@ -26,11 +30,17 @@ type Client struct {
 	Transport http.RoundTripper
 	// Runner runs developer tools and browsers, and reads the environment.
 	Runner subprocess.Runner
+	// TokenSource gets the tokens of identity.TokenSource; nil for none.
+	TokenSource TokenSource
 	// Now is the clock that tells what has expired.
 	Now func() time.Time
 	// Log gets the steps.
 	Log *slog.Logger
 }
+
+// A TokenSource gets an access token for an audience. The time is the token's end; zero for
+// unknown.
+type TokenSource func(ctx context.Context, audience string) (token string, expiry time.Time, err error)
 
 // Users returns the client for users, whom AccessToken doesn't know.
 func (c Client) Users() user.Client {
@@ -57,6 +67,27 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, cloud reg
 		return managed.AccessToken(ctx, id, id.Audience)
 	case identity.AzureCLI, identity.AzureDeveloperCLI, identity.AzurePowerShell:
 		return c.Tools().AccessToken(ctx, id)
+	case identity.TokenSource:
+		return c.fromSource(ctx, id.Audience)
 	}
-	return secret.Token{}, fmt.Errorf("%s can't sign in to Microsoft Entra", id)
+	return secret.Token{}, fmt.Errorf("%s can't sign in to Microsoft Entra ID", id)
+}
+
+// fromSource gets a token from the token source. Its error is among the causes, and is
+// printed up to the end of its first line: the Azure SDKs' go on with the whole answer.
+func (c Client) fromSource(ctx context.Context, audience string) (secret.Token, error) {
+	token, expiry, err := c.TokenSource(ctx, audience)
+	now := c.Now()
+	switch {
+	case err != nil:
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		return secret.Token{}, &fault.Error{
+			Code: cmp.Or(fault.CodeOf(err), fault.Failed), Reason: "the token source failed: " + text.Line(line), Cause: err,
+		}
+	case !text.IsVisible(token):
+		return secret.Token{}, fault.New(fault.Failed, "the token source returned no token that can be sent")
+	case !expiry.IsZero() && !now.Before(expiry):
+		return secret.Token{}, fault.New(fault.Failed, "the token source returned a token that has expired")
+	}
+	return secret.Token{Value: secret.New(token), Issued: now, Expires: expiry}, nil
 }

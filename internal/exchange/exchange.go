@@ -52,7 +52,7 @@ func (c Client) Exchange(ctx context.Context, host registry.Host, access secret.
 	}
 	err = json.Unmarshal(body, &answer)
 	if err != nil || len(answer.RefreshToken) > maxToken || !text.IsVisible(answer.RefreshToken) {
-		return secret.Token{}, unexpected(host, fault.NotJSON, "answered without a usable refresh_token")
+		return secret.Token{}, unexpected(host, fault.NotJSON, "returned no usable refresh_token")
 	}
 	now := c.Now()
 	token := secret.Token{Value: secret.New(answer.RefreshToken), Issued: now}
@@ -67,11 +67,11 @@ func (c Client) Exchange(ctx context.Context, host registry.Host, access secret.
 	}
 	switch life := claims.life(date); {
 	case life <= 0:
-		return secret.Token{}, unexpected(host, fault.RegistryExpired, "answered with a token that has already expired")
+		return secret.Token{}, unexpected(host, fault.RegistryExpired, "returned a token that has already expired")
 	case life > maxLife:
 		c.Log.Debug("the token is used once and not cached", "why", "its life is not plausible", "life", life)
 	default:
-		token.Expires = now.Add(life)
+		token.Expires = now.Add(min(life, maxUse))
 	}
 	return token, nil
 }

@@ -91,7 +91,7 @@ func permitted(host registry.Host, body []byte, repository string) (actions []st
 		_, _, err = jwt.NewParser().ParseUnverified(answer.AccessToken, &claims)
 	}
 	if err != nil || answer.AccessToken == "" {
-		return nil, unexpected(host, fault.NotJSON, "answered without a readable access_token")
+		return nil, unexpected(host, fault.NotJSON, "returned no readable access_token")
 	}
 	for _, a := range claims.Access {
 		if a.Type == "repository" && a.Name == repository {

@@ -16,9 +16,12 @@ import (
 // with a role of many actions 3 KB.
 const maxToken = 16 << 10
 
-// maxLife is the longest life that is plausible. ACR tokens live three hours; one that
-// lives much longer is a mistake that must not be cached.
-const maxLife = 24 * time.Hour
+// ACR tokens live three hours. One that says that it lives longer is not used for longer;
+// maxLife is the longest life that is plausible: more is a mistake that must not be cached.
+const (
+	maxUse  = 3 * time.Hour
+	maxLife = 24 * time.Hour
+)
 
 // Claims is what can be read in an ACR token. Registries publish no key, so only the
 // registry can tell whether a token is genuine.
@@ -57,7 +60,7 @@ func (c Claims) life(date time.Time) time.Duration {
 }
 
 // Accept checks a token that another program obtained and stored now. It ends when it
-// says, or after its life counted from now, whichever is earlier. An error says why the
+// says, after its life counted from now, or in three hours, whichever is earlier. An error says why the
 // token can't be used for the registry.
 func Accept(host registry.Host, value string, now time.Time) (secret.Token, Claims, error) {
 	claims, err := Parse(value)
@@ -69,6 +72,6 @@ func Accept(host registry.Host, value string, now time.Time) (secret.Token, Clai
 	case claims.life(now) <= 0:
 		return secret.Token{}, Claims{}, errors.New("it has expired")
 	}
-	life := min(claims.life(now), maxLife)
+	life := min(claims.life(now), maxUse)
 	return secret.Token{Value: secret.New(value), Issued: now, Expires: now.Add(life)}, claims, nil
 }

@@ -30,7 +30,7 @@ func TestAccept(t *testing.T) {
 		{"stale", jwt(ours+`,"iat":%d,"exp":%d}`, at(-90*time.Minute), at(90*time.Minute)), 90 * time.Minute},
 		{"from a clock that is ahead", jwt(ours+`,"iat":%d,"exp":%d}`, at(time.Hour), at(4*time.Hour)), 3 * time.Hour},
 		{"several audiences", jwt(`{"aud":["x","contoso.azurecr.io"],"exp":%d}`, at(time.Hour)), time.Hour},
-		{"a year", jwt(ours+`,"exp":%d}`, at(365*24*time.Hour)), 24 * time.Hour},
+		{"a year", jwt(ours+`,"exp":%d}`, at(365*24*time.Hour)), 3 * time.Hour},
 		{"expired", jwt(ours+`,"exp":%d}`, at(-time.Second)), 0},
 		{"for another registry", jwt(`{"aud":"fabrikam.azurecr.io","exp":%d}`, at(time.Hour)), 0},
 		{"no end", jwt(ours + `}`), 0},

@@ -1,25 +1,31 @@
 package fault
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
 
-// A Code tells failures apart, for scripts and for advice. The numbers of Microsoft Entra
+// A Code tells failures apart, for scripts and for advice. The numbers of Microsoft Entra ID
 // (AADSTS7000215) are codes as they are.
 type Code string
 
 const aadsts = "AADSTS"
 
-// AADSTS is the code of one of Microsoft Entra's own numbers.
+// anyAADSTS is the table's row for numbers that it doesn't have.
+const anyAADSTS Code = "AADSTS…"
+
+// AADSTS is the code of one of Microsoft Entra ID's own numbers.
 func AADSTS(number int) Code { return Code(aadsts + strconv.Itoa(number)) }
 
 // The codes, in the order of the document.
 const (
 	// What is configured: nothing was tried yet.
 	Config                Code = "config"
-	ConfigUntrusted       Code = "config-mode"
-	ConfigCredential      Code = "config-proof"
+	ConfigUntrusted       Code = "config-untrusted"
+	ConfigCredential      Code = "config-credential"
+	ConfigCredentialOwner Code = "config-credential-owner"
+	ConfigTokenFile       Code = "config-token-file"
 	ConfigAzureCLI        Code = "config-az"
 	ConfigAzureCLIMissing Code = "config-az-missing"
 	ConfigAzureCLICloud   Code = "config-az-cloud"
@@ -28,15 +34,19 @@ const (
 	ConfigPowerShellCloud Code = "config-pwsh-cloud"
 	Environment           Code = "environment"
 	Variable              Code = "variable"
+	VariableClientID      Code = "variable-client-id"
+	VariablePath          Code = "variable-path"
+	VariableFile          Code = "variable-file"
 	WrongCloud            Code = "wrong-cloud"
 	GitHubPermission      Code = "github-permission"
 	PipelinesToken        Code = "pipelines-token"
+	PipelinesConnection   Code = "pipelines-connection"
 	UserSignedOut         Code = "signed-out"
 	LoginPatterns         Code = "login-patterns"
 	Settings              Code = "settings"
 
 	// The vault and its key.
-	LoginSealed        Code = "login-sealed"
+	LoginKeyring       Code = "login-keyring"
 	LoginElsewhere     Code = "login-elsewhere"
 	LoginKeyGone       Code = "login-key-gone"
 	LoginNewer         Code = "login-newer"
@@ -46,8 +56,11 @@ const (
 	KeyStays           Code = "key-stays"
 	Busy               Code = "busy"
 	KeyringLocked      Code = "keyring-locked"
+	KeychainLocked     Code = "keychain-locked"
 	KeyringUnavailable Code = "keyring-unavailable"
 	KeyringNone        Code = "keyring-none"
+	KeyFile            Code = "key-file"
+	FileOpen           Code = "file-open"
 
 	// Requests over HTTP, to any server.
 	UnexpectedHost Code = "http-unexpected-host"
@@ -61,46 +74,48 @@ const (
 	Broken         Code = "http-broken"
 	Unreachable    Code = "http-unreachable"
 
-	// Microsoft Entra, where it gives no number of its own.
+	// Microsoft Entra ID, where it gives no number of its own.
 	EntraThrottled   Code = "entra-429"
 	EntraUnavailable Code = "entra-5xx"
 	EntraOther       Code = "entra-other"
 
 	// A user who signs in.
 	SignInAgain       Code = "signin-again"
-	SignInDeclined    Code = "signin-denied"
+	SignInDeclined    Code = "signin-declined"
 	SignInTimeout     Code = "signin-timeout"
 	SignInInterrupted Code = "signin-interrupted"
-	SignInPort        Code = "signin-listen"
+	SignInPort        Code = "signin-port"
+	SignInOpened      Code = "signin-opened"
 	SignInDeviceCode  Code = "signin-code"
 
 	// What an application signs in with.
-	AssertionMissing    Code = "assertion-missing"
-	AssertionNotToken   Code = "assertion-not-token"
-	AssertionExpired    Code = "assertion-expired"
-	IssuerURL           Code = "assertion-issuer-url"
-	IssuerRefused       Code = "assertion-refused"
-	IssuerConnection    Code = "assertion-connection"
-	IssuerUnavailable   Code = "assertion-trouble"
-	AssertionManaged    Code = "assertion-managed"
-	TokenProxy          Code = "token-proxy"
-	Certificate         Code = "certificate"
-	CertificatePassword Code = "certificate-password"
-	CertificateOutdated Code = "certificate-outdated"
+	FederatedTokenMissing   Code = "federated-token-missing"
+	FederatedTokenMalformed Code = "federated-token-malformed"
+	FederatedTokenExpired   Code = "federated-token-expired"
+	IssuerURL               Code = "federated-token-issuer-url"
+	IssuerRefused           Code = "federated-token-refused"
+	IssuerConnection        Code = "federated-token-connection"
+	IssuerUnavailable       Code = "federated-token-unavailable"
+	FederatedTokenManaged   Code = "federated-token-managed"
+	TokenProxy              Code = "token-proxy"
+	Certificate             Code = "certificate"
+	CertificatePassword     Code = "certificate-password"
+	CertificateOutdated     Code = "certificate-outdated"
 
 	// Endpoints of managed identities.
-	IMDSAbsent             Code = "machine-no-imds"
-	NoManagedIdentity      Code = "machine-none"
-	SeveralIdentities      Code = "machine-several"
-	IdentitySelector       Code = "machine-selector"
-	EndpointMismatch       Code = "machine-mismatch"
-	EndpointVariable       Code = "machine-variable"
-	ArcKeyFile             Code = "machine-key-file"
-	ServiceFabricPin       Code = "machine-pin"
-	ServiceFabricTransport Code = "machine-transport"
-	EndpointThrottled      Code = "machine-429"
-	EndpointUnavailable    Code = "machine-5xx"
-	EndpointOther          Code = "machine-other"
+	IMDSAbsent             Code = "managed-identity-no-imds"
+	NoManagedIdentity      Code = "managed-identity-none"
+	SeveralIdentities      Code = "managed-identity-several"
+	IdentityOnly           Code = "managed-identity-only"
+	IdentitySelector       Code = "managed-identity-selector"
+	EndpointMismatch       Code = "managed-identity-mismatch"
+	EndpointVariable       Code = "managed-identity-variable"
+	ArcKeyFile             Code = "managed-identity-key-file"
+	ServiceFabricPin       Code = "managed-identity-pin"
+	ServiceFabricTransport Code = "managed-identity-transport"
+	EndpointThrottled      Code = "managed-identity-429"
+	EndpointUnavailable    Code = "managed-identity-5xx"
+	EndpointOther          Code = "managed-identity-other"
 
 	// Developer tools.
 	ToolArgument         Code = "tool-argument"
@@ -136,14 +151,14 @@ const (
 	// The delegate, and the files of Docker and Podman.
 	DelegateMissing   Code = "delegate-missing"
 	DelegateItself    Code = "delegate-itself"
-	DelegateTimeout   Code = "delegate-late"
+	DelegateTimeout   Code = "delegate-timeout"
 	DelegateFailed    Code = "delegate-failed"
 	ClientOtherHelper Code = "client-other-helper"
 	ClientLaterFile   Code = "client-later-file"
 	ClientMalformed   Code = "client-file-malformed"
 	ClientDropIn      Code = "client-drop-in"
 	ClientFileChanged Code = "client-file-changed"
-	ClientFileForeign Code = "client-file-foreign"
+	FileForeign       Code = "file-foreign"
 
 	// Findings of doctor that no get would meet as an error.
 	OK                  Code = "ok"
@@ -155,7 +170,7 @@ const (
 	VaultNotUsed        Code = "vault-not-used"
 	NoHome              Code = "no-home"
 	DockerNotConfigured Code = "docker-not-configured"
-	DockerKey           Code = "docker-key"
+	DockerName          Code = "docker-name"
 	DockerOtherHelper   Code = "docker-other-helper"
 	DockerConfig        Code = "docker-config"
 	DockerPlaintext     Code = "docker-plaintext-credential"
@@ -165,6 +180,9 @@ const (
 	PodmanConfig        Code = "podman-config"
 	PodmanPlaintext     Code = "podman-plaintext-credential"
 	NoIdentity          Code = "no-identity"
+	JobGitHub           Code = "job-github"
+	JobPipelines        Code = "job-pipelines"
+	JobGitLab           Code = "job-gitlab"
 	Clock               Code = "clock"
 	ChallengeBasic      Code = "challenge-basic"
 	ChallengeNone       Code = "challenge-none"
@@ -178,14 +196,16 @@ const (
 // Meaning returns the sentence of a code; for one that isn't in the table what can be
 // said of it anyway.
 func (c Code) Meaning() string {
-	if r := find(c, ""); r.meaning != "" {
-		return r.meaning
-	}
-	if strings.HasPrefix(string(c), aadsts) {
-		return "Microsoft Entra refused"
-	}
-	return string(c)
+	return cmp.Or(find(c, "").meaning, find(c.class(), "").meaning, string(c))
 }
 
 // IsKnown reports whether the table has the code.
 func (c Code) IsKnown() bool { return find(c, "").codes != nil }
+
+// class returns the code whose advice serves for c, which the table doesn't have.
+func (c Code) class() Code {
+	if strings.HasPrefix(string(c), aadsts) {
+		return anyAADSTS
+	}
+	return Failed
+}

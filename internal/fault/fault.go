@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ type Error struct {
 	// Microsoft's support asks for, "" for none. The sentence ends with both.
 	Status        int
 	CorrelationID string
+	// Object is what the error is about, if the advice needs it, as in a shell: a path, or the
+	// name of a variable, keyring or cloud; "" for none.
+	Object string
 	// RetryAfter is how long a server asks to wait; 0 if it doesn't say.
 	RetryAfter time.Duration
 	// Cause is what errors.Is and errors.As find. It is not printed, because it may quote
@@ -61,7 +65,7 @@ func (e *Error) Error() string {
 	if strings.HasPrefix(string(e.Code), aadsts) {
 		details = append(details, string(e.Code))
 	} else if e.Status != 0 {
-		details = append(details, fmt.Sprintf("status %d", e.Status))
+		details = append(details, fmt.Sprintf("HTTP %d", e.Status))
 	}
 	if e.RetryAfter > 0 && e.Status != 0 {
 		details = append(details, fmt.Sprintf("retry after %v", e.RetryAfter))
@@ -109,19 +113,20 @@ func RetryAfter(err error) time.Duration {
 //go:embed codes.md
 var document string
 
-// A Situation is where the identity came from, as far as advice depends on it. The values
-// are those in the document.
+// A Situation is where the identity came from, as far as advice depends on it, or the code
+// of an error's cause. The values are those in the document.
 type Situation string
 
 // Situations. The zero value is the environment's, and every other for which advice makes
 // no difference.
 const (
-	FromCommandLine Situation = "command line" // just typed: a user who has just signed in is not told to sign in
-	FromLogin       Situation = "stored login"
-	FromConfig      Situation = "config file" // a service principal or federated application
-	FromAzureCLI    Situation = "Azure CLI"
-	FromAzd         Situation = "azd"
-	FromPowerShell  Situation = "PowerShell"
+	FromCommandLine  Situation = "command line" // just typed: a user who has just signed in is not told to sign in
+	FromLogin        Situation = "stored login"
+	FromRegistryUser Situation = "registry user" // a login that docker login stored
+	FromConfig       Situation = "config file"   // a service principal or federated application
+	FromAzureCLI     Situation = "Azure CLI"
+	FromAzd          Situation = "azd"
+	FromPowerShell   Situation = "PowerShell"
 )
 
 // A row is a line of the document's tables: what a code means and what to do, or the
@@ -170,8 +175,8 @@ type Context struct {
 	// Registry is the login server, or another registry's name; Login is the registry or
 	// pattern that the login in use was stored for, "" for Registry.
 	Registry, Login string
-	// ClientID is the application's; "" for none.
-	ClientID string
+	// ClientID is the application's, Tenant the identity's; "" for unknown.
+	ClientID, Tenant string
 	// Situation is where the identity came from. Terraform says that it came from
 	// Terraform's variables, so that advice names those.
 	Situation Situation
@@ -182,21 +187,38 @@ type Context struct {
 var terraform = strings.NewReplacer("AZURE_CLIENT_ID", "ARM_CLIENT_ID", "AZURE_TENANT_ID", "ARM_TENANT_ID",
 	"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PASSWORD")
 
-// Advice returns what to do about err: one sentence without a full stop, or "" where
-// nothing is known.
+// Advice returns what to do about err: at most two sentences without a full stop at the
+// end, or "" where nothing is known. Advice for the cause goes first, then that for the
+// situation.
 func (c Context) Advice(err error) string {
 	failed, ok := errors.AsType[*Error](err)
 	if !ok {
 		return ""
 	}
-	situation := c.Situation
-	if failed.Code == LoginSealed && Has(failed, KeyringLocked) {
-		situation = "locked keyring"
+	var advice, object string
+	for e := failed; ok; e, ok = errors.AsType[*Error](e.Cause) {
+		advice = cmp.Or(advice, find(failed.Code, Situation(e.Code)).advice)
+		object = cmp.Or(e.Object, object) // the cause knows best
 	}
-	advice := cmp.Or(find(failed.Code, situation).advice, find(failed.Code, "").advice, find(Failed, "").advice)
+	advice = cmp.Or(advice, find(failed.Code, c.Situation).advice, find(failed.Code, "").advice,
+		find(failed.Code.class(), "").advice)
 	if c.Terraform {
 		advice = terraform.Replace(advice)
 	}
-	return strings.NewReplacer("PROGRAM", failed.Subject, "REGISTRY", c.Registry, "LOGIN", cmp.Or(c.Login, c.Registry),
-		"CLIENT-ID", c.ClientID).Replace(advice)
+	return fill(advice, map[string]string{
+		"PROGRAM": failed.Subject, "REGISTRY": c.Registry, "LOGIN": cmp.Or(c.Login, c.Registry),
+		"CLIENT-ID": c.ClientID, "TENANT": c.Tenant, "NUMBER": strings.TrimPrefix(string(failed.Code), aadsts),
+		"PATH": object, "VARIABLE": object, "KEYRING": object, "CLOUD": object,
+	})
+}
+
+// fill replaces whole words. A word without a value stays, unless it is an option's that
+// may be left out.
+func fill(advice string, values map[string]string) string {
+	if values["TENANT"] == "" {
+		advice = regexp.MustCompile(` --?[Tt]enant(-id)? TENANT`).ReplaceAllString(advice, "")
+	}
+	return regexp.MustCompile(`\b[A-Z]+(-ID)?\b`).ReplaceAllStringFunc(advice, func(word string) string {
+		return cmp.Or(values[word], word)
+	})
 }

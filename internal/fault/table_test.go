@@ -44,10 +44,12 @@ func TestTable_has_every_code(t *testing.T) {
 }
 
 func TestTable_meanings_and_advice(t *testing.T) {
-	known := []Situation{"", FromCommandLine, FromLogin, FromConfig, FromAzureCLI, FromAzd, FromPowerShell, "locked keyring"}
+	known := []Situation{
+		"", FromCommandLine, FromLogin, FromRegistryUser, FromConfig, FromAzureCLI, FromAzd, FromPowerShell,
+	}
 	for _, r := range rows() {
 		checkAdvice(t, r)
-		if !slices.Contains(known, r.situation) {
+		if !slices.Contains(known, r.situation) && !Code(r.situation).IsKnown() {
 			t.Errorf("there is no situation %q", r.situation)
 		}
 		for _, code := range r.codes {
@@ -83,27 +85,42 @@ func TestContext_Advice(t *testing.T) {
 	}
 	terraform := contoso
 	terraform.Terraform = true
+	tenant := in(FromAzureCLI, "")
+	tenant.Tenant = "1111"
 	for _, row := range []struct {
 		context Context
 		err     error
 		want    string
 	}{
-		{contoso, New("AADSTS7000222", ""), "--id 7d1c --append, and set AZURE_CLIENT_SECRET"},
+		{contoso, New("AADSTS7000222", ""), "--id 7d1c --append (and set AZURE_CLIENT_SECRET"},
 		{terraform, New("AADSTS7000222", ""), "set ARM_CLIENT_SECRET"},
-		{terraform, New("AADSTS100007", ""), "Unset AZURE_REGIONAL_AUTHORITY_NAME"},
+		{terraform, New("AADSTS700030", ""), "Set AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=1"},
 		{in(FromLogin, ""), New("AADSTS7000222", ""), "docker-credential-acr login contoso.azurecr.io --service-principal"},
 		{in(FromLogin, "'*.azurecr.io'"), New("AADSTS7000222", ""), "login '*.azurecr.io' --service-principal"},
 		{in(FromAzureCLI, ""), New("AADSTS7000222", ""), "Run: az login --service-principal"},
 		{in(FromConfig, ""), New("AADSTS90002", ""), "Check tenant in the config file"},
 		{in(FromAzureCLI, ""), New("AADSTS700082", ""), "Run: az login"},
+		{tenant, New("AADSTS700082", ""), "Run: az login --tenant 1111"},
+		{tenant, New("AADSTS50076", ""), "--tenant 1111 --scope https://containerregistry.azure.net/.default"},
+		{in(FromLogin, ""), New("AADSTS7000218", ""), "az ad app update --id 7d1c --is-fallback-public-client true"},
+		{Context{Situation: FromAzureCLI}, New("AADSTS70021", ""), "--id CLIENT-ID"},
+		{contoso, &Error{Code: LoginVault, Object: "/home/a"}, "Run: chmod 700 /home/a"},
+		{contoso, &Error{Code: LoginVault, Object: "/home/a", Cause: New(FileForeign, "")}, "DOCKER_CREDENTIAL_ACR_HOME"},
+		{contoso, &Error{Code: KeyStays, Object: "kernel"}, "Run: DOCKER_CREDENTIAL_ACR_KEYRING=kernel docker"},
+		{
+			contoso, &Error{Code: LoginKeyring, Cause: &Error{Code: KeyringUnavailable, Cause: &Error{Code: FileOpen, Object: "/k"}}},
+			"Run: chmod 600 /k",
+		},
+		{contoso, &Error{Code: AzureCLIMissing, Object: ""}, "add az to the PATH of"},
 		{in(FromAzd, ""), New("AADSTS700082", ""), "Run: azd auth login"},
 		{in(FromPowerShell, ""), New("AADSTS700082", ""), "Connect-AzAccount"},
 		{in(FromLogin, ""), New("AADSTS700082", ""), "Run: docker-credential-acr login contoso.azurecr.io"},
 		{in(FromCommandLine, ""), New("AADSTS50076", ""), "Conditional Access policy"},
-		{contoso, New("AADSTS12345", ""), "DOCKER_CREDENTIAL_ACR_TRACE=1"},
+		{contoso, New("AADSTS12345", ""), "See https://login.microsoftonline.com/error?code=12345"},
+		{contoso, New(EntraOther, ""), "docker-credential-acr doctor contoso.azurecr.io"},
 		{contoso, fmt.Errorf("wrapped: %w", New(RegistryFirewall, "")), "az acr network-rule add"},
-		{contoso, &Error{Code: LoginSealed}, "Make the keyring available; or run: docker-credential-acr logout contoso"},
-		{contoso, &Error{Code: LoginSealed, Cause: New(KeyringLocked, "")}, "Run: docker-credential-acr unlock"},
+		{contoso, &Error{Code: LoginKeyring}, "Run: docker-credential-acr login contoso"},
+		{contoso, &Error{Code: LoginKeyring, Cause: New(KeyringLocked, "")}, "Run: docker-credential-acr unlock"},
 		{contoso, &Error{Code: DelegateFailed, Subject: "docker-credential-pass"}, "| docker-credential-pass get"},
 		{contoso, fmt.Errorf("no code"), ""},
 	} {

@@ -44,19 +44,19 @@ func explain(err error) (code fault.Code, reason string) {
 	)
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return fault.Proxy, "could not be reached: the proxy does not answer"
+		return fault.Proxy, ""
 	case errors.As(err, &tooLong):
-		return fault.TooLong, fmt.Sprintf("answered with more than %d bytes", tooLong.Limit)
+		return fault.TooLong, fmt.Sprintf("returned more than %d bytes", tooLong.Limit)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fault.DNS, ""
 	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &wrong):
-		return fault.TLS, "presented a certificate that is not trusted"
+		return fault.TLS, ""
 	case errors.As(err, &header), errors.As(err, &alert):
-		return fault.TLS, "does not speak TLS correctly"
+		return fault.TLS, "failed the TLS handshake"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fault.Timeout, ""
 	case errors.Is(err, context.Canceled):
-		return fault.Timeout, "had not answered when the request was canceled"
+		return fault.Timeout, "did not respond before the request was canceled"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return fault.Broken, ""
 	case errors.Is(err, syscall.ECONNREFUSED):

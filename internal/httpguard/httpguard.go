@@ -21,13 +21,11 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// How long one request may take, and how often it is retried. Entra and ACR answer within
-// a second; a whole get has 30 s for two or three requests.
+// How often a request is retried, and when.
 const (
-	requestTimeout = 10 * time.Second
-	maxRetries     = 2
-	firstPause     = 200 * time.Millisecond
-	lastPause      = 400 * time.Millisecond
+	maxRetries = 2
+	firstPause = 200 * time.Millisecond
+	lastPause  = 400 * time.Millisecond
 )
 
 // MaxRetryAfter is the longest Retry-After that is worth waiting for before a retry; a
@@ -46,10 +44,8 @@ func New(base http.RoundTripper, host string, limit int64, log *slog.Logger) *Cl
 	client := &retryablehttp.Client{
 		// transport refuses redirects, so neither this client nor the one around it sees
 		// one that it could follow.
-		HTTPClient: &http.Client{
-			Transport: &transport{base: base, host: host, limit: limit, log: log}, Timeout: requestTimeout,
-		},
-		RetryMax: maxRetries, RetryWaitMin: firstPause, RetryWaitMax: lastPause,
+		HTTPClient: &http.Client{Transport: &transport{base: Bounded(base, limit), host: host, log: log}},
+		RetryMax:   maxRetries, RetryWaitMin: firstPause, RetryWaitMax: lastPause,
 		CheckRetry: shouldRetry, Backoff: pause, ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return &Client{client.StandardClient(), host}
@@ -72,10 +68,9 @@ func (c *Client) Send(req *http.Request) (*http.Response, []byte, error) {
 
 // transport sends one request, to one host, and checks what can be checked of its answer.
 type transport struct {
-	base  http.RoundTripper
-	host  string
-	limit int64
-	log   *slog.Logger
+	base http.RoundTripper
+	host string
+	log  *slog.Logger
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -87,11 +82,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		failed := Explain(t.host, err)
-		t.log.Debug("no answer", "host", t.host, "why", failed.Reason)
+		t.log.Debug("request failed", "host", t.host, "error", failed.Reason)
 		return nil, failed
 	}
-	t.log.Debug("answer", "host", t.host, "status", resp.StatusCode, "correlation", CorrelationID(resp.Header))
-	resp.Body = http.MaxBytesReader(nil, resp.Body, t.limit)
+	t.log.Debug("response", "host", t.host, "status", resp.StatusCode, "correlation-id", CorrelationID(resp.Header))
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		err = &fault.Error{Code: fault.Redirect, Subject: t.host}
@@ -107,7 +101,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // RefuseHost is the error for a request to another host than the one that the client is
 // for.
 func RefuseHost(host string) *fault.Error {
-	return &fault.Error{Code: fault.UnexpectedHost, Subject: host, Reason: "pointed to another host, which is refused"}
+	return &fault.Error{Code: fault.UnexpectedHost, Subject: host}
 }
 
 // IsJSON reports whether an answer's header says that it is JSON.
@@ -185,7 +179,7 @@ func ProxyFor(base http.RoundTripper, host string) (string, error) {
 	// shown.
 	if err != nil || !slices.Contains(proxySchemes, proxy.Scheme) || proxy.Hostname() == "" ||
 		strings.HasSuffix(proxy.Host, ":") {
-		return "", &fault.Error{Code: fault.Proxy, Subject: host, Reason: "uses a proxy whose address is not a URL"}
+		return "", fault.New(fault.Proxy, "the proxy's URL (HTTPS_PROXY) is not valid")
 	}
 	return proxy.Scheme + "://" + proxy.Host, nil
 }

@@ -11,7 +11,7 @@ type Endpoint string
 
 const (
 	// IMDS is the Instance Metadata Service of virtual machines.
-	IMDS          Endpoint = "virtual machine"
+	IMDS          Endpoint = "IMDS"
 	AppService    Endpoint = "App Service"
 	ServiceFabric Endpoint = "Service Fabric"
 	MachineLearn  Endpoint = "Azure ML"

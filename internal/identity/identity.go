@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
@@ -50,6 +51,8 @@ const (
 	// ACRToken is an ACR token that another program obtained and stored, as az acr login
 	// does. It can't be renewed.
 	ACRToken Kind = "acr-token"
+	// TokenSource is what a function of the program that uses the library signs in as.
+	TokenSource Kind = "token-source"
 )
 
 // applications are the kinds that are applications in Microsoft Entra, as messages call
@@ -104,6 +107,13 @@ type Identity struct {
 	// Uncached says that the account can't be told from others offline, so its tokens
 	// must not be cached.
 	Uncached bool
+	// InMemory says that its tokens stay in the memory of this process.
+	InMemory bool
+	// Assertion is the federated token in a file; the zero value for other identities.
+	Assertion Assertion
+	// ProfileTime is when the file of a developer tool was written from which the account is
+	// known. Another time after a sign-in means that the token may be another account's.
+	ProfileTime time.Time
 	// Login is the stored login that was selected; nil for none.
 	Login *Login
 	// Fingerprint tells apart what obtains tokens: identities with different fingerprints
@@ -112,8 +122,19 @@ type Identity struct {
 	// Source is where the choice came from.
 	Source Source
 	// Reason says of None why there is no identity, if something almost was one;
-	// otherwise "".
+	// otherwise "". Cause is the same as an error, for advice; nil for none.
 	Reason string
+	Cause  error
+}
+
+// An Assertion is what is known of a federated token without its issuer's key. A cached
+// token is not returned to an expired assertion other than the one that obtained it: it
+// may be one that was made up.
+type Assertion struct {
+	// Hash is the SHA-256 of the token.
+	Hash string
+	// Expires is when it says that it expires; zero for never.
+	Expires time.Time
 }
 
 // A Certificate is a private key (RSA) with its certificate, and maybe the chain above
@@ -181,6 +202,8 @@ func (id Identity) String() string {
 		return fmt.Sprintf("registry user %q", id.User)
 	case ACRToken:
 		return "a stored ACR token"
+	case TokenSource:
+		return "the token source"
 	}
 	if id.Kind.IsApplication() {
 		return id.Kind.ApplicationName() + " " + id.ClientID
@@ -237,7 +260,8 @@ func (id Identity) Equal(other Identity) bool {
 // A Source is where the choice of an identity came from.
 type Source struct {
 	Kind SourceKind
-	// Name is the variable that decided, the config file's path, or the hosted endpoint.
+	// Name is the variable that decided, the config file's path, the hosted endpoint, or the
+	// library's option.
 	Name string
 	// Pattern is the registry or pattern of the stored login or config entry.
 	Pattern string
@@ -259,6 +283,7 @@ const (
 	FromAzureCLI
 	FromMachine
 	FromStoredToken
+	FromCode
 )
 
 // String names the source for the user; "" for none.
@@ -273,7 +298,7 @@ func (s Source) String() string {
 		return "a stored login"
 	case FromConfig:
 		return fmt.Sprintf("config file %s (%s)", s.Name, s.Pattern)
-	case FromEnvironment:
+	case FromEnvironment, FromCode:
 		return s.Name
 	case FromEndpoint:
 		return "the " + s.Name + " endpoint"

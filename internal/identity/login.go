@@ -55,6 +55,12 @@ func (l Login) HasSecret() bool {
 	return l.Kind == RegistryUser || l.Kind == ServicePrincipal || l.Kind == User
 }
 
+// NamesNothing reports whether the login says nothing but its kind, and so leaves the
+// choice to the user's Azure CLI or to the computer.
+func (l Login) NamesNothing() bool {
+	return l.Tenant+l.ClientID+l.ObjectID+l.ResourceID+l.Subscription+l.TokenFile == ""
+}
+
 // UserName returns what a client gets as the user name of this login.
 func (l Login) UserName() string {
 	if l.Kind == ServicePrincipal {

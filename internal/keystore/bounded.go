@@ -98,7 +98,7 @@ func (b *bounded) create(ctx context.Context) ([]byte, error) {
 	}
 	key, err = b.key(ctx)
 	if errors.Is(err, ErrNotFound) {
-		return nil, b.unavailable(errors.New("it does not keep what is written"))
+		return nil, b.unavailable(errors.New("it did not store the key"))
 	}
 	return key, err
 }
@@ -117,13 +117,13 @@ func (b *bounded) remove(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, b.unavailable(errors.New("it still has a key"))
+	return nil, b.unavailable(errors.New("the key could not be deleted"))
 }
 
 // explain turns a backend's error into one that names it.
 func (b *bounded) explain(err error) error {
 	if fault.Is(err, fault.KeyringLocked) {
-		return &fault.Error{Code: fault.KeyringLocked, Subject: b.title, Reason: "is locked"}
+		return &fault.Error{Code: fault.KeyringLocked, Subject: b.title, Reason: "is locked", Cause: err}
 	}
 	return b.unavailable(err)
 }
@@ -135,7 +135,7 @@ func (b *bounded) unavailable(cause error) error {
 }
 
 func (b *bounded) timeoutError() error {
-	return b.unavailable(fmt.Errorf("it did not answer within %v", b.timeout))
+	return b.unavailable(fmt.Errorf("it did not respond within %v", b.timeout))
 }
 
 // encode and decode are for backends that hold text. What isn't a key decodes to nothing.

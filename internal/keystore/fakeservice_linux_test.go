@@ -173,7 +173,7 @@ func TestSecretService_ends_during_call(t *testing.T) {
 			}
 			s.startFake(f)
 			resp := s.run(t, s.request("key"))
-			if resp.Kind != "unavailable" || resp.Key != "" || strings.Contains(resp.Err, "did not answer within") {
+			if resp.Kind != "unavailable" || resp.Key != "" || strings.Contains(resp.Err, "did not respond within") {
 				t.Errorf("%+v", resp)
 			}
 		})
@@ -195,7 +195,7 @@ func TestStore_Unlock(t *testing.T) {
 		want     string // in the error; "" for none
 	}{
 		{"user enters password", func(f *fakeService, _ func()) { f.complete(true) }, ""},
-		{"user closes dialog", func(f *fakeService, _ func()) { f.complete(false) }, "the keyring stays locked"},
+		{"user closes dialog", func(f *fakeService, _ func()) { f.complete(false) }, "the OS keyring (Secret Service) is still locked"},
 		{"user does nothing", func(_ *fakeService, cancel func()) { cancel() }, "context canceled"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -3,12 +3,13 @@ package keystore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A keyFile has the key in a file that only its owner can read: it is no better than that
@@ -22,7 +23,7 @@ const maxKeyFile = 1 << 10
 // Key trusts the file only if no other user can have read or placed it.
 func (f keyFile) Key(context.Context) ([]byte, error) {
 	if f.path == "" {
-		return nil, errors.New("there is no directory for it")
+		return nil, fault.New(fault.VaultNoPlace, "there is no directory for it")
 	}
 	dir, err := os.OpenRoot(filepath.Dir(f.path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,20 +33,25 @@ func (f keyFile) Key(context.Context) ([]byte, error) {
 		return nil, safefile.Bare(err)
 	}
 	defer dir.Close()
-	text, err := safefile.ReadPrivate(dir, filepath.Base(f.path), maxKeyFile)
+	content, err := safefile.ReadPrivate(dir, filepath.Base(f.path), maxKeyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(err, safefile.ErrUntrusted):
-		return nil, fmt.Errorf("%w (run: chmod 600 %s, as its owner)", err, f.path)
+		return nil, f.fail(fault.CodeOf(err), err)
 	case err != nil && !errors.Is(err, safefile.ErrTooLong):
-		return nil, err
+		return nil, f.fail(fault.KeyFile, err)
 	}
-	key := decode(string(text))
+	key := decode(string(content))
 	if err != nil || len(key) != KeySize {
-		return nil, fmt.Errorf("%w (to give up what another key has encrypted, run: rm %s)", errNotKey, f.path)
+		return nil, f.fail(fault.KeyFile, errNotKey)
 	}
 	return key, nil
+}
+
+// fail returns an error whose advice names the file.
+func (f keyFile) fail(code fault.Code, err error) error {
+	return &fault.Error{Code: code, Reason: err.Error(), Object: text.Quote(f.path), Cause: err}
 }
 
 // Create creates the whole file at once: of two processes that do, one wins, and no reader

@@ -72,8 +72,8 @@ func TestKeyFile_Key_rejects_untrusted_files(t *testing.T) {
 		place func(t *testing.T, path string) error
 		want  string // in the error
 	}{
-		{"group can read", func(_ *testing.T, path string) error { return writeText(path, good, 0o640) }, "chmod 600 "},
-		{"others can write", func(_ *testing.T, path string) error { return writeText(path, good, 0o602) }, "chmod 600 "},
+		{"group can read", func(_ *testing.T, path string) error { return writeText(path, good, 0o640) }, "other users have access to it"},
+		{"others can write", func(_ *testing.T, path string) error { return writeText(path, good, 0o602) }, "other users have access to it"},
 		{"symbolic link", func(_ *testing.T, path string) error {
 			return errors.Join(writeText(path+".real", good, 0o600), os.Symlink(path+".real", path))
 		}, "not a regular file"},

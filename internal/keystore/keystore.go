@@ -102,8 +102,10 @@ func Open(s Settings) (*Store, error) {
 		store.backends = []*bounded{newBounded(keyFile{s.KeyFile}, File, title, 0)}
 	case "none":
 	default:
-		return nil, fault.New(fault.Settings,
-			"DOCKER_CREDENTIAL_ACR_KEYRING is %q; use auto, os, kernel, file or none", s.Choice)
+		return nil, &fault.Error{
+			Code: fault.Settings, Object: "DOCKER_CREDENTIAL_ACR_KEYRING",
+			Reason: fmt.Sprintf("DOCKER_CREDENTIAL_ACR_KEYRING is %q; use auto, os, kernel, file or none", s.Choice),
+		}
 	}
 	return store, nil
 }
@@ -175,7 +177,7 @@ func (s *Store) find(name string) (*bounded, error) {
 }
 
 func errNotUsed(backend string) error {
-	return fault.New(fault.KeyringUnavailable, "%s is not used", Title(backend))
+	return fault.New(fault.KeyringUnavailable, "%s is not available in this session", Title(backend))
 }
 
 // Unlock asks the user to unlock the OS keyring, in that keyring's own dialog, and
@@ -184,8 +186,8 @@ func errNotUsed(backend string) error {
 func (s *Store) Unlock(ctx context.Context, prompting func()) (already bool, err error) {
 	b, err := s.find(OS)
 	if err != nil {
-		return false, errors.New("there is no OS keyring to unlock: the vault's key is elsewhere, or the session has no " +
-			"keyring (as over SSH without a session bus)")
+		return false, errors.New("there is no OS keyring in this session (for example over SSH, or " +
+			"DOCKER_CREDENTIAL_ACR_KEYRING selects another one)")
 	}
 	_, err = s.Key(ctx, OS)
 	switch {
@@ -198,12 +200,12 @@ func (s *Store) Unlock(ctx context.Context, prompting func()) (already bool, err
 		Unlock(ctx context.Context, prompting func()) error
 	})
 	if !ok {
-		return false, errors.New("this system unlocks its keyring itself, when you sign in " +
-			"(on macOS over SSH: security unlock-keychain)")
+		return false, errors.New("this system unlocks its keyring when you sign in to it " +
+			"(on macOS over SSH, run: security unlock-keychain)")
 	}
 	if err := u.Unlock(ctx, prompting); err != nil {
 		err = cmp.Or(ctx.Err(), err) // more exact than what the cancellation looked like
-		return false, fmt.Errorf("unlocking %s: %w", b.title, err)
+		return false, fmt.Errorf("%s is still locked: %w", b.title, err)
 	}
 	if _, err = s.Key(ctx, OS); errors.Is(err, ErrNotFound) {
 		err = nil
@@ -213,4 +215,6 @@ func (s *Store) Unlock(ctx context.Context, prompting func()) (already bool, err
 
 // errNotKey is the error for a value that isn't a key. It may be a newer version's, so it
 // is not ErrNotFound, after which it would be overwritten.
-var errNotKey = fmt.Errorf("its entry %s of %s is not a %d-byte key", userName, serviceName, KeySize)
+var errNotKey error = &fault.Error{
+	Code: fault.KeyFile, Reason: fmt.Sprintf("it does not contain a %d-byte key", KeySize),
+}

@@ -18,9 +18,9 @@ import (
 type nativeKeyring struct{}
 
 func openOS(Settings) (b *bounded, ok bool) {
-	title := "the Credential Manager"
+	title := "the OS keyring (Credential Manager)"
 	if runtime.GOOS == "darwin" {
-		title = "the Keychain"
+		title = "the OS keyring (Keychain)"
 	}
 	return newBounded(nativeKeyring{}, OS, title, osTimeout), true
 }
@@ -52,7 +52,7 @@ const interactionNotAllowed = 36
 // locked recognizes the error of a locked keychain.
 func locked(err error) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == interactionNotAllowed {
-		return fault.New(fault.KeyringLocked, "is locked")
+		return &fault.Error{Code: fault.KeyringLocked, Cause: &fault.Error{Code: fault.KeychainLocked}}
 	}
 	return err
 }

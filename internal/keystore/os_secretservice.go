@@ -11,7 +11,7 @@ import (
 // openOS reports whether there is a session bus.
 func openOS(s Settings) (b *bounded, ok bool) {
 	keyring := secretService{secretservice.Open(s.Getenv, serviceName, userName)}
-	return newBounded(keyring, OS, "the Secret Service keyring", osTimeout), keyring.HasBus()
+	return newBounded(keyring, OS, "the OS keyring (Secret Service)", osTimeout), keyring.HasBus()
 }
 
 // secretService holds the key as text.

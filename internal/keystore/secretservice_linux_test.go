@@ -90,7 +90,7 @@ func TestSecretService_unavailable(t *testing.T) {
 		s.steps("create:A")
 		syscall.Kill(s.pid, syscall.SIGSTOP)
 		s.timeout = shortTimeout
-		s.expectError("unavailable", "did not answer within 200ms")
+		s.expectError("unavailable", "did not respond within 200ms")
 		syscall.Kill(s.pid, syscall.SIGCONT)
 		s.timeout = 0
 		s.steps("key:A")
@@ -100,7 +100,7 @@ func TestSecretService_unavailable(t *testing.T) {
 		defer must(net.Listen("unix", socket)).Close() // the kernel accepts connections, and the test does not
 		s := &session{t: t, timeout: shortTimeout}
 		s.env = []string{addressVar + "=unix:path=" + socket}
-		s.expectError("unavailable", "did not answer within 200ms")
+		s.expectError("unavailable", "did not respond within 200ms")
 	})
 	// The address of an ended session. That the socket does not exist does not mean that the key does not exist.
 	t.Run("missing socket", func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestSecretService_never_starts_bus(t *testing.T) {
 		if address != "" {
 			s.env = append(s.env, addressVar+"="+address)
 		}
-		s.expectError("unavailable", "there is no session bus")
+		s.expectError("unavailable", "there is no D-Bus session bus")
 		resp := s.run(t, request{Do: "key", Choice: "auto", Label: t.Name()})
 		if len(resp.Backends) != 1 || resp.Backends[0] != Kernel || ran() {
 			t.Fatalf("%q: auto has backends %q; it ran dbus-launch: %t", address, resp.Backends, ran())

@@ -256,7 +256,7 @@ func (s *session) expectError(kind, text string) {
 // expectLocked wants the error of a locked keyring of all uses.
 func (s *session) expectLocked() {
 	s.t.Helper()
-	s.expectError("locked", "the Secret Service keyring is locked")
+	s.expectError("locked", "the OS keyring (Secret Service) is locked")
 }
 
 // fakeDBusLaunch puts a dbus-launch into a directory for the PATH, and returns how to find out whether it was run.

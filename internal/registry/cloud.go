@@ -90,7 +90,7 @@ func NewCloud(name, authority, azureCLI, audience string) (Cloud, error) {
 		}
 	}
 	if !isHostName(host) {
-		return Cloud{}, fmt.Errorf("%s is neither a login server nor *.SUFFIX, in lower case and with at least one dot", name)
+		return Cloud{}, fmt.Errorf("%s must be a login server or *.SUFFIX, in lower case and with a dot", name)
 	}
 	var err error
 	if cloud.Authority, err = authorityHost(authority); err != nil {
@@ -107,7 +107,7 @@ func authorityHost(authority string) (string, error) {
 	u, err := url.Parse(authority)
 	if err != nil || u.Scheme != "https" || !isHostName(u.Host) || u.User != nil || strings.Trim(u.Path, "/") != "" ||
 		u.RawQuery != "" {
-		return "", errors.New("its authority is not of the form https://HOST")
+		return "", errors.New("authority is required, in the form https://HOST")
 	}
 	return u.Host, nil
 }

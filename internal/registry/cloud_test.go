@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -77,6 +78,16 @@ func TestClouds_ParseHost(t *testing.T) {
 		}
 		if _, err := registry.ParseHost(row.server); err == nil && row.host != "contoso.azurecr.io" {
 			t.Errorf("%s is an Azure registry without any configuration", row.server)
+		}
+	}
+	for server, looksAlike := range map[string]bool{
+		"app.azurecr.contoso.local:5000": true, "http://app.azurecr.contoso.local": true, "app.azurecr.contoso.local.": true,
+		"app.azurecr.contoso.local.evil.example": true, "azurecr.contoso.local": true, "app.data.azurecr.contoso.local": true,
+		"registry.contoso.com:5000": true, "registry.contoso.com.": true, "registry.contoso.com.evil.example": true,
+		"http://registry.contoso.com": true, "app.registry.contoso.com": false, "other.contoso.com": false, "ghcr.io": false,
+	} {
+		if _, err := clouds.ParseHost(server); errors.Is(err, registry.ErrNotACR) == looksAlike {
+			t.Errorf("%s: %v", server, err)
 		}
 	}
 	if !clouds.IsPattern("*.azurecr.contoso.local") || !clouds.IsPattern("registry.contoso.com") || clouds.IsPattern("*.contoso.com") {

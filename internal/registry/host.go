@@ -76,7 +76,7 @@ func ParseHost(server string) (Host, error) { return Clouds(nil).ParseHost(serve
 // else is refused rather than guessed: such strings made other helpers send tokens to the
 // wrong host (GO-2026-6225). The error wraps ErrNotACR or ErrInvalid.
 func (c Clouds) ParseHost(server string) (Host, error) {
-	name, err := hostPart(server)
+	name, err := c.hostPart(server)
 	if err != nil {
 		return Host{}, err
 	}
@@ -87,22 +87,22 @@ func (c Clouds) ParseHost(server string) (Host, error) {
 		label, ok := strings.CutSuffix(name, "."+cloud.Suffix)
 		switch {
 		case cloud.Suffix == "", !ok:
-		case strings.HasSuffix(label, ".data"):
-			return Host{}, ErrNotACR // data endpoints serve blobs by signed URL and never see a token
+		case strings.HasSuffix(label, ".data"): // they serve blobs by signed URL and never see a token
+			return Host{}, invalid("%s is a data endpoint, which needs no credential", name)
 		case !isLabel(label):
-			return Host{}, invalid("no registry is called %s", name)
+			return Host{}, invalid("%s is not a valid name (letters, digits and at most one hyphen)", name)
 		default:
 			return Host{name, cloud}, nil
 		}
 	}
-	return Host{}, notACR(name)
+	return Host{}, c.notACR(name)
 }
 
 // hostPart returns the host in lower case, without https://, port 443 and path. Other
 // schemes and ports are another registry's, unless the name looks like Azure's. What
 // different readers could read differently is refused: control characters, spaces, and
 // everything that isn't ASCII (homographs).
-func hostPart(server string) (string, error) {
+func (c Clouds) hostPart(server string) (string, error) {
 	switch {
 	case server == "":
 		return "", invalid("it is empty")
@@ -112,13 +112,13 @@ func hostPart(server string) (string, error) {
 	for i := range len(server) {
 		switch b := server[i]; {
 		case b <= ' ' || b == 0x7f:
-			return "", invalid("it has a space or control character")
+			return "", invalid("it contains a space or control character")
 		case b > '~':
-			return "", invalid("it has a character that isn't ASCII")
+			return "", invalid("it contains a non-ASCII character")
 		}
 	}
 	if strings.ContainsAny(server, `@%\?#*`) {
-		return "", invalid("it has a user, escape, query, fragment or star")
+		return "", fmt.Errorf("%w: it contains one of @ %% \\ ? # *", ErrInvalid)
 	}
 	server = strings.TrimPrefix(strings.ToLower(server), "https://")
 	scheme, rest, hasScheme := strings.Cut(server, "://")
@@ -128,21 +128,23 @@ func hostPart(server string) (string, error) {
 	name, _, _ := strings.Cut(rest, "/")
 	switch {
 	case hasScheme:
-		return "", notACR(name)
+		return "", c.notACR(name)
 	case name == "":
-		return "", invalid("it has no host")
+		return "", invalid("it has no host name")
 	}
 	return strings.TrimSuffix(name, ":443"), nil
 }
 
 // notACR tells another registry from a name that looks like an Azure registry: a wrong
 // port, a trailing dot, the suffix in the wrong place.
-func notACR(name string) error {
-	i := slices.IndexFunc(clouds, func(c Cloud) bool { return strings.Contains(name, c.Suffix) })
-	if i < 0 {
-		return ErrNotACR
+func (c Clouds) notACR(name string) error {
+	for _, cloud := range slices.Concat(c, clouds) {
+		if cloud.Suffix != "" && strings.Contains(name, cloud.Suffix) || cloud.Host != "" && strings.HasPrefix(name, cloud.Host) {
+			return invalid("for an Azure container registry, use %s, without scheme or port",
+				cmp.Or(cloud.Host, "NAME."+cloud.Suffix))
+		}
 	}
-	return invalid("it only looks like an Azure container registry; write NAME.%s", clouds[i].Suffix)
+	return ErrNotACR
 }
 
 // isLabel reports whether label is a registry's own name, or NAME.REGION.geo. The name
@@ -217,8 +219,11 @@ func specificity(pattern string) int {
 // Example returns a host that a pattern matches, for questions whose answer depends on
 // the cloud alone. A pattern without a star is its own example.
 func (c Clouds) Example(pattern string) (Host, error) {
+	if name := pattern + "." + clouds[0].Suffix; c.IsPattern(name) && !strings.ContainsAny(pattern, ".*") {
+		return Host{}, fmt.Errorf("unknown registry %q; did you mean %s?", pattern, name)
+	}
 	if !c.IsPattern(pattern) {
-		return Host{}, fmt.Errorf("%q is neither an Azure container registry, such as contoso.azurecr.io, nor a pattern, such as *.azurecr.io",
+		return Host{}, fmt.Errorf("%q is not an Azure container registry or pattern (for example contoso.azurecr.io or '*.azurecr.io')",
 			pattern)
 	}
 	return c.ParseHost(strings.ReplaceAll(pattern, "*", "x"))

@@ -52,7 +52,7 @@ var servers = []struct{ server, want string }{
 	{"127.0.0.1", foreign},
 	{"[::1]:5000", foreign},
 	{"contoso.blob.core.windows.net", foreign},
-	{"contoso.westus.data.azurecr.io", foreign}, // data endpoint
+	{"contoso.westus.data.azurecr.io", refused}, // data endpoint
 	{"login.microsoftonline.com", foreign},
 	{"harbor.example/contoso.azurecr.io/app", foreign}, // a proxy cache, which crane asks for with its path
 	{"http://harbor.example/contoso.azurecr.io/app", foreign},

@@ -93,7 +93,7 @@ func (f File) Same(other File) bool { return f.target == other.target }
 // Editable returns why the file can't be edited; nil if it can.
 func (f File) Editable() error {
 	if f.foreign { // the new file would be ours, and lost to them
-		return fault.New(fault.ClientFileForeign, "it belongs to another user")
+		return fault.New(fault.FileForeign, "it belongs to another user")
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (f File) unchanged() error {
 		return err
 	}
 	if !now.Same(f) || now.Exists != f.Exists || !bytes.Equal(now.Text, f.Text) {
-		return fault.New(fault.ClientFileChanged, "another program has just written it")
+		return fault.New(fault.ClientFileChanged, "another program has just changed it")
 	}
 	return nil
 }

@@ -95,11 +95,11 @@ func TestChange_Apply_sees_other_writers(t *testing.T) {
 	f := must(Open(path))
 	c := must(f.Prepare([]byte("{ }")))
 	write(t, path, `{"a": 1}`, 0o600)
-	if err := c.Apply(); err == nil || err.Error() != "another program has just written it" {
+	if err := c.Apply(); err == nil || err.Error() != "another program has just changed it" {
 		t.Error(err)
 	}
 	c.Discard()
-	if _, err := f.Prepare(nil); err == nil || err.Error() != "another program has just written it" {
+	if _, err := f.Prepare(nil); err == nil || err.Error() != "another program has just changed it" {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {

@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
 var (
@@ -37,10 +39,15 @@ func Read(path string, limit int64) ([]byte, error) {
 }
 
 // ReadTrusted reads a regular file of at most limit bytes, if only its reader or root can
-// have written it; otherwise the error wraps ErrUntrusted.
+// have written it, or put it where it is; otherwise the error wraps ErrUntrusted.
 func ReadTrusted(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, withoutWaiting, 0)
-	return read(f, err, limit, checkTrusted)
+	return read(f, err, limit, func(info fs.FileInfo) error {
+		if err := checkTrusted(info); err != nil {
+			return err
+		}
+		return checkWay(path)
+	})
 }
 
 // ReadPrivate reads a regular file of at most limit bytes below dir, if no other user can
@@ -118,9 +125,9 @@ func CheckPrivate(info fs.FileInfo) error {
 	case !known:
 		return nil
 	case uid != os.Geteuid():
-		return untrusted("it belongs to another user")
+		return untrusted(fault.FileForeign, "it belongs to another user")
 	case info.Mode().Perm()&0o077 != 0:
-		return untrusted("it is open to other users")
+		return untrusted(fault.FileOpen, "other users have access to it")
 	}
 	return nil
 }
@@ -131,19 +138,17 @@ func checkTrusted(info fs.FileInfo) error {
 	switch uid, known := owner(info); {
 	case !known:
 		return nil
-	case uid != 0 && uid != os.Geteuid():
-		return untrusted("it belongs to another user")
+	case !isTrusted(uid):
+		return untrusted(fault.FileForeign, "it belongs to another user")
 	case info.Mode().Perm()&0o022 != 0:
-		return untrusted("other users can write to it")
+		return untrusted(fault.FileOpen, "other users can write to it")
 	}
 	return nil
 }
 
-// An untrusted error says why a file isn't trusted.
-type untrusted string
-
-func (e untrusted) Error() string        { return string(e) }
-func (e untrusted) Is(target error) bool { return target == ErrUntrusted }
+func untrusted(code fault.Code, reason string) error {
+	return &fault.Error{Code: code, Reason: reason, Cause: ErrUntrusted}
+}
 
 // IsOwn reports whether a file belongs to the user who runs the program, as far as the
 // system tells.

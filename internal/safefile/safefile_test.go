@@ -83,9 +83,9 @@ func TestCheckPrivate_and_checkTrusted(t *testing.T) {
 	}{
 		{0o600, -1, "<nil>", "<nil>"},
 		{0o400, -1, "<nil>", "<nil>"},
-		{0o644, -1, "it is open to other users", "<nil>"},
-		{0o664, -1, "it is open to other users", "other users can write to it"},
-		{0o602, -1, "it is open to other users", "other users can write to it"},
+		{0o644, -1, "other users have access to it", "<nil>"},
+		{0o664, -1, "other users have access to it", "other users can write to it"},
+		{0o602, -1, "other users have access to it", "other users can write to it"},
 		{0o600, 12345, "it belongs to another user", "it belongs to another user"},
 	} {
 		if row.uid >= 0 && os.Getuid() != 0 {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ const (
 type Runner struct {
 	// Getenv reads the environment.
 	Getenv func(string) string
-	// Environ is the environment, of which children inherit what holds no secret.
+	// Environ is the environment, of which programs inherit what they need.
 	Environ []string
 }
 
@@ -70,8 +69,10 @@ type Command struct {
 	Args []string
 	// Stdin is what the program reads; the zero value for nothing.
 	Stdin secret.String
-	// Environ is added to what it inherits.
-	Environ []string
+	// Inherits chooses what it inherits of the environment: Only or AllBut. Environ is
+	// added.
+	Inherits func(entry string) bool
+	Environ  []string
 	// Timeout is how long it may take.
 	Timeout time.Duration
 }
@@ -102,7 +103,7 @@ func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
 	var stdout, stderr limitedBuffer
 	cmd := exec.CommandContext(limited, c.Path, c.Args...)
 	cmd.Dir = r.workDir()
-	cmd.Env = append(scrub(r.Environ), c.Environ...)
+	cmd.Env = append(inherited(r.Environ, c.Inherits), c.Environ...)
 	if !c.Stdin.IsZero() {
 		cmd.Stdin = strings.NewReader(c.Stdin.Reveal())
 	}
@@ -117,17 +118,18 @@ func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, &Error{"was canceled", true}
 	case limited.Err() != nil:
-		return nil, &Error{fmt.Sprintf("did not answer within %v", c.Timeout), true}
+		return nil, &Error{fmt.Sprintf("did not respond within %v", c.Timeout), true}
 	case exited:
 		return stdout, &ExitError{exit.ExitCode(), string(stderr)}
 	}
 	return nil, &Error{"could not be run", false}
 }
 
-// Start runs a program that outlives this one, and doesn't wait for it.
-func (r Runner) Start(path string, args ...string) error {
+// Start runs a program that outlives this one, and doesn't wait for it. inherits is as in
+// Command.
+func (r Runner) Start(path string, inherits func(entry string) bool, args ...string) error {
 	cmd := exec.Command(path, args...)
-	cmd.Dir, cmd.Env = r.workDir(), scrub(r.Environ)
+	cmd.Dir, cmd.Env = r.workDir(), inherited(r.Environ, inherits)
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
@@ -158,42 +160,4 @@ func SameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	other, failed := os.Stat(b)
 	return err == nil && failed == nil && os.SameFile(one, other)
-}
-
-// scrub removes from an environment what holds a secret by its name or its value, ours
-// and other programs'. It never returns nil, with which os/exec would pass on everything.
-func scrub(environ []string) []string {
-	return slices.DeleteFunc(append([]string{}, environ...), func(entry string) bool {
-		name, value, _ := strings.Cut(entry, "=")
-		return isSecretName(strings.ToUpper(name)) || isSecretValue(value)
-	})
-}
-
-// notSecret are names of files and addresses that look like the names of secrets.
-var notSecret = []string{
-	"AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_CERTIFICATE_PATH",
-	"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "ACTIONS_ID_TOKEN_REQUEST_URL", "AZURE_AUTHORITY_HOST",
-	"SSH_AUTH_SOCK", "XAUTHORITY", "PWD", "OLDPWD", "XDG_SESSION_TYPE",
-	"PASSWORD_STORE_DIR", "PASSWORD_STORE_KEY", "PASSWORD_STORE_GPG_OPTS", // of pass(1), where the key is a key's name
-	// paths that a delegate may need
-	"GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
-	"DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING", "DOCKER_CREDENTIAL_ACR_TRACE",
-}
-
-// isSecretName recognizes what a name says that its value is, such as _PAT for a personal
-// access token of Azure DevOps. Rather too many variables are removed than too few.
-func isSecretName(name string) bool {
-	if slices.Contains(notSecret, name) {
-		return false
-	}
-	return strings.HasSuffix(name, "_PAT") || slices.ContainsFunc([]string{
-		"SECRET", "PASS", "PWD", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "IDENTITY_HEADER", "CLIENT_CERTIFICATE", "JWT",
-		"CONNECTION_STRING", "FEED_ENDPOINTS",
-	}, func(part string) bool { return strings.Contains(name, part) })
-}
-
-// isSecretValue recognizes a JSON Web Token or a private key, because CI systems let
-// users name the variables of such things.
-func isSecretValue(value string) bool {
-	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") >= 2 || strings.Contains(value, "PRIVATE KEY-----")
 }

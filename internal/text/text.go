@@ -46,14 +46,16 @@ func IsTenant(s string) bool {
 }
 
 // Line makes text fit to be shown on one line of a terminal: white space becomes a space,
-// and every other character that can't be printed a question mark. Everything that comes
-// from outside the program goes through it.
+// and every other character that can't be printed or seen (control characters, marks of
+// direction, zero width, fillers) a question mark. Everything that comes from outside the
+// program goes through it.
 func Line(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r):
+		case !unicode.IsPrint(r), unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector),
+			r == '\u2800': // a blank
 			return '?'
 		}
 		return r

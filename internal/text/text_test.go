@@ -52,14 +52,15 @@ func TestIsTenant(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	for s, want := range map[string]string{
-		"plain text":            "plain text",
-		"Zoë":                   "Zoë",
-		"two\nlines\r\n":        "two lines  ",
-		"\x1b[31mred\x1b[0m":    "?[31mred?[0m",
-		"a\x00b\x7f":            "a?b?",
-		"right\u202eto left":    "right?to left",
-		"zero\u200bwidth\ufeff": "zero?width?",
-		"\xff":                  "\ufffd",
+		"plain text":                       "plain text",
+		"Zoë":                              "Zoë",
+		"two\nlines\r\n":                   "two lines  ",
+		"\x1b[31mred\x1b[0m":               "?[31mred?[0m",
+		"a\x00b\x7f":                       "a?b?",
+		"right\u202eto left":               "right?to left",
+		"zero\u200bwidth\ufeff":            "zero?width?",
+		"\xff":                             "\ufffd",
+		"a\u3164b\u034f\ufe0f\u2800\u00ad": "a?b????",
 	} {
 		if got := Line(s); got != want {
 			t.Errorf("Line(%q) = %q, want %q", s, got, want)

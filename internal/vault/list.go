@@ -68,7 +68,11 @@ func (s *Session) Entries() (entries []Entry, err error) {
 }
 
 func (s *Session) entry(space, name string) (e Entry, ok bool) {
-	f, err := s.dir.Read(space, name)
+	read := s.dir.Read
+	if path.Ext(name) == loginSuffix {
+		read = s.readLogin
+	}
+	f, err := read(space, name)
 	if err != nil {
 		err = cannotOpenLogin(err)
 	}
@@ -99,18 +103,21 @@ func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok
 }
 
 // RegistryTenant returns the tenant, a GUID, that a token of the server names; "" for
-// unknown. It needs no key.
-func (s *Session) RegistryTenant(server string) string {
+// unknown. A secret is sent to that tenant, so only a token that opens counts.
+func (s *Session) RegistryTenant(ctx context.Context, server string) (tenant string) {
 	if s.err != nil {
 		return ""
 	}
-	entries, _ := s.Entries()
-	for _, e := range entries {
-		if e.Server == server && text.IsGUID(e.RegistryTenant) {
-			return e.RegistryTenant
+	s.visit(func(space, name string) {
+		f, err := s.dir.Read(space, name)
+		if err != nil || path.Ext(name) != tokenSuffix || f.Server != server || !text.IsGUID(f.RegistryTenant) {
+			return
 		}
-	}
-	return ""
+		if _, err := s.open(ctx, []keyspace.File{f}); err == nil {
+			tenant = f.RegistryTenant
+		}
+	})
+	return tenant
 }
 
 // BackendOf returns where the key of a login that Login returned is, and whether that
@@ -133,6 +140,9 @@ func (s *Session) serverOf(space, name string) string {
 // failure records of the servers that it covers, in every keyspace. It needs no key. What
 // doesn't exist is not an error.
 func (s *Session) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Entry, err error) {
+	if s.Memory != nil {
+		s.Memory.erase(covers)
+	}
 	if s.dir == nil {
 		return nil, s.listError()
 	}
@@ -167,13 +177,16 @@ func (e *erasure) remove(space, name string) {
 	case err == nil && (path.Ext(name) == loginSuffix || path.Ext(name) == tokenSuffix):
 		e.erased = append(e.erased, entry)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		e.err = errors.Join(e.err, fmt.Errorf("deleting from %s: %w", e.session.Dir, safefile.Bare(err)))
+		e.err = errors.Join(e.err, fmt.Errorf("can't delete from %s: %w", e.session.Dir, safefile.Bare(err)))
 	}
 }
 
-// ClearFailures deletes the failure records of the servers that a new login covers: they
-// say nothing about it.
+// ClearFailures deletes the failure records of the servers that a new login covers, and
+// what is in memory for them: they say nothing about it.
 func (s *Session) ClearFailures(covers func(server string) bool) {
+	if s.Memory != nil {
+		s.Memory.erase(covers)
+	}
 	s.visit(func(space, name string) {
 		if path.Ext(name) == failureSuffix && covers(s.serverOf(space, name)) {
 			_ = s.dir.Remove(space, name)
@@ -207,7 +220,8 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 		deleted, failed := s.deleteKey(ctx, backend, byBackend[backend])
 		if failed != nil {
 			err = errors.Join(err, &fault.Error{
-				Code: fault.KeyStays, Reason: "all logins were deleted, but not the key: " + failed.Error(), Cause: failed,
+				Code: fault.KeyStays, Object: backend,
+				Reason: "all logins were deleted, but not the encryption key: " + failed.Error(), Cause: failed,
 			})
 			continue
 		}
@@ -224,7 +238,7 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 // deleteKey deletes a backend's key, if it is the one of these keyspaces.
 func (s *Session) deleteKey(ctx context.Context, backend string, spaces []string) (deleted bool, err error) {
 	if !s.isUsable(spaces[0]) {
-		return false, fmt.Errorf("%s is not used here", keystore.Title(backend))
+		return false, fmt.Errorf("%s is not available in this session", keystore.Title(backend))
 	}
 	key, err := s.Keys.Key(ctx, backend)
 	if err == nil && !slices.Contains(spaces, keyspace.Name(backend, key)) {

@@ -98,7 +98,7 @@ func TestSession_EraseAll(t *testing.T) {
 	for _, entries := range []int{2, 0} {
 		err := erase(entries)
 		if !fault.Is(err, fault.KeyStays) || !fault.Has(err, fault.KeyringLocked) ||
-			!strings.Contains(err.Error(), "not the key: the keyring is locked") {
+			!strings.Contains(err.Error(), "not the encryption key: the keyring is locked") {
 			t.Errorf("locked: %v", err)
 		}
 	}

@@ -27,7 +27,7 @@ const (
 var ErrPattern = errors.New("a pattern's login")
 
 // errChanged says that a login was replaced or deleted since Login returned it.
-var errChanged = &fault.Error{Code: fault.LoginChanged, Reason: "it has just changed"}
+var errChanged = &fault.Error{Code: fault.LoginChanged, Reason: "another process is changing it"}
 
 // IsChanged reports whether an operation failed because its login was replaced or deleted
 // meanwhile: call Login again.
@@ -35,7 +35,7 @@ func IsChanged(err error) bool { return fault.Is(err, fault.LoginChanged) }
 
 // cannotOpenLogin says that a login can't be opened, with the code of the reason.
 func cannotOpenLogin(err error) error {
-	return fault.Because("can't open the stored login", fault.LoginSealed, err)
+	return fault.Because("can't open the stored login", fault.LoginKeyring, err)
 }
 
 // loginName is the name of a login's file. The server is hashed, because as a credsStore
@@ -46,6 +46,16 @@ func loginName(server string) string {
 		return hashName("login", server) + patternSuffix
 	}
 	return hashName("login", server) + loginSuffix
+}
+
+// readLogin reads a login, without any key. A file counts only for the server that its
+// name was made of: a copy under another name would return another server's secret.
+func (s *Session) readLogin(space, name string) (keyspace.File, error) {
+	f, err := s.dir.Read(space, name)
+	if err == nil && loginName(f.Server) != name {
+		return keyspace.File{}, fault.New(fault.LoginDamaged, "its file is another server's, under a wrong name")
+	}
+	return f, err
 }
 
 // Login returns the login that is stored for a server or pattern, without any key; nil
@@ -62,7 +72,7 @@ func (s *Session) Login(server string) (*identity.Login, error) {
 		if i == usable && best.Keyspace != "" {
 			break // what is in a keyspace that is not used here doesn't count any more
 		}
-		f, err := s.dir.Read(space, loginName(server))
+		f, err := s.readLogin(space, loginName(server))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -109,9 +119,9 @@ func (s *Session) Patterns() (patterns []string, err error) {
 			if !strings.HasSuffix(name, patternSuffix) {
 				continue
 			}
-			f, err := s.dir.Read(space, name)
+			f, err := s.readLogin(space, name)
 			if err != nil && i < usable && !errors.Is(err, fs.ErrNotExist) {
-				e := fault.Because("can't open a login that is stored for a pattern", fault.LoginSealed, err)
+				e := fault.Because("can't open a login that is stored for a pattern", fault.LoginKeyring, err)
 				e.Cause = errors.Join(ErrPattern, err)
 				return nil, e
 			}
@@ -146,14 +156,31 @@ func (s *Session) openLogin(ctx context.Context, l identity.Login) (seal sealer,
 	return seal, value, nil
 }
 
+// Verify returns an error unless the vault's key has sealed a login without a secret:
+// without the key, no other program can choose the identity. (A secret is verified when it
+// is opened.) Where the key can't be reached, a
+// login that names no tenant, application or file counts anyway: it sends nothing to
+// where it chooses.
+func (s *Session) Verify(ctx context.Context, l identity.Login) error {
+	if l.HasSecret() {
+		return nil
+	}
+	_, _, err := s.openLogin(ctx, l)
+	if fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone) && l.NamesNothing() {
+		return nil
+	}
+	return err
+}
+
 // current returns the file of a login that Login returned, unless the login was replaced
 // or deleted since.
 func (s *Session) current(l identity.Login) (keyspace.File, error) {
 	if s.err != nil || s.dir == nil {
 		return keyspace.File{}, cmp.Or(s.err, error(errChanged))
 	}
-	f, err := s.dir.Read(l.Keyspace, loginName(l.Server))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && f.Fingerprint != l.Fingerprint {
+	f, err := s.readLogin(l.Keyspace, loginName(l.Server))
+	f.Login.Keyspace = l.Keyspace
+	if errors.Is(err, fs.ErrNotExist) || err == nil && f.Login != l {
 		err = errChanged
 	}
 	return f, err
@@ -198,7 +225,7 @@ func (s *Session) Update(
 	after, err := use(before)
 	if after != before && !after.IsZero() {
 		if failed := s.replaceLogin(seal, l, l, after); failed != nil {
-			s.Log.Debug("the renewed login could not be stored", "why", failed)
+			s.Log.Debug("the renewed login could not be stored", "error", failed)
 		}
 	}
 	return err
@@ -242,7 +269,7 @@ func (s *Session) writeLogin(seal sealer, l identity.Login, value secret.String)
 func (s *Session) lockLogin(ctx context.Context, server string) (unlock func()) {
 	unlock, err := s.lock(ctx, "login-"+loginName(server)[:lockPrefix], nil)
 	if err != nil {
-		s.Log.Debug("going on without the lock", "why", err)
+		s.Log.Debug("continuing without the lock", "error", err)
 		return func() {}
 	}
 	return unlock

@@ -31,7 +31,7 @@ func TestSession_Login_returns_the_newest_that_can_be_opened(t *testing.T) {
 	desktop := newVault(t, "os", "kernel")
 	ssh := desktop.with(newKeys("kernel"))
 	desktop.put(principal, "desktop")
-	ssh.expectSecret(contoso, "can't open the stored login: its key is in the OS keyring, which is not used here")
+	ssh.expectSecret(contoso, "can't open the stored login: its key is in the OS keyring, which is not available in this session")
 	desktop.advance(time.Second)
 	ssh.put(principal, "ssh")
 	desktop.keys.byName["kernel"] = ssh.keys.byName["kernel"] // the same computer
@@ -82,14 +82,14 @@ func TestSession_Secret(t *testing.T) {
 		{"a replaced login", old, func() {}, fault.LoginChanged},
 		{"no key", l, func() { v.keys.byName["os"] = nil }, fault.LoginKeyGone},
 		{"another key", l, func() { v.keys.byName["os"] = make([]byte, 32) }, fault.LoginKeyGone},
-		{"locked", l, func() { delete(v.keys.byName, "os") }, fault.LoginSealed},
+		{"locked", l, func() { delete(v.keys.byName, "os") }, fault.LoginKeyring},
 		{"backend not used", l, func() { v.keys.backends = nil }, fault.LoginElsewhere},
 		{"the key is back", l, func() { v.keys.backends, v.keys.byName["os"] = []string{"os"}, key }, ""},
 		{"a deleted login", l, func() { v.erase(contoso) }, fault.LoginChanged},
 	} {
 		row.change()
 		value, err := s.Secret(t.Context(), row.login)
-		if fault.CodeOf(err) != row.want || fault.Has(err, fault.KeyringLocked) != (row.want == fault.LoginSealed) ||
+		if fault.CodeOf(err) != row.want || fault.Has(err, fault.KeyringLocked) != (row.want == fault.LoginKeyring) ||
 			err == nil && value.Reveal() != "new" {
 			t.Errorf("%s: %v, want %s", row.what, err, row.want)
 		}

@@ -32,6 +32,7 @@ type Fetch func(context.Context) (secret.Token, error)
 type cacheKey struct {
 	name, failureName string // of its file, and of the record of a failure to get it
 	header            keyspace.Header
+	assertion         identity.Assertion
 }
 
 // newCacheKey hashes all of it together: from the fingerprint alone a short secret could
@@ -41,10 +42,16 @@ func newCacheKey(host registry.Host, id identity.Identity) cacheKey {
 		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint)
 	return cacheKey{
 		name: name + tokenSuffix, failureName: name + failureSuffix,
-		header: keyspace.Header{Audience: id.Audience, Login: identity.Login{
+		header: keyspace.Header{Audience: id.Audience, Assertion: id.Assertion.Hash, Login: identity.Login{
 			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
 		}},
+		assertion: id.Assertion,
 	}
+}
+
+// isExpired reports whether the token is for an assertion that has expired.
+func (k cacheKey) isExpired(now time.Time) bool {
+	return !k.assertion.Expires.IsZero() && !now.Before(k.assertion.Expires)
 }
 
 // Token returns a cached token of which more than half of its life is left, at the cost
@@ -68,7 +75,7 @@ func (s *Session) Token(
 	}
 	renewed, err := s.fetch(ctx, key, refresh, cached, fetch)
 	if err != nil && !IsChanged(err) && cached.IsValid(s.Now()) {
-		s.Log.Debug("renewal failed, the cached token is still valid", "expires", cached.Expires, "why", err)
+		s.Log.Debug("renewal failed, the cached token is still valid", "expires", cached.Expires, "error", err)
 		return cached, nil
 	}
 	return renewed, err
@@ -81,14 +88,14 @@ func (s *Session) fetch(
 ) (secret.Token, error) {
 	seal, err := s.sealer(ctx, true)
 	if err != nil { // a get needs the vault for nothing but speed
-		s.Log.Debug("working without the vault", "why", err)
+		s.Log.Debug("continuing without the vault", "error", err)
 		return fetch(ctx)
 	}
 	isDone := func() bool { _, _, done := s.justFetched(key, seal); return done && !refresh }
 	if unlock, err := s.lock(ctx, key.name[:lockPrefix], isDone); err == nil {
 		defer unlock()
 	} else { // at worst, two processes make the same request
-		s.Log.Debug("going on without the lock", "why", err)
+		s.Log.Debug("continuing without the lock", "error", err)
 	}
 	if other, err, done := s.justFetched(key, seal); done && !refresh {
 		s.Log.Debug("another process has just done it", "expires", other.Expires, "failed", err)
@@ -101,7 +108,7 @@ func (s *Session) fetch(
 	}
 	if !fetched.Expires.IsZero() {
 		if err := s.writeToken(seal, key, fetched); err != nil {
-			s.Log.Debug("the token could not be cached", "why", err)
+			s.Log.Debug("the token could not be cached", "error", err)
 		}
 	}
 	return fetched, nil
@@ -164,7 +171,7 @@ func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identi
 	}
 	value, err := s.open(ctx, files)
 	if err != nil {
-		return secret.Token{}, fault.Because("can't open the stored token", fault.LoginSealed, err)
+		return secret.Token{}, fault.Because("can't open the stored token", fault.LoginKeyring, err)
 	}
 	return value, nil
 }
@@ -179,6 +186,12 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 	spaces, usable := s.keyspaces()
 	for _, space := range spaces[:usable] {
 		f, err := s.dir.Read(space, key.name)
+		if err == nil && (f.Login != key.header.Login || f.Audience != key.header.Audience) {
+			continue // another token under this name, which would not open
+		}
+		if err == nil && key.isExpired(s.Now()) && f.Assertion != key.assertion.Hash {
+			err = ErrNoToken
+		}
 		if err == nil && f.Life().IsValid(s.Now()) {
 			files = append(files, f)
 		}
@@ -203,7 +216,7 @@ func (s *Session) open(ctx context.Context, files []keyspace.File) (token secret
 		if failed == nil {
 			return token, nil
 		}
-		s.Log.Debug("a token can't be opened", "keyspace", f.Keyspace, "why", failed)
+		s.Log.Debug("a token can't be opened", "keyspace", f.Keyspace, "error", failed)
 		if err == nil {
 			err = failed
 		}
@@ -222,12 +235,29 @@ type Failure struct {
 	Text   string     `json:"text"`
 	Since  time.Time  `json:"since"`
 	Until  time.Time  `json:"until"`
+	// RetryAfter is how long the server asked to wait, from Since on.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+
+	cause error // known in this process only
 }
 
 func (f *Failure) Error() string { return f.Text }
 
-// Unwrap returns an error with the failure's code.
-func (f *Failure) Unwrap() error { return &fault.Error{Code: f.Code} }
+// Unwrap returns an error with the failure's code and wait.
+func (f *Failure) Unwrap() error {
+	return &fault.Error{Code: f.Code, RetryAfter: f.RetryAfter, Cause: f.cause}
+}
+
+// at returns the failure with the wait that is left at a time; nil if it is not shared
+// then.
+func (f *Failure) at(now time.Time) *Failure {
+	if f == nil || now.Before(f.Since) || !now.Before(f.Until) {
+		return nil
+	}
+	left := *f
+	left.RetryAfter = max(0, f.RetryAfter-now.Sub(f.Since))
+	return &left
+}
 
 // How long a failure is shared: long enough for the processes that waited for it, short
 // enough for a user who fixes it and tries again; longer while a token is still valid. A
@@ -238,18 +268,27 @@ const (
 	maxFailureSharing = 5 * time.Minute
 )
 
-// recordFailure records a failed fetch. What only this process can't do, because of its
-// keyring or its caller's deadline, is not recorded.
-func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, failed error, cached secret.Token) {
+// newFailure returns the record of a failed fetch; nil for what only this process can't
+// do, because of its keyring or its caller's deadline.
+func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, cached secret.Token) *Failure {
 	if ctx.Err() != nil || CannotOpen(failed) {
+		return nil
+	}
+	now, wait := s.Now(), fault.RetryAfter(failed)
+	share := max(shareFailure, min(shareWhileValid, cached.Expires.Sub(now)), min(wait, maxFailureSharing))
+	return &Failure{
+		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(),
+		Since: now, Until: now.Add(share), RetryAfter: wait, cause: failed,
+	}
+}
+
+// recordFailure records a failed fetch for other processes.
+func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, failed error, cached secret.Token) {
+	f := s.newFailure(ctx, key, failed, cached)
+	if f == nil {
 		return
 	}
-	now := s.Now()
-	share := max(shareFailure, min(shareWhileValid, cached.Expires.Sub(now)),
-		min(fault.RetryAfter(failed), maxFailureSharing))
-	content, err := json.Marshal(Failure{
-		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(), Since: now, Until: now.Add(share),
-	})
+	content, err := json.Marshal(f)
 	if err == nil {
 		err = s.create()
 	}
@@ -257,24 +296,24 @@ func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, 
 		err = s.dir.Write(seal.keyspace, key.failureName, content, false)
 	}
 	if err != nil {
-		s.Log.Debug("the failure could not be recorded", "why", err)
+		s.Log.Debug("the failure could not be recorded", "error", err)
 	}
 }
 
 // CannotOpen reports whether an operation failed because a stored login can't be opened
 // here.
 func CannotOpen(err error) bool {
-	return fault.Is(err, fault.LoginSealed, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNewer, fault.LoginDamaged,
+	return fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNewer, fault.LoginDamaged,
 		fault.LoginVault, fault.LoginChanged)
 }
 
 // readFailure returns the failure of a token that is still shared; nil for none.
 func (s *Session) readFailure(space string, key cacheKey) *Failure {
 	f, err := s.parseFailure(space, key.failureName)
-	if err != nil || s.Now().Before(f.Since) || !s.Now().Before(f.Until) {
-		return nil
+	if err != nil || f.Server != key.header.Server || f.Until.Sub(f.Since) > maxFailureSharing {
+		return nil // none, or not one that was recorded for this token
 	}
-	return &f
+	return f.at(s.Now())
 }
 
 func (s *Session) parseFailure(space, name string) (f Failure, err error) {

@@ -62,6 +62,25 @@ func TestSession_CachedToken_finds_only_the_same_identity(t *testing.T) {
 	}
 }
 
+// TestSession_CachedToken_of_an_expired_assertion has a file with an assertion that claims to be the same but has expired:
+// it may be made up.
+func TestSession_CachedToken_of_an_expired_assertion(t *testing.T) {
+	v := newVault(t, "os")
+	pod := app
+	pod.Kind, pod.Assertion = identity.WorkloadIdentity, identity.Assertion{Hash: "true", Expires: v.Now().Add(time.Hour)}
+	v.expect("token 1", pod, v.issue)
+	renewed, forged := pod, pod
+	renewed.Assertion = identity.Assertion{Hash: "renewed", Expires: v.Now().Add(2 * time.Hour)}
+	forged.Assertion = identity.Assertion{Hash: "forged", Expires: v.Now().Add(-time.Hour)}
+	v.expect("token 1", renewed, down)
+	v.expect("azure is down", forged, down)
+	v.advance(90 * time.Minute)
+	v.expect("token 1", pod, down) // it obtained the token
+	v.expect("token 1", renewed, down)
+	v.advance(time.Hour)
+	v.expect("azure is down", renewed, down)
+}
+
 func TestSession_CachedToken_until_it_ends(t *testing.T) {
 	v := newVault(t, "os")
 	v.expect("token 1", app, v.issue)
@@ -74,7 +93,7 @@ func TestSession_CachedToken_until_it_ends(t *testing.T) {
 		want   fault.Code
 	}{
 		{"in its last second", func() {}, ""},
-		{"locked", func() { delete(v.keys.byName, "os") }, fault.LoginSealed},
+		{"locked", func() { delete(v.keys.byName, "os") }, fault.LoginKeyring},
 		{"another key", func() { v.keys.byName["os"] = make([]byte, 32) }, fault.LoginKeyGone},
 		{"no key", func() { v.keys.byName["os"] = nil }, fault.LoginKeyGone},
 		{"damaged", func() {
@@ -213,7 +232,7 @@ func TestSession_Token_keeps_its_own_failure(t *testing.T) {
 	}{
 		{canceled, context.Canceled},
 		{late, context.DeadlineExceeded},
-		{t.Context(), sealed(fault.LoginSealed)},
+		{t.Context(), sealed(fault.LoginKeyring)},
 		{t.Context(), sealed(fault.LoginElsewhere)},
 		{t.Context(), sealed(fault.LoginKeyGone)},
 		{t.Context(), sealed(fault.LoginNewer)},

@@ -39,6 +39,9 @@ type Vault struct {
 	SharedLockDir func() string
 	// Keys seals and opens. Without backends nothing is found and nothing is stored.
 	Keys Keys
+	// Memory is in front of the vault for TokenFromMemory; nil for none: a process that gets
+	// one token needs none.
+	Memory *Memory
 	// Now is the clock.
 	Now func() time.Time
 	// Log gets the steps, never a secret.
@@ -65,7 +68,7 @@ func (v *Vault) Open() *Session {
 		s.err = nil
 	}
 	if s.err != nil {
-		v.Log.Debug("the vault is not used", "why", s.err)
+		v.Log.Debug("the vault is not used", "error", s.err)
 	}
 	return s
 }
@@ -92,7 +95,7 @@ func (s *Session) create() error {
 		return s.err
 	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return fault.New(fault.VaultNoPlace, "creating the vault: %v", err)
+		return fault.New(fault.VaultNoPlace, "can't create the vault: %v", err)
 	}
 	s.dir, s.err = keyspace.Open(s.Dir)
 	return s.err
@@ -150,11 +153,11 @@ func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err err
 		if failed == nil {
 			return sealer{backend, keyspace.Name(backend, key), key}, nil
 		}
-		s.Log.Debug("keyring skipped", "keyring", backend, "why", failed)
+		s.Log.Debug("keyring skipped", "keyring", backend, "error", failed)
 		if fault.Is(failed, fault.VaultNoPlace) {
 			return sealer{}, failed // no other backend can lock either
 		}
-		err = fault.Because("no keyring is available", fault.KeyringUnavailable, failed)
+		err = failed
 	}
 	return sealer{}, err
 }
@@ -222,16 +225,17 @@ func hashName(parts ...string) string {
 func (v *Vault) key(ctx context.Context, space string) ([]byte, error) {
 	backend := keyspace.Backend(space)
 	if !slices.Contains(v.Keys.Backends(), backend) {
-		return nil, fault.New(fault.LoginElsewhere, "its key is in %s, which is not used here", keystore.Title(backend))
+		return nil, &fault.Error{
+			Code: fault.LoginElsewhere, Object: backend,
+			Reason: "its key is in " + keystore.Title(backend) + ", which is not available in this session",
+		}
 	}
 	key, err := v.Keys.Key(ctx, backend)
 	switch {
-	case errors.Is(err, keystore.ErrNotFound):
-		return nil, fault.New(fault.LoginKeyGone, "%v", err)
-	case err == nil && keyspace.Name(backend, key) != space:
+	case errors.Is(err, keystore.ErrNotFound), err == nil && keyspace.Name(backend, key) != space:
 		return nil, fault.New(fault.LoginKeyGone, "its key is no longer in %s", keystore.Title(backend))
 	case err != nil:
-		return nil, &fault.Error{Code: fault.LoginSealed, Reason: err.Error(), Cause: err}
+		return nil, &fault.Error{Code: fault.LoginKeyring, Reason: err.Error(), Cause: err}
 	}
 	return key, nil
 }

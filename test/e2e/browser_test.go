@@ -21,7 +21,7 @@ func TestBrowser(t *testing.T) {
 	requireTools(t, "chromium")
 	for action, want := range map[azuretest.PageAction]struct{ title, printed string }{
 		azuretest.SignIn:  {"You are signed in.", host + ": signed in as ada@contoso.example"},
-		azuretest.Decline: {"You are not signed in.", "declined"},
+		azuretest.Decline: {"Sign-in failed.", "declined"},
 	} {
 		t.Run(string(action), func(t *testing.T) {
 			f := newFixture(t)

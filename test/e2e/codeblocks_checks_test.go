@@ -73,16 +73,18 @@ func checkTOML(b codeBlock) error {
 	return err
 }
 
-// checkGo checks a fragment: imports, then statements.
+// checkGo checks a fragment: imports, then statements or declarations.
 func checkGo(b codeBlock) error {
 	lines := strings.Split(b.text, "\n")
 	imports := 0
 	for imports < len(lines) && (strings.HasPrefix(lines[imports], "import ") || lines[imports] == "") {
 		imports++
 	}
-	source := "package p\n" + strings.Join(lines[:imports], "\n") +
-		"\nfunc _() {\n" + strings.Join(lines[imports:], "\n") + "}\n"
-	_, err := parser.ParseFile(token.NewFileSet(), "", source, parser.AllErrors)
+	head, rest := "package p\n"+strings.Join(lines[:imports], "\n")+"\n", strings.Join(lines[imports:], "\n")
+	_, err := parser.ParseFile(token.NewFileSet(), "", head+"func _() {\n"+rest+"}\n", parser.AllErrors)
+	if err != nil && strings.Contains("\n"+rest, "\nfunc ") {
+		_, err = parser.ParseFile(token.NewFileSet(), "", head+rest, parser.AllErrors)
+	}
 	return err
 }
 

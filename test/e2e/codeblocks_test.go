@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type language struct {
 var languages = map[string]language{
 	"console":    {check: func(codeBlock) error { return nil }},
 	"text":       {check: func(codeBlock) error { return nil }},
+	"mermaid":    {check: func(codeBlock) error { return nil }}, // GitHub draws it
 	"bash":       {[]string{"bash"}, checkShell},
 	"sh":         {[]string{"bash"}, checkShell},
 	"dockerfile": {nil, checkDockerfile},
@@ -37,7 +39,7 @@ var languages = map[string]language{
 	"yaml":       {[]string{"bash"}, checkYAML},
 }
 
-// recipeFiles are the files in RECIPES.md. The name of a file selects its check, so a file must not lose its name.
+// recipeFiles are the files in docs/ci.md. The name of a file selects its check, so a file must not lose its name.
 var recipeFiles = []string{
 	".github/workflows/build.yml", "azure-pipelines.yml", ".gitlab-ci.yml", "Jenkinsfile", "Dockerfile", "mirror.yaml",
 	"credential-github.json", "credential-gitlab.json", "config.json",
@@ -46,9 +48,9 @@ var recipeFiles = []string{
 // TestCodeBlocks checks the syntax of every code block that readers may copy.
 func TestCodeBlocks(t *testing.T) {
 	var files []string
-	for _, document := range []string{"README.md", "RECIPES.md"} {
+	for _, document := range documents(t) {
 		for _, b := range codeBlocks(t, document) {
-			if b.document == "RECIPES.md" {
+			if b.document == "docs/ci.md" {
 				files = append(files, b.file)
 			}
 			t.Run(b.name(), func(t *testing.T) {
@@ -60,7 +62,7 @@ func TestCodeBlocks(t *testing.T) {
 	}
 	for _, file := range recipeFiles {
 		if !slices.Contains(files, file) {
-			t.Errorf("RECIPES.md has no code block below a line `%s`", file)
+			t.Errorf("docs/ci.md has no code block below a line `%s`", file)
 		}
 	}
 }
@@ -110,10 +112,24 @@ func codeBlocks(t *testing.T, document string) (found []codeBlock) {
 			above = line
 		}
 	}
-	if current != nil || len(found) == 0 {
-		t.Fatalf("%s: a code block is not closed, or there is none", document)
+	if current != nil {
+		t.Fatalf("%s: a code block is not closed", document)
 	}
 	return found
+}
+
+// documents returns the documents of the repository, with README.md first.
+func documents(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(found) < 8 {
+		t.Fatalf("%d documents, %v", len(found), err)
+	}
+	all := []string{"README.md", "CONTRIBUTING.md"}
+	for _, path := range found {
+		all = append(all, "docs/"+filepath.Base(path))
+	}
+	return all
 }
 
 // TestCodeBlock_check_finds_mistakes gives each check a mistake.

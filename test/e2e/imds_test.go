@@ -37,12 +37,12 @@ func TestIMDS(t *testing.T) {
 		err      string // "" for a token
 		requests int    // to IMDS
 	}{
-		{"no address", "", func(*fixture) {}, "nothing answers at 169.254.169.254", 0},
-		{"no answer", "", func(f *fixture) { f.listenAtIMDS() }, "nothing answers at 169.254.169.254", 0},
+		{"no address", "", func(*fixture) {}, "169.254.169.254 does not respond", 0},
+		{"no answer", "", func(f *fixture) { f.listenAtIMDS() }, "169.254.169.254 does not respond", 0},
 		{"configured", "", func(f *fixture) { f.startIMDS(true) }, "", 2},
 		{
 			"configured, no identity", "", func(f *fixture) { f.startIMDS(false) },
-			"the identity endpoint (virtual machine) has no managed identity (status 400)", 2,
+			"the managed identity endpoint (IMDS) has no managed identity (HTTP 400)", 2,
 		},
 		{"detected", azureChassis, func(f *fixture) { f.startIMDS(true) }, "", 2},
 		{"detected, no identity", azureChassis, func(f *fixture) { f.startIMDS(false) }, notFound, 2},

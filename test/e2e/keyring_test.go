@@ -51,7 +51,7 @@ func TestKernelKeyring(t *testing.T) {
 		}
 		f.env["DOCKER_CREDENTIAL_ACR_KEYRING"] = "kernel"
 		printed := testKeyring(t, f, c, "kernel")
-		want := program + ": no OS keyring is available, so this login is lost at restart or after 3 days without use"
+		want := program + ": warning: this login is stored in the kernel keyring, so it is lost at reboot or after 3 days without use"
 		if !strings.Contains(printed, want) {
 			t.Errorf("login does not warn that the login will be lost:\n%s", printed)
 		}

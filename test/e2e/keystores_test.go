@@ -163,7 +163,7 @@ func TestSecretService_unavailable(t *testing.T) {
 		{"stopped", func(s *session) {
 			s.keyring.Process.Signal(syscall.SIGSTOP)
 			s.f.t.Cleanup(func() { s.keyring.Process.Signal(syscall.SIGCONT) })
-		}, "can't be used: it did not answer within 2s"},
+		}, "can't be used: it did not respond within 2s"},
 		{"killed during the call", func(s *session) {
 			daemon := s.keyring.Process
 			daemon.Signal(syscall.SIGSTOP)
@@ -187,7 +187,7 @@ func TestSecretService_unavailable(t *testing.T) {
 			}
 			f.expectExchanges(1)
 			out, err = f.exec(adminLogin, program, "store")
-			want := `storing the login of "contoso": no keyring is available: the Secret Service keyring ` + row.why
+			want := `can't store the login of "contoso": the OS keyring (Secret Service) ` + row.why
 			if err == nil || !strings.Contains(out, want) {
 				t.Errorf("store: %v: %s", err, out)
 			}

@@ -13,17 +13,21 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// TestReadme_commands runs the README's commands one after the other, in a home directory without the program. Each
-// must succeed.
-func TestReadme_commands(t *testing.T) {
+// typed are the documents whose commands a user types one after the other, in this order. (Those in docs/ci.md need Azure.)
+var typed = []string{"README.md", "docs/authentication.md", "docs/configuration.md", "docs/commands.md", "docs/troubleshooting.md"}
+
+// TestDocuments_commands runs the commands of the documents, in a home directory without the program. Each must succeed.
+func TestDocuments_commands(t *testing.T) {
 	requireTools(t, "bash", "docker", "podman", "skopeo", "script")
 	s := newShell(t)
-	for _, b := range codeBlocks(t, "README.md") {
-		if b.language != "sh" {
-			continue
-		}
-		for _, command := range splitCommands(b.text) {
-			s.run(fmt.Sprintf("README.md:%d", b.line), command)
+	for _, document := range typed {
+		for _, b := range codeBlocks(t, document) {
+			if b.language != "sh" {
+				continue
+			}
+			for _, command := range splitCommands(b.text) {
+				s.run(fmt.Sprintf("%s:%d", document, b.line), command)
+			}
 		}
 	}
 	if s.count < 20 {
@@ -34,11 +38,11 @@ func TestReadme_commands(t *testing.T) {
 	}
 }
 
-// TestReadme_config_files proves that the program accepts the README's config files.
-func TestReadme_config_files(t *testing.T) {
+// TestDocuments_config_files proves that the program accepts the documents' config files.
+func TestDocuments_config_files(t *testing.T) {
 	f := newFixture(t)
 	f.useServicePrincipal(clientSecret)
-	for _, b := range codeBlocks(t, "README.md") {
+	for _, b := range codeBlocks(t, "docs/configuration.md") {
 		if b.language != "json" {
 			continue
 		}
@@ -52,13 +56,13 @@ func TestReadme_config_files(t *testing.T) {
 		}
 		for _, c := range report.Checks {
 			if c.Check == "config" && c.Status != "ok" {
-				t.Errorf("README.md:%d: %s", b.line, c.Fact)
+				t.Errorf("%s:%d: %s", b.document, b.line, c.Fact)
 			}
 		}
 	}
 }
 
-// A shell is where a user types the README's commands.
+// A shell is where a user types the documents' commands.
 type shell struct {
 	*fixture
 	ada      *azuretest.User

@@ -197,13 +197,15 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
+// environment are the variables that the program reads in scripts.
+var environment = []string{
+	"PATH", "HOME", "USERPROFILE", "AZURE_CONFIG_DIR", "DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING",
+	"CLOUD_ADDR", "CLOUD_CA", "TRANSCRIPT", "CLOCK_AHEAD", "ON_AZURE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET",
+}
+
 // parallelEnviron returns those variables of the script that the program reads.
-func parallelEnviron(ts *testscript.TestScript) []string {
-	var environ []string
-	for _, name := range []string{
-		"PATH", "HOME", "USERPROFILE", "AZURE_CONFIG_DIR", "DOCKER_CREDENTIAL_ACR_HOME", "DOCKER_CREDENTIAL_ACR_KEYRING",
-		"CLOUD_ADDR", "CLOUD_CA", "TRANSCRIPT", "CLOCK_AHEAD", "ON_AZURE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET",
-	} {
+func parallelEnviron(ts *testscript.TestScript) (environ []string) {
+	for _, name := range environment {
 		environ = append(environ, name+"="+ts.Getenv(name))
 	}
 	return environ

@@ -18,6 +18,7 @@ func fakeDelegate() {
 	cwd, _ := os.Getwd()
 	fmt.Fprintf(log, "%s (in %s)\n", strings.Join(os.Args[1:], " "), cwd)
 	environ := open(filepath.Join(os.Getenv("HOME"), "delegate-environ"))
+	os.Unsetenv("PASSWORD") // the script's own, from which it sets the program's variables
 	fmt.Fprintln(environ, strings.Join(os.Environ(), "\n"))
 	credentials.Serve(logins(filepath.Join(os.Getenv("HOME"), "delegate-logins")))
 }

@@ -36,11 +36,14 @@ var masks = []struct{ pattern, by string }{
 // maskCommand takes from what the last command printed whatever differs from run to
 // run, and writes it into a file: mask FILE.
 func maskCommand(ts *testscript.TestScript, _ bool, args []string) {
-	text := ts.ReadFile("stdout")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(masked(ts, ts.ReadFile("stdout"))), 0o600))
+}
+
+// masked is a text without what differs from run to run.
+func masked(ts *testscript.TestScript, text string) string {
 	for _, m := range masks {
 		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.by)
 	}
 	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "$WORK")
-	text = strings.ReplaceAll(text, ts.Getenv("BIN"), "$BIN")
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+	return strings.ReplaceAll(text, ts.Getenv("BIN"), "$BIN")
 }

@@ -57,7 +57,7 @@ func fakeAz() {
 
 // signInAz signs a user in to the stand-in for az:
 //
-//	cloud do az USER [old|signed-out|expired|slow|garbage|other-tenant|traceback|switched]
+//	cloud do az USER [old|signed-out|expired|mfa|slow|garbage|other-tenant|traceback|switched]
 func signInAz(ts *testscript.TestScript, s *fixture, a []string) {
 	user := s.tenant.AddUser(a[0])
 	s.registry.Grant(user, "AcrPull")
@@ -83,6 +83,8 @@ func signInAz(ts *testscript.TestScript, s *fixture, a []string) {
 	case "expired":
 		answer.Status = 1
 		answer.Stderr = "ERROR: AADSTS700082: The refresh token has expired due to inactivity. \nInteractive authentication is needed. Please run:\naz login --scope https://containerregistry.azure.net/.default\n"
+	case "mfa":
+		answer.Status, answer.Stderr = 1, "ERROR: AADSTS50076: Due to a configuration change made by your administrator\n"
 	case "traceback":
 		answer.Status, answer.Stderr = 1, "Traceback (most recent call last):\n  File \"az\"\n"
 	}

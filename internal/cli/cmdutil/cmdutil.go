@@ -5,11 +5,13 @@ package cmdutil
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +21,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -37,9 +41,47 @@ type Env struct {
 	Version string
 }
 
-// FlagsHelp is the annotation of a command whose flags would not fit on a screen, one a
-// line. Its text has all of them.
-const FlagsHelp = "flags"
+// MethodFlag is the annotation of flags that help lists first, apart from the others.
+const MethodFlag = "method"
+
+// defaultColumns is the width of a terminal that does not tell it. One with less than
+// minColumns breaks the lines itself.
+const (
+	defaultColumns = 80
+	minColumns     = 40
+)
+
+// Screen is what results are printed to. NO_COLOR is a convention of many programs. An
+// old Windows console shows escape sequences as they are; only Windows Terminal, which
+// sets WT_SESSION, is known not to.
+func (e Env) Screen() screen.Screen {
+	if !e.StdoutIsTerminal {
+		return screen.Screen{}
+	}
+	getenv := e.Getenv()
+	s := screen.Screen{Width: defaultColumns, Color: getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
+	if runtime.GOOS == "windows" && getenv("WT_SESSION") == "" {
+		s.Color = false
+	}
+	if e.Columns != nil {
+		s.Width = max(cmp.Or(e.Columns(), s.Width), minColumns)
+	}
+	return s
+}
+
+// Print prints results that are laid out for the Screen.
+func (e Env) Print(laidOut string) error {
+	_, err := io.WriteString(e.Stdout, e.Screen().Paint(laidOut))
+	return err
+}
+
+// Markf prints a line of what the command was asked for, after a symbol of package
+// screen. Its errors are ignored, as those of Resultf and Notef are.
+func (e Env) Markf(symbol, format string, args ...any) {
+	s := e.Screen()
+	mark := s.Mark(symbol)
+	_ = e.Print(mark + s.Wrap(utf8.RuneCountInString(mark), fmt.Sprintf(format, args...)) + "\n")
+}
 
 // Resultf prints a line of what the command was asked for.
 func (e Env) Resultf(format string, args ...any) { fmt.Fprintf(e.Stdout, format+"\n", args...) }
@@ -48,10 +90,14 @@ func (e Env) Resultf(format string, args ...any) { fmt.Fprintf(e.Stdout, format+
 // result, which another program may read.
 func (e Env) Notef(format string, args ...any) { fmt.Fprintf(e.Stderr, format+"\n", args...) }
 
-// Examples returns the examples of a command's help: runs of the program with these
-// arguments.
-func Examples(args ...string) string {
-	return "  " + Program + " " + strings.Join(args, "\n  "+Program+" ")
+// Examples returns the examples of a command's help, from pairs of a comment and the
+// arguments of the program.
+func Examples(pairs ...string) string {
+	var lines []string
+	for i := 0; i < len(pairs); i += 2 {
+		lines = append(lines, "  # "+pairs[i]+"\n  "+Program+" "+pairs[i+1])
+	}
+	return strings.Join(lines, "\n\n")
 }
 
 // About says what a failure is about, most often a registry, as advice needs it. An error
@@ -110,13 +156,26 @@ func IsUsage(err error) bool {
 	return ok
 }
 
-// Args requires between least and most arguments, which what names.
+// KeyPlace says where the key is that encrypts what is stored.
+func KeyPlace(backend string) string {
+	if backend == keystore.File {
+		return "a file"
+	}
+	return keystore.Title(backend)
+}
+
+// Args requires between least and most arguments, which are what: "REGISTRY or PATTERN".
 func Args(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) < least || len(args) > most {
-			return UsageErrorf("%s takes %s; see: %s --help", c.Name(), what, c.CommandPath())
+		switch {
+		case len(args) >= least && len(args) <= most:
+			return nil
+		case most == 0:
+			return UsageErrorf("%s takes no arguments; see: %s --help", c.Name(), c.CommandPath())
+		case least == most:
+			return UsageErrorf("%s needs exactly one %s; see: %s --help", c.Name(), what, c.CommandPath())
 		}
-		return nil
+		return UsageErrorf("%s takes at most one %s; see: %s --help", c.Name(), what, c.CommandPath())
 	}
 }
 
@@ -135,10 +194,28 @@ func ParseTarget(clouds registry.Clouds, typed string) (target string, host regi
 		return host.String(), host, nil
 	}
 	pattern := strings.ToLower(typed)
-	if host, err = clouds.Example(pattern); err != nil {
-		return "", registry.Host{}, UsageErrorf("%w; other clouds and domains must be in the config file", err)
+	if host, err = clouds.Example(pattern); err == nil {
+		return pattern, host, nil
 	}
-	return pattern, host, nil
+	const orWhat = " or pattern (for example contoso.azurecr.io or '*.azurecr.io')"
+	return "", registry.Host{}, UnknownRegistry(clouds, typed, orWhat)
+}
+
+// UnknownRegistry returns the usage error for what is not a registry; orWhat says what else
+// the command takes. A name without a dot may lack its domain.
+func UnknownRegistry(clouds registry.Clouds, typed, orWhat string) error {
+	if meant, err := clouds.ParseHost(WithDomain(typed)); err == nil {
+		return UsageErrorf("unknown registry %q; did you mean %s?", typed, meant)
+	}
+	return UsageErrorf("%q is not an Azure container registry%s", typed, orWhat)
+}
+
+// WithDomain adds the domain to the name of a registry without one.
+func WithDomain(name string) string {
+	if name == "" || strings.ContainsAny(name, ".*") {
+		return name
+	}
+	return name + ".azurecr.io"
 }
 
 // ParseServer parses a registry or pattern, or the name of another registry, as its
@@ -203,20 +280,20 @@ const (
 	maxLine = maxSecret + 2
 )
 
-// ReadSecret reads a secret of one line: from a file, which may be a pipe; else, for "",
-// from the terminal, without echo; or from standard input where there is no terminal or
-// fromStdin is set. It never comes from an argument, which every user of the computer
-// could read.
+// ReadSecret reads a secret of one line, such as what = "client secret of 7d1c…": from a
+// file, which may be a pipe; else, for "", from the terminal, without echo; or from
+// standard input where there is no terminal or fromStdin is set. It never comes from an
+// argument, which every user of the computer could read.
 func (e Env) ReadSecret(what, path string, fromStdin bool) (secret.String, error) {
 	var content []byte
 	var err error
 	switch {
 	case path != "":
 		if content, err = safefile.ReadAny(path, maxLine); err != nil {
-			return secret.String{}, fmt.Errorf("reading %s: %s: %w", what, path, err)
+			return secret.String{}, fmt.Errorf("can't read the %s: %s: %w", what, path, err)
 		}
 	case e.StdinIsTerminal && !fromStdin:
-		fmt.Fprintf(e.Stderr, "type %s (it is not shown), then Enter: ", what)
+		fmt.Fprintf(e.Stderr, "%s (input is hidden): ", strings.ToUpper(what[:1])+what[1:])
 		content, err = e.ReadPassword()
 		fmt.Fprintln(e.Stderr)
 	default:
@@ -232,15 +309,15 @@ func toSecret(what string, content []byte, err error) (secret.String, error) {
 	content = bytes.TrimRight(safefile.TrimBOM(content), "\r\n")
 	switch {
 	case errors.Is(err, safefile.ErrTooLong), len(content) > maxSecret:
-		err = UsageErrorf("%s is longer than %d bytes", what, maxSecret)
+		err = UsageErrorf("the %s is longer than %d KB (is it the right file?)", what, maxSecret>>10)
 	case err != nil:
-		err = fmt.Errorf("reading %s: %w", what, err)
+		err = fmt.Errorf("can't read the %s: %w", what, err)
 	case len(content) == 0:
-		err = UsageErrorf("%s is empty", what)
+		err = UsageErrorf("the %s is empty", what)
 	case bytes.ContainsAny(content, "\r\n\x00"):
-		err = UsageErrorf("%s is more than one line", what)
+		err = UsageErrorf("the %s has more than one line", what)
 	case !utf8.Valid(content):
-		err = UsageErrorf("%s is not UTF-8", what)
+		err = UsageErrorf("the %s is not UTF-8 text", what)
 	}
 	if err != nil {
 		return secret.String{}, err
@@ -254,7 +331,7 @@ func (e Env) AskLine(prompt string) (string, error) {
 	line, err := bufio.NewReader(e.Stdin).ReadString('\n') // a terminal gives the reader one line at a time
 	switch {
 	case err == io.EOF && line == "":
-		return "", UsageErrorf("nothing was chosen")
+		return "", UsageErrorf("nothing was entered")
 	case err != nil && err != io.EOF:
 		return "", err
 	}
@@ -268,13 +345,13 @@ func (e Env) Choose(choices []string) (int, error) {
 		e.Notef("  %d  %s", i+1, choice)
 	}
 	for {
-		answer, err := e.AskLine("Type a number, then Enter: ")
+		answer, err := e.AskLine(fmt.Sprintf("Choose 1-%d: ", len(choices)))
 		if err != nil {
 			return 0, err
 		}
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(choices) {
 			return n - 1, nil
 		}
-		e.Notef("%q is not a number from 1 to %d.", answer, len(choices))
+		e.Notef("enter a number from 1 to %d", len(choices))
 	}
 }

@@ -41,10 +41,10 @@ func (f *flags) addTo(c *cobra.Command, e cmdutil.Env) {
 		return cmdutil.About(c.Name(), err)
 	}
 	c.Flags().StringVar(&f.client, "client", "",
-		"only this client: docker, or podman (with Skopeo and Buildah); otherwise all that are installed")
+		"Only this `CLIENT`: docker, or podman with Skopeo and Buildah (default: all that are installed)")
 	_ = c.RegisterFlagCompletionFunc("client",
 		cobra.FixedCompletions([]string{docker, podman}, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and write nothing")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "Show what would change, and write nothing")
 }
 
 // Command returns the command configure.
@@ -52,18 +52,24 @@ func Command(e cmdutil.Env) *cobra.Command {
 	var f flags
 	c := &cobra.Command{
 		Use:   "configure [REGISTRY…]",
-		Short: "name this helper in the files of Docker and Podman",
-		Long: `Name this helper in Docker's config.json and Podman's auth.json for the
-registries that are named, or with --all-registries for every registry there is.
-What changes is shown, without secrets. Everything else in the files stays as it
-is; nothing is written if another helper is configured.`,
-		Example: cmdutil.Examples("configure contoso.azurecr.io", "configure --all-registries --client podman --dry-run"),
+		Short: "Configure Docker and Podman to use this helper",
+		Long: `Configure Docker and Podman to use this helper for registries.
+
+It edits Docker's config.json and Podman's auth.json, and shows what changes,
+without secrets. Everything else in the files stays as it is. If another helper
+is configured, nothing is written without --force.`,
+		Example: cmdutil.Examples(
+			"Use this helper for a registry", "configure contoso.azurecr.io",
+			"Show what would change", "configure contoso.azurecr.io --dry-run",
+			"Move the credentials that docker login stored as plaintext",
+			"configure contoso.azurecr.io --migrate-plaintext",
+			"Use this helper for every registry, only with Podman", "configure --all-registries --client podman"),
 	}
 	f.addTo(c, e)
-	c.Flags().BoolVar(&f.all, "all-registries", false, "answer for every registry, and store the logins of all")
-	c.Flags().BoolVar(&f.force, "force", false, "replace another helper")
+	c.Flags().BoolVar(&f.all, "all-registries", false, "Use this helper for every registry, and store all logins in it")
+	c.Flags().BoolVar(&f.force, "force", false, "Replace another helper")
 	c.Flags().BoolVar(&f.migratePlaintext, "migrate-plaintext", false,
-		"delete plaintext credentials; those that may be needed are moved to this helper")
+		"Delete plaintext credentials from the files; those that exist nowhere else are moved to this helper")
 	return c
 }
 
@@ -72,14 +78,17 @@ func UndoCommand(e cmdutil.Env) *cobra.Command {
 	f := flags{undo: true}
 	c := &cobra.Command{
 		Use:   "unconfigure [REGISTRY…]",
-		Short: "remove this helper from the files of Docker and Podman",
-		Long: `Remove this helper from Docker's and Podman's files: for the registries that are
-named, with --all-registries for what "configure --all-registries" wrote,
-without either wherever it is named. What names another helper stays.`,
-		Example: cmdutil.Examples("unconfigure contoso.azurecr.io"),
+		Short: "Undo configure",
+		Long: `Remove this helper from the files of Docker and Podman.
+
+Without an argument, it is removed for all registries. Other helpers stay.`,
+		Example: cmdutil.Examples(
+			"Stop using this helper for a registry", "unconfigure contoso.azurecr.io",
+			"Stop using this helper", "unconfigure",
+			"Show what would change", "unconfigure --dry-run"),
 	}
 	f.addTo(c, e)
-	c.Flags().BoolVar(&f.all, "all-registries", false, `undo "configure --all-registries" only`)
+	c.Flags().BoolVar(&f.all, "all-registries", false, `Only undo "configure --all-registries"`)
 	return c
 }
 
@@ -87,7 +96,7 @@ without either wherever it is named. What names another helper stays.`,
 // prevents all.
 func run(e cmdutil.Env, f flags, args []string) error {
 	if len(args) == 0 && !f.all && !f.undo {
-		return cmdutil.UsageErrorf("name one or more registries, or use --all-registries")
+		return cmdutil.UsageErrorf("specify one or more registries, or use --all-registries")
 	}
 	p, err := newPlan(e, f, args)
 	if err != nil {
@@ -99,7 +108,7 @@ func run(e cmdutil.Env, f flags, args []string) error {
 	}
 	for _, client := range slices.Sorted(maps.Keys(p.clients)) {
 		if found := p.clients[client]; found != "" {
-			p.Notef("%s: %s", client, found)
+			p.Notef("%s: found (%s)", client, found)
 		}
 		if err := planClient(client); err != nil {
 			return err
@@ -109,7 +118,7 @@ func run(e cmdutil.Env, f flags, args []string) error {
 	for _, note := range p.notes {
 		p.Notef("%s", note)
 	}
-	if err == nil && changed {
+	if err == nil && changed && !p.dryRun {
 		noteAfter()
 	}
 	return err
@@ -143,16 +152,22 @@ func (p *plan) parseHosts(args []string) (hosts []string, err error) {
 		case p.undo && slices.Contains(p.paths.ConfiguredNames(), typed):
 			target = typed
 		case err != nil && !p.undo:
-			return nil, cmdutil.UsageErrorf("%w; for other registries, use --all-registries", err)
+			return nil, p.notAzure(typed)
 		case err != nil:
 			return nil, err
 		case strings.Contains(target, "*"):
 			return nil, cmdutil.UsageErrorf(
-				"Docker and Podman don't support patterns such as %s: name each registry, or use --all-registries", target)
+				"Docker and Podman don't support patterns such as %s: specify each registry, or use --all-registries", target)
 		}
 		hosts = append(hosts, target)
 	}
 	return hosts, nil
+}
+
+// notAzure is the error for a registry that only --all-registries can be for.
+func (p *plan) notAzure(typed string) error {
+	const orWhat = "; to use this helper for every registry, run: " + cmdutil.Program + " configure --all-registries"
+	return cmdutil.UnknownRegistry(p.app.Clouds, typed, orWhat)
 }
 
 // findClients returns the client that the user named, or those that are installed or have

@@ -86,11 +86,11 @@ func (p *plan) signsIn(host registry.Host, isToken bool) (ok bool, instead strin
 	id, err := p.app.Select(host)
 	switch {
 	case err == nil && isToken && id.IsAnonymous():
-		return false, "without it, you are not signed in"
+		return false, "Without it, you are not signed in"
 	case err != nil, id.IsAnonymous(), id.Detected, id.IsStatic():
 		return false, ""
 	}
-	return true, fmt.Sprintf("without it, you sign in as %s (from %s)", id, id.Source)
+	return true, fmt.Sprintf("Without it, you sign in as %s (from %s)", id, id.Source)
 }
 
 // decide plans what happens to a credential, if the user agrees.
@@ -103,11 +103,11 @@ func (p *plan) decide(c plaintext) error {
 	}
 	switch {
 	case reason == dockerconfig.AlreadyStored:
-		c.instead = "this helper has stored the same"
+		c.instead = "This helper has stored the same credential"
 	case action == dockerconfig.Stop:
 		return cmdutil.About(c.server, errors.New(why))
 	case action == dockerconfig.Keep:
-		p.notes = append(p.notes, fmt.Sprintf("%s; it stays, because %s", c, cmp.Or(why, stays[reason])))
+		p.notes = append(p.notes, fmt.Sprintf("%s. It is kept: %s", c, cmp.Or(why, stays[reason])))
 		return nil
 	}
 	if !p.confirm(c, action) {
@@ -128,17 +128,18 @@ func (p *plan) canAsk() bool { return p.StdinIsTerminal && !p.dryRun }
 
 // stays explains why a credential stays, for the reasons that depend on nothing else.
 var stays = map[dockerconfig.Reason]string{
-	dockerconfig.PodmanReads:      "Podman reads it there, and does not ask this helper",
+	dockerconfig.PodmanReads:      "Podman reads it and does not use this helper",
 	dockerconfig.SomeRepositories: "Podman uses it only for those repositories",
-	dockerconfig.InvalidName:      "this helper can't store it under that name; log in again with the registry's own name",
-	dockerconfig.Incomplete:       "it has no user name and password that could be stored",
+	dockerconfig.InvalidName: "this helper can't store it under that name; " +
+		"sign in again with the registry's host name",
+	dockerconfig.Incomplete: "it has no username and password that could be stored",
 }
 
 // actions is how the user is asked for an action, and how it is announced.
 var actions = map[dockerconfig.Action]struct{ question, announcement string }{
-	dockerconfig.Delete: {"delete it", "it will be deleted"},
-	dockerconfig.Move:   {"move it to this helper, encrypted", "it will be moved to this helper"},
-	dockerconfig.Copy:   {"copy it to this helper, encrypted", "it will be copied to this helper, and stays for Podman"},
+	dockerconfig.Delete: {"delete it", "It will be deleted"},
+	dockerconfig.Move:   {"move it to this helper, encrypted", "It will be moved to this helper"},
+	dockerconfig.Copy:   {"copy it to this helper, encrypted", "It will be copied to this helper, and kept for Podman"},
 }
 
 // confirm reports whether the user agrees to an action, by --migrate-plaintext or by an
@@ -147,24 +148,25 @@ func (p *plan) confirm(c plaintext, action dockerconfig.Action) bool {
 	texts := actions[action]
 	switch {
 	case p.migratePlaintext:
-		p.Notef("%s: %s", c, texts.announcement)
+		p.Notef("%s. %s", c, texts.announcement)
 		return true
 	case !p.canAsk():
-		p.notes = append(p.notes, fmt.Sprintf("%s; to %s, run this again with --migrate-plaintext", c, texts.question))
+		p.notes = append(p.notes, fmt.Sprintf("%s. To %s, run this again with --migrate-plaintext", c, texts.question))
 		return false
 	}
-	answer, _ := p.AskLine(fmt.Sprintf("%s; %s? [y/N] ", c, texts.question)) // no answer is a no
+	question := strings.ToUpper(texts.question[:1]) + texts.question[1:]
+	answer, _ := p.AskLine(fmt.Sprintf("%s. %s? [y/N] ", c, question)) // no answer is a no
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(answer))
 }
 
 // String describes the credential, without its secret.
 func (c plaintext) String() string {
-	what, why := "a plaintext credential", "which is no longer used"
+	what, user, why := "a plaintext credential", "", "which is no longer used"
 	switch {
 	case c.Token:
 		what = "a plaintext token"
 	case c.User != "":
-		what = fmt.Sprintf("the plaintext password of %q", c.User)
+		what, user = "a plaintext password", fmt.Sprintf(" (user %q)", c.User)
 	}
 	switch {
 	case c.takesOver:
@@ -173,9 +175,9 @@ func (c plaintext) String() string {
 		why = "which Docker no longer uses"
 	}
 	if c.instead != "" {
-		why += "; " + c.instead
+		why += ". " + c.instead
 	}
-	return fmt.Sprintf("%s has %s for %s, %s", c.path, what, dockerconfig.RedactKeys(c.Server), why)
+	return fmt.Sprintf("%s has %s for %s%s, %s", c.path, what, dockerconfig.RedactKeys(c.Server), user, why)
 }
 
 // stored compares a credential with what is stored, or is going to be, for its registry.
@@ -188,7 +190,7 @@ func (p *plan) stored(c plaintext) (reason dockerconfig.Reason, why string) {
 			return dockerconfig.AlreadyStored, ""
 		default:
 			return dockerconfig.OtherPlanned, fmt.Sprintf(
-				"%s and %s have different credentials for it: remove the wrong one, and run this again", other.path, c.path)
+				"%s and %s have different credentials for it; remove the wrong one, and run this again", other.path, c.path)
 		}
 	}
 	const timeout = 30 * time.Second // more than keyring and delegate are given
@@ -202,8 +204,8 @@ func (p *plan) stored(c plaintext) (reason dockerconfig.Reason, why string) {
 	case err == nil && found.User == c.User && found.Secret == c.Secret:
 		return dockerconfig.AlreadyStored, ""
 	case err == nil:
-		return dockerconfig.OtherStored, fmt.Sprintf("another login is stored for it, and only you know which one is right "+
-			"(to delete the stored one, run: %s logout %s)", cmdutil.Program, c.server)
+		return dockerconfig.OtherStored, fmt.Sprintf("a different login is already stored for %s; to use this one instead, "+
+			"run: %s logout %[1]s, and run this again", c.server, cmdutil.Program)
 	case isMissing:
 		err = p.checkStorable(ctx, s, c)
 	}
@@ -239,7 +241,7 @@ func (p *plan) checkStorable(ctx context.Context, s *vault.Session, c plaintext)
 	case err != nil:
 		return fmt.Errorf("%w; see: %s doctor", err, cmdutil.Program)
 	case backend == keystore.Kernel:
-		return errors.New("the kernel keyring would lose it at the next restart; " +
+		return errors.New("it would be lost at the next reboot (kernel keyring); " +
 			"set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently, and run this again")
 	}
 	return nil

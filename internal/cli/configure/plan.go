@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig/edit"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -29,7 +32,7 @@ type plan struct {
 // configure plans to name this helper in a client's files.
 func (p *plan) configure(client string) error {
 	if !p.isOnPath(cmdutil.Program) {
-		p.Notef("%s: will not find %s, which is not on the PATH", client, cmdutil.Program)
+		p.Notef("%s: %s is not on the PATH, so %s can't run it", client, cmdutil.Program, titles[client])
 	}
 	if client == docker {
 		return p.configureDocker()
@@ -57,8 +60,8 @@ func (p *plan) configureDocker() error {
 // where they name another helper, which would take precedence.
 func (p *plan) configurePodman() error {
 	if skipped := p.paths.Inaccessible; skipped != "" {
-		p.Notef("podman: %s is skipped, because this user can't read its directory; "+
-			"if Podman has another one, set XDG_RUNTIME_DIR", skipped)
+		p.Notef("podman: skipped %s (permission denied); "+
+			"if Podman uses another runtime directory, set XDG_RUNTIME_DIR", skipped)
 	}
 	last := len(p.paths.Auth) - 1
 	for i, path := range p.paths.Auth {
@@ -162,7 +165,7 @@ func (p *plan) removeDropIns() error {
 			return err
 		}
 		if d, err := p.files.Open(path); err == nil && d.Next != nil {
-			p.Notef("%s stays, because it was edited", path)
+			p.Notef("%s was edited, so it was not removed", path)
 		}
 	}
 	return nil
@@ -172,13 +175,13 @@ func (p *plan) removeDropIns() error {
 func (p *plan) apply() (changed bool, err error) {
 	drafts := p.files.Changed()
 	for _, d := range drafts {
-		fmt.Fprint(p.Stdout, d.Diff())
+		fmt.Fprint(p.Stdout, p.Screen().Diff(d.Diff()))
 	}
 	switch {
 	case len(drafts)+len(p.toStore) == 0:
-		p.Notef("there is nothing to change")
+		p.Notef("nothing to change")
 	case p.dryRun:
-		p.Notef("nothing was written")
+		p.Notef("dry run: nothing was written")
 	default:
 		err = p.files.Write(p.store, func(d *edit.Draft) {
 			done := "wrote"
@@ -198,15 +201,56 @@ func (p *plan) warnOfOtherHelpers() {
 	for _, server := range slices.Sorted(maps.Keys(contents.Helpers)) {
 		host, err := p.app.Clouds.ParseHost(server)
 		if helper := contents.Helpers[server]; err == nil && helper != dockerconfig.Helper {
-			p.Notef("%s still names %s for %s; to change that, run: %s configure %s --client docker --force",
+			p.Notef("%s still uses %s for %s; to change that, run: %s configure %s --client docker --force",
 				p.paths.Docker, cmp.Or(helper, "no helper"), host, cmdutil.Program, host)
 		}
 	}
 }
 
-// noteAfterConfigure warns of podman login: unless a helper is set for all registries, it
-// writes to the first of its files whatever the others name.
+// titles are the names of the clients.
+var titles = map[string]string{docker: "Docker", podman: "Podman"}
+
+// clientNames names the clients of the run: "Docker and Podman".
+func (p *plan) clientNames() string {
+	var names []string
+	for _, client := range slices.Sorted(maps.Keys(p.clients)) {
+		names = append(names, titles[client])
+	}
+	return strings.Join(names, " and ")
+}
+
+// forWhat says for which registries something was changed.
+func (p *plan) forWhat() string {
+	if p.all || len(p.hosts) == 0 {
+		return "all registries"
+	}
+	return strings.Join(p.hosts, ", ")
+}
+
+// next is the command to run next: a sign-in to the first registry without an identity, or
+// a pull.
+func (p *plan) next() string {
+	for _, name := range p.hosts {
+		host, _ := p.app.Clouds.ParseHost(name)
+		if id, err := p.app.Select(host); err != nil || id.Kind == identity.None {
+			return cmdutil.Program + " login " + name
+		}
+	}
+	client := podman
+	if p.hasClient(docker) {
+		client = docker
+	}
+	return client + " pull " + p.hosts[0] + "/IMAGE"
+}
+
+// noteAfterConfigure says what was done and what comes next, and warns of podman login:
+// unless a helper is set for all registries, it writes to the first of its files whatever
+// the others have.
 func (p *plan) noteAfterConfigure() {
+	p.Markf(screen.OK, "%s can now use %s for %s", p.clientNames(), cmdutil.Program, p.forWhat())
+	if len(p.hosts) > 0 {
+		p.Resultf("Next: %s", p.next())
+	}
 	if !p.all && len(p.paths.Auth) > 1 && p.hasClient(podman) {
 		p.Notef("podman: to sign in, use %s login; podman login would store a plaintext credential in %s",
 			cmdutil.Program, p.paths.Auth[0])
@@ -216,6 +260,7 @@ func (p *plan) noteAfterConfigure() {
 // noteAfterUnconfigure names what unconfigure leaves: Docker's file, which Podman reads
 // too, and the stored logins.
 func (p *plan) noteAfterUnconfigure() {
+	p.Markf(screen.OK, "%s is no longer used by %s for %s", cmdutil.Program, p.clientNames(), p.forWhat())
 	contents, _ := p.files.Read(p.paths.Docker)
 	names := contents.OwnNames()
 	if len(names) > 0 && !p.hasClient(docker) && slices.Contains(p.paths.Search, p.paths.Docker) {
@@ -225,7 +270,6 @@ func (p *plan) noteAfterUnconfigure() {
 	defer s.Close()
 	entries, _ := s.Entries()
 	if slices.ContainsFunc(entries, func(e vault.Entry) bool { return !e.IsToken && e.HasSecret() }) {
-		p.Notef("this helper still has its stored logins (see: %s status); "+
-			"without it, clients have to log in again", cmdutil.Program)
+		p.Notef("the logins stored in this helper remain (see: %s status)", cmdutil.Program)
 	}
 }

@@ -34,9 +34,9 @@ func checkBinary(_ context.Context, s *session) report.Finding {
 	}
 	switch {
 	case first == "":
-		return report.Fail(fault.BinaryNotOnPath, "no %s on the PATH; this one is %s", cmdutil.Program, own)
+		return report.Fail(fault.BinaryNotOnPath, "no %s on the PATH; this program is %s", cmdutil.Program, own)
 	case own != "" && !subprocess.SameFile(first, own):
-		return report.Fail(fault.BinaryShadowed, "clients run %s, and this one is %s", first, own)
+		return report.Fail(fault.BinaryShadowed, "clients run %s, not this program (%s)", first, own)
 	}
 	return report.OK("%s", first)
 }
@@ -44,7 +44,7 @@ func checkBinary(_ context.Context, s *session) report.Finding {
 // checkSettings checks the program's own variables.
 func checkSettings(_ context.Context, s *session) report.Finding {
 	if s.appErr != nil {
-		return report.Fail(fault.Settings, "%v", s.appErr)
+		return s.failure(s.appErr)
 	}
 	var set []string
 	for _, name := range []string{homeVar, keyringVar} {
@@ -70,15 +70,17 @@ func checkVault(_ context.Context, s *session) report.Finding {
 	v := s.app.Vault.Open()
 	defer v.Close()
 	if v.Dir == "" {
-		return report.Warn(fault.VaultNoPlace, "there is no home directory, so nothing is stored")
+		return report.Warn(fault.VaultNoPlace, "there is no home directory; logins and tokens can't be stored")
 	}
 	entries, err := v.Entries()
 	err = cmp.Or(v.Err(), err)
 	switch {
 	case err != nil:
-		return report.Warn(fault.VaultNotUsed, "%v; nothing is stored", err)
+		f := report.Warn(fault.VaultNotUsed, "%v; stored logins and tokens are ignored", err)
+		f.Hint = cmp.Or(s.failure(err).Hint, f.Hint)
+		return f
 	case !v.Exists():
-		return report.OK("%s, which is created when it is first needed", v.Dir)
+		return report.OK("%s (not created yet)", v.Dir)
 	}
 	valid := 0
 	for _, e := range entries {
@@ -111,18 +113,20 @@ func checkDelegate(_ context.Context, s *session) report.Finding {
 func checkKeyring(ctx context.Context, s *session) report.Finding {
 	backends := s.app.Keys.Backends()
 	if len(backends) == 0 && s.clients.Getenv(keyringVar) == "none" {
-		return report.OK("none, because %s is none: nothing is stored", keyringVar)
+		return report.OK("none, because %s is none: logins and tokens can't be stored", keyringVar)
 	}
 	if len(backends) == 0 {
-		return report.Warn(fault.KeyringNone, "no keyring is available: nothing is stored, and every get signs in")
+		return report.Warn(fault.KeyringNone,
+			"no keyring is available: logins and tokens can't be stored, and every get signs in")
 	}
 	code := fault.KeyringUnavailable
 	var failures []string
+	var last error
 	for _, backend := range backends {
 		_, err := s.app.Keys.Key(ctx, backend)
-		state := keystore.Title(backend) + " has the key"
+		state := "the key is in " + cmdutil.KeyPlace(backend)
 		if errors.Is(err, keystore.ErrNotFound) {
-			err, state = nil, keystore.Title(backend)+" is ready, and has no key yet"
+			err, state = nil, "no key yet; it is created in "+cmdutil.KeyPlace(backend)+" at the first login"
 		}
 		switch {
 		case err == nil && failures == nil:
@@ -132,11 +136,11 @@ func checkKeyring(ctx context.Context, s *session) report.Finding {
 		case fault.Is(err, fault.KeyringLocked):
 			code = fault.KeyringLocked
 		}
-		failures = append(failures, err.Error())
+		failures, last = append(failures, err.Error()), err
 	}
-	f := report.Warn(code, "%s; nothing is stored", strings.Join(failures, "; "))
-	if backends[0] == keystore.File {
-		f.Hint = "" // the fact says what to do
+	f := report.Warn(code, "%s; logins and tokens can't be stored", strings.Join(failures, "; "))
+	if backends[0] == keystore.File { // whose advice depends on the cause
+		f.Hint = s.failure(last).Hint
 	}
 	return f
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -29,26 +28,32 @@ import (
 
 // Command is doctor.
 func Command(env cmdutil.Env) *cobra.Command {
-	var asJSON bool
+	var asJSON, verbose bool
 	c := &cobra.Command{
 		Use:   "doctor [REGISTRY|IMAGE]",
-		Short: "say what is wrong, if anything, and what to do about it",
-		Long: `Look at everything that a pull depends on, from the PATH to the permission in
-the registry, and say for each what is found (ok, warn, fail or skip) and what
-to do. Without a registry no network is used. No setting is changed and no
-secret is printed: the output is fit for a bug report. Read it first, though,
-because it names accounts, registries and addresses.
+		Short: "Find out why a pull or push fails",
+		Long: `Find out why a pull or push fails, and what to do about it.
 
-The exit status is 1 if a check fails. --json prints one object:
-  {"version", "registry", "failed": N, "warned": N, "checks": [
-    {"check", "registry", "status", "code", "fact", "hint", "milliseconds"}]}`,
-		Example: cmdutil.Examples("doctor contoso.azurecr.io", "doctor contoso.azurecr.io/app:1.2 --json"),
-		Args:    cmdutil.Args(0, 1, "one REGISTRY"),
+Doctor checks everything that a pull depends on: the PATH, the files of Docker
+and Podman, the identity, the network, the sign-in, and the permissions in the
+registry. Without an argument, it doesn't use the network.
+
+It changes nothing and prints no secrets. The output names accounts, registries
+and addresses: read it before you post it.`,
+		Example: cmdutil.Examples(
+			"Check a registry", "doctor contoso.azurecr.io",
+			"Check the permissions for one repository", "doctor contoso.azurecr.io/app:1.2",
+			"Check this computer only, without network", "doctor",
+			"Show all checks and times, for a bug report", "doctor contoso.azurecr.io --verbose"),
+		Args: cmdutil.Args(0, 1, "REGISTRY or IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return doctor(c.Context(), newSession(env), args, asJSON)
+			s := newSession(env)
+			s.report.Verbose = verbose
+			return doctor(c.Context(), s, args, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of lines")
+	c.Flags().BoolVar(&asJSON, "json", false, "Print JSON: results, codes and times")
+	c.Flags().BoolVar(&verbose, "verbose", false, "Print all checks and times, as to a pipe, not only problems")
 	return c
 }
 
@@ -84,7 +89,7 @@ func newSession(env cmdutil.Env) *session {
 	}
 	s.clients = clients.New(env.Getenv(), clouds)
 	s.report = report.Report{
-		Version: env.Version, Checks: []report.Result{}, Home: s.clients.Paths.Home, Out: env.Stdout,
+		Version: env.Version, Checks: []report.Result{}, Home: s.clients.Paths.Home, Print: env.Print, Screen: env.Screen(),
 	}
 	return s
 }
@@ -92,7 +97,7 @@ func newSession(env cmdutil.Env) *session {
 // doctor runs the checks, and reports each result as it comes.
 func doctor(ctx context.Context, s *session, args []string, asJSON bool) error {
 	if asJSON {
-		s.report.Out = io.Discard
+		s.report.Print = nil
 	}
 	subject := "this computer"
 	if len(args) > 0 {
@@ -117,13 +122,25 @@ func doctor(ctx context.Context, s *session, args []string, asJSON bool) error {
 		if err := s.PrintJSON(s.report); err != nil {
 			return err
 		}
-	} else if len(args) == 0 {
-		s.Resultf("\nNo network was used. To look further, name a registry: %s doctor REGISTRY", cmdutil.Program)
+	} else {
+		s.end(args)
 	}
 	if n := s.report.Failed; n > 0 {
 		return cmdutil.About(subject, fmt.Errorf("%d check%s failed", n, strings.Repeat("s", min(n-1, 1))))
 	}
 	return nil
+}
+
+// end prints the summary, and how to see more.
+func (s *session) end(args []string) {
+	s.report.End()
+	if s.report.IsFolded() {
+		s.Resultf("\nTo see all checks and times, run:\n    %s",
+			strings.Join(append(append([]string{cmdutil.Program, "doctor"}, args...), "--verbose"), " "))
+	}
+	if len(args) == 0 {
+		s.Resultf("\nNo network was used. To check a registry, run:\n    %s doctor REGISTRY", cmdutil.Program)
+	}
 }
 
 // parse parses a registry or an image. Built-in clouds work even if the config file can't
@@ -137,7 +154,7 @@ func (s *session) parse(typed string) (err error) {
 	case errors.Is(err, registry.ErrInvalid):
 		return cmdutil.UsageErrorf("%q is not an Azure container registry: %w", typed, err)
 	case err != nil:
-		return cmdutil.UsageErrorf("%q is not an Azure container registry, such as contoso.azurecr.io", typed)
+		return cmdutil.UnknownRegistry(s.clients.Clouds, typed, " (for example contoso.azurecr.io)")
 	}
 	s.repository = repositoryOf(image)
 	if !text.Only(s.repository, text.Lower+text.Digits+"._-/") {
@@ -224,8 +241,12 @@ func (s *session) run(ctx context.Context, about string, checks []check) {
 		if ctx.Err() != nil {
 			return
 		}
-		start := s.Now()
+		start, stop := s.Now(), func() {}
+		if s.report.IsFolded() {
+			stop = s.Waiting("checking " + c.name)
+		}
 		f := s.try(ctx, c)
+		stop()
 		s.report.Add(report.Result{
 			Check: c.name, Registry: about, Finding: f, Milliseconds: s.Now().Sub(start).Milliseconds(),
 		})

@@ -58,7 +58,7 @@ func checkEntraDNS(ctx context.Context, s *session) report.Finding {
 	isAsked := s.id.Kind == identity.User || s.id.Kind.IsApplication() && s.id.Tenant != ""
 	switch {
 	case !isAsked:
-		return report.Skip("%s is not asked for this identity", authority)
+		return report.Skip("this identity does not use %s", authority)
 	case s.entraProxy != "":
 		return report.Skip("the proxy resolves %s", authority)
 	}
@@ -76,7 +76,7 @@ func (s *session) resolve(ctx context.Context, host string) report.Finding {
 		return s.failure(httpguard.Explain(host, err))
 	}
 	slices.Sort(addresses)
-	fact := host + " is " + strings.Join(addresses, ", ")
+	fact := host + " resolves to " + strings.Join(addresses, ", ")
 	isPrivate := func(address string) bool {
 		a, err := netip.ParseAddr(address)
 		return err == nil && (a.IsPrivate() || a.IsLinkLocalUnicast())
@@ -92,7 +92,7 @@ func checkTLS(ctx context.Context, s *session) report.Finding {
 	s.challenge, s.challengeErr = s.app.Exchange.Challenge(ctx, s.host)
 	switch {
 	case s.challenge.Issuer != "":
-		return report.OK("certificate by %s", s.challenge.Issuer)
+		return report.OK("certificate issued by %s", s.challenge.Issuer)
 	case s.challenge != (exchange.Challenge{}):
 		return report.OK("connected")
 	}
@@ -106,7 +106,7 @@ const clockTolerance = 5 * time.Minute
 // another time.
 func checkClock(_ context.Context, s *session) report.Finding {
 	if s.challenge.Date.IsZero() {
-		return report.Skip("%s does not send the time", s.host)
+		return report.Skip("%s sends no Date header", s.host)
 	}
 	off := s.Now().Sub(s.challenge.Date)
 	switch {
@@ -115,7 +115,7 @@ func checkClock(_ context.Context, s *session) report.Finding {
 	case off < -clockTolerance:
 		return report.Warn(fault.Clock, "this computer's clock is %s behind the registry's", inMinutes(-off))
 	}
-	return report.OK("right to within 5 minutes")
+	return report.OK("within 5 minutes of the registry's")
 }
 
 // inMinutes formats a duration without seconds: 3h, 2h30m, 20m.
@@ -135,7 +135,7 @@ func checkChallenge(_ context.Context, s *session) report.Finding {
 	case c.Scheme != "Bearer":
 		return report.Fail(fault.ChallengeNone, "%s does not say how to sign in", host)
 	case c.Realm != "https://"+host+"/oauth2/token", c.Service != host && c.Service != s.host.Global():
-		return report.Fail(fault.ChallengeRealm, "%s sends clients elsewhere for tokens", host)
+		return report.Fail(fault.ChallengeRealm, "%s sends clients to another host for tokens", host)
 	}
 	return report.OK("Bearer, realm %s", c.Realm)
 }
@@ -150,11 +150,21 @@ func checkIdentity(_ context.Context, s *session) report.Finding {
 	case s.id.Kind == identity.Anonymous:
 		return report.OK("anonymous access, from %s", s.id.Source)
 	case s.id.Kind != identity.None:
-		return report.OK("%s, from %s", s.id, s.id.Source)
+		return report.OK("%s%s, from %s", s.id, ofTenant(s.id), s.id.Source)
 	case s.id.Reason != "":
-		return report.Warn(fault.NoIdentity, "not signed in (%s)", s.id.Reason)
+		f := report.Warn(fault.NoIdentity, "not signed in (%s)", s.id.Reason)
+		f.Hint = cmp.Or(s.failure(s.id.Cause).Hint, f.Hint)
+		return f
 	}
 	return report.Warn(fault.NoIdentity, "not signed in")
+}
+
+// ofTenant names the tenant; "" for unknown.
+func ofTenant(id identity.Identity) string {
+	if id.Tenant == "" {
+		return ""
+	}
+	return " (tenant " + id.Tenant + ")"
 }
 
 // checkSignIn signs in as a get does that finds no cached token, or opens the stored
@@ -200,7 +210,7 @@ func (s *session) get(ctx context.Context, fact string) report.Finding {
 // nothing.
 func checkExchange(ctx context.Context, s *session) report.Finding {
 	if s.access.Value.IsZero() {
-		return report.Skip("there is no Entra token to exchange")
+		return report.Skip("there is no Microsoft Entra token to exchange")
 	}
 	token, err := s.app.Exchange.Exchange(ctx, s.host, s.access)
 	if err != nil {
@@ -210,7 +220,7 @@ func checkExchange(ctx context.Context, s *session) report.Finding {
 	if token.Expires.IsZero() {
 		return report.OK("a token of unknown lifetime, which is not cached")
 	}
-	return report.OK("a token for %s", inMinutes(token.Expires.Sub(token.Issued)))
+	return report.OK("a token valid for %s", inMinutes(token.Expires.Sub(token.Issued)))
 }
 
 // probe is a repository that need not exist: a registry says what a token would permit,
@@ -255,7 +265,7 @@ func (s *session) granted(actions []string) report.Finding {
 	case slices.Contains(actions, "pull") && s.isAnonymous:
 		return report.OK("anonymous pull is allowed %s", where)
 	case slices.Contains(actions, "pull"):
-		return report.OK("%s %s", strings.Join(actions, ", "), where)
+		return report.OK("allowed: %s %s", strings.Join(actions, ", "), where)
 	case s.isAnonymous:
 		return report.Fail(fault.AnonymousRefused, "anonymous pull is not allowed %s", where)
 	case s.repository == "":

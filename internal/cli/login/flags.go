@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
@@ -26,47 +28,34 @@ type options struct {
 	typed []string // the names of the flags that were typed
 }
 
-// flagsHelp groups the flags by method; one a line, with their usage, they would not fit
-// on a screen.
-const flagsHelp = `  --browser, --device-code     a user, with a browser here, or anywhere
-                               [--tenant T] [--login-hint ACCOUNT]
-  --service-principal          a service principal; its secret is asked for, or
-                               read from standard input or [--secret-file FILE]
-  --certificate FILE           a service principal with a PEM or PKCS#12 file; a
-                               password as above [--send-certificate-chain]
-  --federated-token-file FILE  an application with the federated token in FILE
-      All of these need --client-id ID (azure-cli for Azure CLI's own). All but
-      users need --tenant T.
-  --managed-identity           this computer's; of several the one that
-                               --client-id, --object-id or --resource-id names
-  --azure-cli                  the Azure CLI account [--tenant T]
-                               [--subscription S]
-  --username NAME              a registry user [--password-stdin]
-  --anonymous                  no sign-in: anonymous access only
-`
-
 // define adds the flags to the command.
 func (o *options) define(c *cobra.Command) {
 	flags, l := c.Flags(), &o.login
-	flags.Bool("browser", false, "sign in with a browser on this computer")
-	flags.Bool("device-code", false, "sign in with a browser on any computer, with a code")
-	flags.Bool("service-principal", false, "sign in as a service principal with a secret")
-	flags.StringVar(&o.certificateFile, "certificate", "", "sign in as a service principal with this certificate and key")
-	flags.StringVar(&l.TokenFile, "federated-token-file", "", "sign in as an application with the token in this file")
-	flags.Bool("managed-identity", false, "use this computer's managed identity")
-	flags.Bool("azure-cli", false, "use the account that is signed in to Azure CLI")
-	flags.Bool("anonymous", false, "don't sign in to this registry")
-	flags.StringVar(&l.User, "username", "", "use the registry's admin user, or a repository-scoped token, of this name")
-	flags.Bool("password-stdin", false, "read the password from standard input, as without a terminal")
-	flags.StringVar(&l.Tenant, "tenant", "", "the tenant's id or domain")
-	flags.StringVar(&l.ClientID, "client-id", "", "the application's ID; azure-cli for Azure CLI's own")
-	flags.StringVar(&l.ObjectID, "object-id", "", "the managed identity's object ID")
-	flags.StringVar(&l.ResourceID, "resource-id", "", "the managed identity's resource ID")
-	flags.StringVar(&l.Subscription, "subscription", "", "the name or ID of the subscription whose account Azure CLI uses")
-	flags.StringVar(&o.loginHint, "login-hint", "", "the account to offer in the browser")
-	flags.StringVar(&o.secretFile, "secret-file", "", "read the secret, or the certificate's password, from this file")
+	flags.Bool("browser", false, "Sign in as a user with a browser on this computer")
+	flags.Bool("device-code", false, "Sign in as a user with a browser on any computer")
+	flags.Bool("service-principal", false,
+		"Sign in with a client secret: --secret-file, standard input, or you are prompted")
+	flags.StringVar(&o.certificateFile, "certificate", "",
+		"Sign in with a certificate and its key in `FILE` (PEM or PKCS#12)")
+	flags.StringVar(&l.TokenFile, "federated-token-file", "", "Sign in with the federated token in `FILE`")
+	flags.Bool("managed-identity", false, "Use this computer's managed identity")
+	flags.Bool("azure-cli", false, "Use the account of Azure CLI (az login)")
+	flags.StringVar(&l.User, "username", "", "Sign in as the registry user `NAME` (admin user or repository-scoped token)")
+	flags.Bool("anonymous", false, "Don't sign in: use anonymous access")
+	for _, m := range methods {
+		_ = flags.SetAnnotation(m.flag, cmdutil.MethodFlag, nil)
+	}
+	flags.StringVar(&l.ClientID, "client-id", "",
+		"Application (client) `ID`; azure-cli for Azure CLI's own. Required for users, applications and service principals")
+	flags.StringVar(&l.Tenant, "tenant", "", "`TENANT` ID or domain. Required for applications and service principals")
+	flags.StringVar(&l.ObjectID, "object-id", "", "Object `ID` of the managed identity")
+	flags.StringVar(&l.ResourceID, "resource-id", "", "Resource `ID` of the managed identity")
+	flags.StringVar(&l.Subscription, "subscription", "", "Azure CLI `SUBSCRIPTION` (name or ID) whose account is used")
+	flags.StringVar(&o.loginHint, "login-hint", "", "`ACCOUNT` to offer in the browser")
+	flags.StringVar(&o.secretFile, "secret-file", "", "Read the secret or password from `FILE`")
+	flags.Bool("password-stdin", false, "Read the password from standard input")
 	flags.BoolVar(&l.SendChain, "send-certificate-chain", false,
-		"send the chain, for applications that trust a subject name and issuer")
+		"Send the certificate's chain (subject name and issuer authentication)")
 	_ = c.RegisterFlagCompletionFunc("client-id",
 		cobra.FixedCompletions([]string{identity.AzureCLIClient}, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"username", "tenant", "object-id", "resource-id", "subscription", "login-hint"} {
@@ -157,9 +146,10 @@ type question struct {
 // one that they choose.
 func (a *attempt) ask() (method, error) {
 	if id, err := a.selector.Select(a.host); err == nil && !id.IsAnonymous() {
-		a.Notef("Currently: %s (from %s).", id, id.Source)
+		current := screen.Shorten(fmt.Sprintf("Current identity: %s%s (from %s)", id, ofTenant(id.Tenant), id.Source))
+		a.Notef("%s", a.Screen().Wrap(0, current))
 	}
-	a.Notef("How do you want to sign in to %s?", a.target)
+	a.Notef("\nHow do you want to sign in to %s?", a.target)
 	options := a.availableOptions()
 	var labels []string
 	for _, o := range options {
@@ -192,26 +182,36 @@ func (a *attempt) availableOptions() (options []option) {
 		options = append(options, option{label: "Azure CLI account " + id.User, flag: "azure-cli"})
 	}
 	if a.selector.MayHaveManagedIdentity() {
-		options = append(options, option{label: "this computer's managed identity", flag: "managed-identity"})
+		options = append(options, option{label: "This computer's managed identity", flag: "managed-identity"})
 	}
-	const ownApplication = "Client ID of the application to sign in to (Enter for Azure CLI's own)"
+	const ownApplication = "Application (client) ID (Enter for Azure CLI's own)"
 	client := []question{{ownApplication, identity.AzureCLIClient, &l.ClientID}}
-	application := []question{{label: "Client ID", value: &l.ClientID}, {label: "Tenant", value: &l.Tenant}}
-	file := question{label: "File with the certificate and its key", value: &a.certificateFile}
+	application := []question{
+		{label: "Application (client) ID", value: &l.ClientID}, {label: "Tenant (ID or domain)", value: &l.Tenant},
+	}
+	file := question{label: "Certificate file (PEM or PKCS#12)", value: &a.certificateFile}
 	options = append(options,
-		option{"browser on this computer", "browser", client},
-		option{"device code (a browser on another computer)", "device-code", client},
-		option{"service principal with a secret", "service-principal", application},
-		option{"service principal with a certificate", "certificate", append(application, file)},
+		option{"Browser", "browser", client},
+		option{"Device code (browser on another computer)", "device-code", client},
+		option{"Service principal (secret)", "service-principal", application},
+		option{"Service principal (certificate)", "certificate", append(application, file)},
 	)
 	if a.target == a.host.String() {
-		name := []question{{label: "User name", value: &l.User}}
-		options = append(options, option{"registry user: its admin user or a repository-scoped token", "username", name})
+		name := []question{{label: "Username", value: &l.User}}
+		options = append(options, option{"Registry user (admin user, or repository-scoped token)", "username", name})
 	}
 	if a.named {
-		options = append(options, option{"don't sign in: anonymous pull only", "anonymous", nil})
+		options = append(options, option{"Don't sign in (anonymous pull only)", "anonymous", nil})
 	}
 	return options
+}
+
+// ofTenant names a tenant in a note; "" for unknown.
+func ofTenant(tenant string) string {
+	if tenant == "" {
+		return ""
+	}
+	return ", tenant " + tenant
 }
 
 // azureCLI returns the account of Azure CLI that could be used.

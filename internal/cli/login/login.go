@@ -12,11 +12,16 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/clients"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/selection"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -28,23 +33,30 @@ func Command(env cmdutil.Env) *cobra.Command {
 	var o options
 	c := &cobra.Command{
 		Use:   "login [REGISTRY|PATTERN]",
-		Short: "sign in to a registry, or to all that a pattern matches",
-		Long: `Sign in to a registry, or to all that a pattern matches ('*.azurecr.io' if you
-name none). What worked is stored, encrypted. With no sign-in flag, the previous
-method is used again, or you are asked if run in a terminal.`,
-		Example:     cmdutil.Examples("login contoso.azurecr.io --browser --client-id azure-cli"),
-		Annotations: map[string]string{cmdutil.FlagsHelp: flagsHelp},
-		Args:        cmdutil.Args(0, 1, "one REGISTRY or PATTERN"),
+		Short: "Sign in to a registry",
+		Long: `Sign in to a registry, or to all registries that a pattern matches.
+
+The login is stored, encrypted, after it has worked. Without a sign-in method,
+the previous one is used again; the first time you are asked, on a terminal.
+Without a registry, a terminal asks for it; the default is '*.azurecr.io'.`,
+		Example: cmdutil.Examples(
+			"Choose registry and method from a menu", "login",
+			"Sign in with a browser", "login contoso.azurecr.io --browser --client-id azure-cli",
+			"Use the account of Azure CLI for all registries", "login '*.azurecr.io' --azure-cli",
+			"Sign in with a service principal", `login contoso.azurecr.io --service-principal \
+    --client-id 7d1c0000-0000-4000-8000-00000000abcd --tenant contoso.com \
+    --secret-file secret.txt`),
+		Args: cmdutil.Args(0, 1, "REGISTRY or PATTERN"),
 	}
 	c.RunE = env.Run(allRegistries, func(ctx context.Context, a *app.App, args []string) error {
-		target := allRegistries
-		if o.named = len(args) == 1; o.named {
-			target = args[0]
-		}
 		if err := o.readFlags(c.Flags()); err != nil {
 			return err
 		}
-		err := cmdutil.About(target, login(ctx, env, a, target, o))
+		target, err := o.target(env, args)
+		if err != nil {
+			return err
+		}
+		err = cmdutil.About(target, login(ctx, env, a, target, o))
 		if failed, ok := errors.AsType[*app.Error](err); ok { // so that advice is about what was typed
 			failed.Identity.Source = identity.Source{Kind: identity.FromCommandLine}
 		}
@@ -52,6 +64,24 @@ method is used again, or you are asked if run in a terminal.`,
 	})
 	o.define(c)
 	return c
+}
+
+// target returns the registry or pattern that was typed, which may be the answer to a
+// question: at a terminal, unless a method was typed, as in a script.
+func (o *options) target(env cmdutil.Env, args []string) (target string, err error) {
+	isTyped := func(m method) bool { return o.isTyped(m.flag) }
+	switch {
+	case len(args) == 1:
+		target = args[0]
+	case env.StdinIsTerminal && !slices.ContainsFunc(methods, isTyped):
+		target, err = env.AskLine("Registry (Enter for all of " + allRegistries + "): ")
+		target = cmdutil.WithDomain(target)
+	}
+	o.named = target != "" || len(args) == 1
+	if !o.named {
+		target = allRegistries
+	}
+	return target, err
 }
 
 // An attempt is one run of login.
@@ -169,16 +199,16 @@ func (a *attempt) chooseMethod() (method, error) {
 		a.merge(a.previous)
 		m := methods[previous]
 		if err := a.requireUsed(m); err != nil {
-			return m, cmdutil.UsageErrorf("%w, the previous method, which is used again if you name no other", err)
+			return m, cmdutil.UsageErrorf("%w, your previous sign-in method; to change it, add the flag of another method", err)
 		}
 		return m, nil
 	case a.StdinIsTerminal:
 		return a.ask()
 	case a.previous != nil && a.previous.Method == identity.MethodCertificate:
 		return method{}, cmdutil.UsageErrorf(
-			"the previous sign-in used a certificate, which must be named again: --certificate FILE")
+			"the previous sign-in used a certificate; specify it again: --certificate FILE")
 	}
-	return method{}, cmdutil.UsageErrorf("name a sign-in method: one of %s", strings.Join(flags, ", "))
+	return method{}, cmdutil.UsageErrorf("choose a sign-in method: %s", strings.Join(flags, ", "))
 }
 
 // previousMethod returns the index of the method that worked last time, or that the
@@ -209,21 +239,42 @@ func (a *attempt) store(ctx context.Context) error {
 		_, err = a.vault.Erase(ctx, "", a.app.Covers(a.target))
 	}
 	if err != nil {
-		return a.failed(a.login.Identity(), "storing the login", err)
+		return a.failed(a.login.Identity(), "can't store the login", err)
 	}
 	a.cache(ctx, stored, token)
 	switch {
 	case a.login.Kind == identity.Anonymous:
-		a.Resultf("%s: anonymous access", a.target)
+		a.Markf(screen.OK, "%s: set to anonymous access; to undo, run: %s logout %s",
+			a.target, cmdutil.Program, text.Quote(a.target))
 	case a.login.Kind == identity.RegistryUser:
-		a.Resultf("%s: signed in as %s", a.target, a.login)
+		a.Markf(screen.OK, "%s: signed in as %s", a.target, a.login)
 	case !token.Expires.IsZero():
-		a.Resultf("%s: signed in as %s; the token is valid until %s and renewed automatically",
+		a.Markf(screen.OK, "%s: signed in as %s; the token is valid until %s and renewed automatically",
 			a.target, a.login, token.Expires.Local().Format("15:04"))
 	default:
-		a.Resultf("%s: signed in as %s; tokens are obtained when they are needed", a.target, a.login)
+		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use", a.target, a.login)
 	}
+	a.nextStep()
 	return nil
+}
+
+// nextStep tells a user at a terminal how clients come to use the login, if none does.
+func (a *attempt) nextStep() {
+	if !a.StdoutIsTerminal {
+		return
+	}
+	c, which := clients.New(a.Getenv(), a.app.Clouds), a.target
+	var found report.Finding
+	if a.target != a.host.String() {
+		found, which = c.All(), "REGISTRY"
+	} else if found = c.Docker(a.host); found.Status == report.Skipped { // there is no Docker
+		found = c.Podman(a.host)
+	}
+	isDocker := found.Code == fault.DockerNotConfigured && found.Status == report.Failed // else Podman uses it
+	if isDocker || found.Code == fault.PodmanNotConfigured {
+		a.Markf(screen.Warning, "Docker and Podman do not use this helper for %s yet. Run:", a.target)
+		a.Resultf("    %s configure %s", cmdutil.Program, which)
+	}
 }
 
 // exchange exchanges the sign-in's token at the registry. A pattern names no registry,

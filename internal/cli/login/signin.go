@@ -23,8 +23,7 @@ func (a *attempt) browser(ctx context.Context) error {
 	a.login.Method = identity.MethodBrowser
 	return a.user(ctx, func(r user.Request) (user.Result, error) {
 		return a.app.Entra.Users().Browser(ctx, r, func(address string) {
-			a.Notef("waiting for you to sign in with a browser; if none opens, open this address on this computer:\n%s",
-				address)
+			a.Notef("waiting for you to sign in in your browser. If it does not open, go to:\n%s", address)
 			_ = a.app.Entra.Tools().Browse(address)
 		})
 	})
@@ -34,11 +33,11 @@ func (a *attempt) browser(ctx context.Context) error {
 func (a *attempt) deviceCode(ctx context.Context) error {
 	a.login.Method = identity.MethodDeviceCode
 	return a.user(ctx, func(r user.Request) (user.Result, error) {
-		stop := a.Waiting("asking Microsoft Entra for a code")
+		stop := a.Waiting("asking Microsoft Entra ID for a code")
 		defer stop()
 		return a.app.Entra.Users().DeviceCode(ctx, r, func(d user.DeviceCode) {
 			stop()
-			a.Notef("to sign in, open %s in any browser and enter the code %s (waiting until %s)",
+			a.Notef("to sign in, open %s in any browser and enter the code %s (expires at %s)",
 				d.URL, d.UserCode, d.Expires.Local().Format("15:04"))
 		})
 	})
@@ -52,10 +51,10 @@ func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Resu
 	if a.login.ClientID == "" {
 		also := ""
 		if _, err := a.azureCLI(); err == nil {
-			also = "; or use --azure-cli, because Azure CLI is signed in"
+			also = ". (Azure CLI is signed in: --azure-cli needs no application)"
 		}
-		return cmdutil.UsageErrorf("name the application to sign in to: --client-id with the ID of your "+
-			"organization's application, or --client-id %s for Azure CLI's own%s", identity.AzureCLIClient, also)
+		return cmdutil.UsageErrorf("--client-id is required: the ID of your organization's application, "+
+			"or %s for Azure CLI's own%s", identity.AzureCLIClient, also)
 	}
 	id, err := a.selector.SelectLogin(a.host, a.login)
 	if err != nil {
@@ -71,7 +70,7 @@ func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Resu
 	}
 	result, err := signIn(r)
 	if claims := user.ClaimsChallenge(err); claims != "" && claims != r.Claims {
-		a.Notef("%v: please sign in once more", err)
+		a.Notef("%v; sign in again", err)
 		r.Claims = claims
 		result, err = signIn(r)
 	}
@@ -84,7 +83,7 @@ func (a *attempt) servicePrincipal(ctx context.Context) (err error) {
 	if err = a.requireApplication(); err != nil {
 		return err
 	}
-	if a.secret, err = a.readSecret("the client secret of " + a.login.ClientID); err != nil {
+	if a.secret, err = a.readSecret("client secret of " + a.login.ClientID); err != nil {
 		return err
 	}
 	return a.signIn(ctx)
@@ -101,15 +100,15 @@ func (a *attempt) certificate(ctx context.Context) (err error) {
 	path := a.certificateFile
 	content, err := safefile.ReadAny(path, limit)
 	if err != nil {
-		return fmt.Errorf("reading the certificate: %s: %w", path, err)
+		return fmt.Errorf("can't read the certificate: %s: %w", path, err)
 	}
 	file := identity.Certificate{Content: secret.New(string(content))}
-	cert, err := clientcredential.LoadCertificate(file)
+	cert, err := clientcredential.LoadCertificate(ctx, file)
 	if fault.Is(err, fault.CertificatePassword) {
-		if file.Password, err = a.readSecret("the password of " + path); err != nil {
+		if file.Password, err = a.readSecret("password of " + path); err != nil {
 			return err
 		}
-		cert, err = clientcredential.LoadCertificate(file)
+		cert, err = clientcredential.LoadCertificate(ctx, file)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -138,25 +137,29 @@ func (a *attempt) reference(ctx context.Context) error {
 		Identity: l.Kind, ClientID: l.ClientID, ObjectID: l.ObjectID, ResourceID: l.ResourceID, TokenFile: l.TokenFile,
 	}
 	if err := entry.Validate(); err != nil {
-		return cmdutil.UsageErrorf("%w", err)
+		return cmdutil.UsageErrorf("%s", flagOf.Replace(err.Error()))
 	}
 	return a.signIn(ctx)
 }
+
+// flagOf turns keys of the config file into the flags that were typed.
+var flagOf = strings.NewReplacer("clientId", "--client-id", "objectId", "--object-id", "resourceId", "--resource-id")
 
 // requireApplication completes client ID and tenant, before the user types a secret.
 func (a *attempt) requireApplication() error {
 	l := &a.login
 	if l.ClientID == identity.AzureCLIClient {
-		return cmdutil.UsageErrorf("--client-id %s is for users: use the application's own ID", identity.AzureCLIClient)
+		return cmdutil.UsageErrorf("--client-id %s works only with --browser and --device-code; "+
+			"use the ID of your own application", identity.AzureCLIClient)
 	}
 	a.fillIn()
 	switch {
 	case l.ClientID == "" && l.Tenant == "":
-		return cmdutil.UsageErrorf("name the application: --client-id and --tenant")
+		return cmdutil.UsageErrorf("--client-id and --tenant are required")
 	case !text.IsGUID(l.ClientID):
-		return cmdutil.UsageErrorf("name the application: --client-id")
+		return cmdutil.UsageErrorf("--client-id is required")
 	case l.Tenant == "":
-		return cmdutil.UsageErrorf("name the application's tenant: --tenant")
+		return cmdutil.UsageErrorf("--tenant is required")
 	}
 	return nil
 }
@@ -202,13 +205,13 @@ func (a *attempt) signIn(ctx context.Context) (err error) {
 func (a *attempt) registryUser(ctx context.Context) (err error) {
 	switch {
 	case a.target != a.host.String():
-		return cmdutil.UsageErrorf("name the one registry that %s is a user of", a.login.User)
+		return cmdutil.UsageErrorf("--username needs a single registry, not a pattern")
 	case strings.TrimSpace(a.login.User) == "":
-		return cmdutil.UsageErrorf("name the user: --username")
+		return cmdutil.UsageErrorf("--username is empty")
 	case text.IsGUID(a.login.User): // whose secret would go to the registry at each pull
 		return cmdutil.UsageErrorf("%s is an application's ID: use --service-principal --client-id %[1]s", a.login.User)
 	}
-	if a.secret, err = a.readSecret("the password of " + a.login.User); err != nil {
+	if a.secret, err = a.readSecret("password for " + a.login.User); err != nil {
 		return err
 	}
 	defer a.Waiting("signing in as " + a.login.String())()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
@@ -23,30 +24,33 @@ func Command(env cmdutil.Env) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
-		Short: "sign out, and delete cached tokens",
-		Long: `Delete the login for a registry, or for a pattern such as '*.azurecr.io', and
-the cached tokens of the registries that it covers. "docker logout REGISTRY"
-does the same for one registry. Other registries have the name that "status"
-shows.
+		Short: "Sign out of a registry",
+		Long: `Sign out: delete the login for a registry or pattern, and its cached tokens.
 
-With --all everything is deleted, other registries' logins too, and the key that
-encrypted it, also for other vaults (DOCKER_CREDENTIAL_ACR_HOME) that share the
-key. There is no confirmation.`,
-		Example: cmdutil.Examples("logout contoso.azurecr.io", "logout --all"),
+"docker logout" does the same for one registry. "status" shows the names of all
+stored logins.`,
+		Example: cmdutil.Examples(
+			"Sign out of one registry", "logout contoso.azurecr.io",
+			"Delete the login for a pattern", "logout '*.azurecr.io'",
+			"Delete everything that is stored", "logout --all"),
 		Args: func(c *cobra.Command, args []string) error {
 			if all {
-				return cmdutil.Args(0, 0, "either REGISTRY|PATTERN or --all")(c, args)
+				if len(args) > 0 {
+					return cmdutil.UsageErrorf("use either a REGISTRY (or PATTERN) or --all; see: %s --help", c.CommandPath())
+				}
+				return nil
 			}
-			return cmdutil.Args(1, 1, "REGISTRY|PATTERN")(c, args)
+			return cmdutil.Args(1, 1, "REGISTRY or PATTERN")(c, args)
 		},
-		RunE: env.Run("logging out everywhere", func(ctx context.Context, a *app.App, args []string) error {
+		RunE: env.Run("logout --all", func(ctx context.Context, a *app.App, args []string) error {
 			if all {
 				return logoutAll(ctx, env, a)
 			}
 			return logout(ctx, env, a, args[0])
 		}),
 	}
-	c.Flags().BoolVar(&all, "all", false, "delete every login and token, other registries' too, and the key")
+	c.Flags().BoolVar(&all, "all", false, "Delete all logins and tokens, including other registries', and the "+
+		"encryption key, without confirmation")
 	return c
 }
 
@@ -59,16 +63,16 @@ func logoutAll(ctx context.Context, env cmdutil.Env, a *app.App) error {
 	erased, keys, err := s.EraseAll(ctx)
 	lines := describe("", erased)
 	for _, backend := range keys {
-		lines = append(lines, "deleted the key in "+keystore.Title(backend))
+		lines = append(lines, "deleted the encryption key from "+keystore.Title(backend))
 	}
 	if len(lines) == 0 && err == nil {
-		lines = append(lines, "there was nothing to delete")
+		lines = append(lines, "nothing to delete")
 	}
 	if d, _ := a.Delegate(); d != nil {
 		lines = append(lines, "other registries' logins in "+d.Program()+" were not deleted")
 	}
 	for _, line := range lines {
-		env.Resultf("%s", line)
+		env.Markf(screen.OK, "%s", line)
 	}
 	return err
 }
@@ -88,22 +92,22 @@ func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) erro
 	isDelegated := isOther && d != nil
 	lines := describe(target, erased)
 	if len(lines) == 0 && !isDelegated {
-		lines = []string{target + ": there was nothing to delete"}
+		lines = []string{target + ": nothing to delete"}
 	}
 	for _, line := range lines {
-		env.Resultf("%s", line)
+		env.Markf(screen.OK, "%s", line)
 	}
 	if isDelegated {
 		if err := d.Erase(ctx, target); err != nil {
 			return err
 		}
-		env.Resultf("%s: %s has no login for it any more", target, d.Program())
+		env.Markf(screen.OK, "%s: deleted the login in %s", target, d.Program())
 	}
 	if isOther || target != host.String() {
 		return nil
 	}
 	if id, err := a.Select(host); err == nil && id.Source.Kind == identity.FromLogin && id.Source.IsPattern() {
-		env.Resultf("%s: %s still covers it", target, id.Source)
+		env.Markf(screen.Warning, "%s: you are still signed in through %s", target, id.Source)
 	}
 	return nil
 }
@@ -139,7 +143,8 @@ func describe(target string, erased []vault.Entry) (lines []string) {
 	slices.Sort(lines)
 	lines = slices.Compact(lines)
 	if tokens > 0 {
-		lines = append(lines, deleted(target, fmt.Sprintf("%d token%s", tokens, strings.Repeat("s", min(tokens-1, 1)))))
+		plural := strings.Repeat("s", min(tokens-1, 1))
+		lines = append(lines, deleted(target, fmt.Sprintf("%d cached token%s", tokens, plural)))
 	}
 	return lines
 }

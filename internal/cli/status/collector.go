@@ -92,6 +92,7 @@ func (c collector) registry(host registry.Host) Row {
 	r := Row{Registry: host.String()}
 	id, err := c.selector.Select(host)
 	if err != nil {
+		r.problem = &app.Error{Registry: r.Registry, Identity: id, Err: err}
 		return r.failed(err)
 	}
 	if id.IsAnonymous() || id.Detected { // a token that was stored is meant to be used
@@ -100,6 +101,9 @@ func (c collector) registry(host registry.Host) Row {
 		}
 	}
 	c.describe(&r, id, id.Login)
+	if id.Kind == identity.None {
+		r.problem = &app.NotFoundError{Registry: r.Registry, Reason: "not signed in"}
+	}
 	if id.IsStatic() || id.IsAnonymous() {
 		return r
 	}
@@ -112,6 +116,7 @@ func (c collector) registry(host registry.Host) Row {
 	}
 	if failure != nil {
 		r.Failure = &Failure{failure.Text, failure.Code, failure.Until}
+		r.problem = &app.Error{Registry: r.Registry, Identity: id, Err: failure}
 	}
 	return r
 }
@@ -185,7 +190,7 @@ func (c collector) describe(r *Row, id identity.Identity, l *identity.Login) {
 	if !id.IsAnonymous() {
 		r.Identity = cmp.Or(strings.TrimSpace(id.String()), "a user") // of a pattern's entry, before the user has signed in
 	}
-	if l != nil {
+	if l != nil && (l.HasSecret() || !l.NamesNothing()) {
 		r.Login = l.HasSecret()
 		r.setKeyring(c.vault.BackendOf(*l))
 	}
@@ -194,10 +199,16 @@ func (c collector) describe(r *Row, id identity.Identity, l *identity.Login) {
 // setKeyring sets both fields, because KeyringAvailable is absent where Keyring is.
 func (r *Row) setKeyring(backend string, available bool) {
 	r.Keyring, r.KeyringAvailable = backend, &available
+	if !available {
+		r.problem = &app.Error{Registry: r.Registry, Err: &fault.Error{Code: fault.LoginElsewhere}}
+	}
 }
 
 // failed returns the row with an error instead of an identity.
 func (r Row) failed(err error) Row {
 	r.Error, r.Code = err.Error(), fault.CodeOf(err)
+	if r.problem == nil {
+		r.problem = &app.Error{Registry: r.Registry, Err: err}
+	}
 	return r
 }

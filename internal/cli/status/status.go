@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
@@ -25,23 +25,24 @@ func Command(env cmdutil.Env) *cobra.Command {
 	var asJSON, check bool
 	c := &cobra.Command{
 		Use:   "status [REGISTRY|PATTERN]",
-		Short: "show which identity is used for each registry, and why",
-		Long: `Show which identity is used for each registry, why, when its token expires, and
-where the encryption key is stored: for all registries of logins, cached tokens,
-the config file and clients' files, or for the one that is named. It uses
-neither network nor keyring.
+		Short: "Show which identity is used for each registry",
+		Long: `Show which identity is used for each registry, why, and when its token expires.
 
-With --check it opens what is stored for the registry: one read of the keyring,
-no network. The exit status is 0 if there is a valid token or a login that can
-be opened, or the registry is set to anonymous access; else 1.`,
-		Example: cmdutil.Examples("status", "status contoso.azurecr.io --json",
-			"status contoso.azurecr.io --check || echo sign in first"),
+Without an argument, it shows every registry that has a stored login, a cached
+token, or an entry in the config file or in the files of Docker and Podman. It
+uses neither the network nor the keyring.`,
+		Example: cmdutil.Examples(
+			"Show all registries", "status",
+			"Show everything about one registry", "status contoso.azurecr.io",
+			"Print JSON for scripts", "status --json",
+			"Sign in only if necessary",
+			"status contoso.azurecr.io --check || \\\n    "+cmdutil.Program+" login contoso.azurecr.io"),
 		Args: func(c *cobra.Command, args []string) error {
-			if err := cmdutil.Args(0, 1, "one REGISTRY or PATTERN")(c, args); err != nil {
+			if err := cmdutil.Args(0, 1, "REGISTRY or PATTERN")(c, args); err != nil {
 				return err
 			}
 			if check && (len(args) == 0 || strings.Contains(args[0], "*")) {
-				return cmdutil.UsageErrorf("status --check takes a REGISTRY; see: %s --help", c.CommandPath())
+				return cmdutil.UsageErrorf("status --check needs a REGISTRY; see: %s --help", c.CommandPath())
 			}
 			return nil
 		},
@@ -49,8 +50,9 @@ be opened, or the registry is set to anonymous access; else 1.`,
 			return run(ctx, env, a, args, asJSON, check)
 		}),
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&check, "check", false, "exit with 0 only if what is stored for REGISTRY can be used")
+	c.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	c.Flags().BoolVar(&check, "check", false, "Exit with status 1 unless the token or login stored for "+
+		"REGISTRY can be used (reads the keyring; no network)")
 	return c
 }
 
@@ -70,7 +72,7 @@ func run(ctx context.Context, env cmdutil.Env, a *app.App, args []string, asJSON
 	if asJSON {
 		err = env.PrintJSON(Report{rows})
 	} else {
-		_, err = io.WriteString(env.Stdout, col.table(rows))
+		err = env.Print(col.print(env.Screen(), rows, len(args) > 0))
 	}
 	if err != nil || !check {
 		return err
@@ -107,17 +109,22 @@ func (c collector) checkOther(ctx context.Context, server string) error {
 	}
 	d, err := c.app.Delegate()
 	if err != nil || d == nil {
-		return cmp.Or(err, errors.New("nothing is stored"))
+		return cmp.Or(err, fmt.Errorf("nothing is stored. Run: docker login %s", server))
 	}
-	return errors.New(d.Program() + " has no login for it")
+	return fmt.Errorf("%s has no login for it. Run: docker login %s", d.Program(), server)
 }
 
 // checkIdentity looks for a token first, and for a login only where there is no token, so
 // that the keyring is read once.
 func (c collector) checkIdentity(ctx context.Context, host registry.Host, id identity.Identity) error {
-	if id.IsStatic() {
+	switch {
+	case id.IsStatic():
 		_, err := c.vault.Secret(ctx, *id.Login)
 		return err
+	case id.Login != nil:
+		if err := c.vault.Verify(ctx, *id.Login); err != nil {
+			return err
+		}
 	}
 	if id.IsAnonymous() || id.Detected {
 		_, err := c.vault.CachedToken(ctx, host, vault.StoredToken)
@@ -125,7 +132,7 @@ func (c collector) checkIdentity(ctx context.Context, host registry.Host, id ide
 		case err == nil, id.Kind == identity.Anonymous: // anonymous access needs nothing
 			return nil
 		case id.Kind == identity.None:
-			return noToken(err, "not signed in, and no token is stored")
+			return noToken(err, fault.New(fault.NoIdentity, "not signed in, and no token is stored"))
 		}
 	}
 	_, err := c.vault.CachedToken(ctx, host, id)
@@ -135,17 +142,17 @@ func (c collector) checkIdentity(ctx context.Context, host registry.Host, id ide
 	if _, _, failure := c.vault.Peek(host, id); failure != nil {
 		return failure // which clients get too, as long as it is shared
 	}
-	if id.Login != nil {
+	if id.Login != nil && id.Login.HasSecret() {
 		_, err = c.vault.Secret(ctx, *id.Login)
 		return err
 	}
-	return noToken(err, fmt.Sprintf("no token of %s is cached", id))
+	return noToken(err, fmt.Errorf("no token of %s is cached yet", id))
 }
 
 // noToken replaces the error for no token.
-func noToken(err error, message string) error {
+func noToken(err, instead error) error {
 	if errors.Is(err, vault.ErrNoToken) {
-		return errors.New(message)
+		return instead
 	}
 	return err
 }

@@ -44,27 +44,29 @@ func Command(env cmdutil.Env) *cobra.Command {
 	var o options
 	c := &cobra.Command{
 		Use:   "token REGISTRY",
-		Short: "print an ACR token, for scripts and clients without credential helpers",
-		Long: `Print an ACR refresh token, signing in if necessary. A cached token is reused
-until half of its lifetime has passed. The user name
-00000000-0000-0000-0000-000000000000 goes with it. It lives three hours.
+		Short: "Print an ACR token for scripts",
+		Long: `Print an ACR refresh token, for scripts and clients without credential helpers.
 
-With the token anyone can pull and push as you until it ends, so it is not
-printed to a terminal without --force. JSON has the fields of "az acr login
---expose-token".`,
-		Example: cmdutil.Examples(`token contoso.azurecr.io |
-      helm registry login contoso.azurecr.io --password-stdin \
-      -u 00000000-0000-0000-0000-000000000000`, "token contoso.azurecr.io --output json --fresh"),
-		Args: cmdutil.Args(1, 1, "a REGISTRY"),
+It signs in if necessary. A cached token is reused until half of its lifetime
+(three hours) has passed. Its username is 00000000-0000-0000-0000-000000000000.
+
+Anyone who has the token can pull and push as you until it expires.`,
+		Example: cmdutil.Examples(
+			"Sign in with Helm", `token contoso.azurecr.io |
+    helm registry login contoso.azurecr.io --password-stdin \
+    --username 00000000-0000-0000-0000-000000000000`,
+			`Print JSON with the fields of "az acr login --expose-token"`, "token contoso.azurecr.io --output json",
+			"Get a new token after a role assignment", "token contoso.azurecr.io --fresh"),
+		Args: cmdutil.Args(1, 1, "REGISTRY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return cmdutil.About(args[0], run(c.Context(), env, args[0], o))
 		},
 	}
-	c.Flags().StringVarP(&o.output, "output", "o", "text", "text (the token alone) or json")
+	c.Flags().StringVarP(&o.output, "output", "o", "text", "Output `FORMAT`: text (only the token) or json")
 	_ = c.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().BoolVar(&o.refresh, "fresh", false, "get a new token even if one is cached, as after a role assignment")
-	c.Flags().BoolVar(&o.force, "force", false, "print to a terminal, too")
+	c.Flags().BoolVar(&o.refresh, "fresh", false, "Get a new token even if one is cached")
+	c.Flags().BoolVar(&o.force, "force", false, "Print the token even to a terminal")
 	return c
 }
 
@@ -96,7 +98,7 @@ func run(ctx context.Context, env cmdutil.Env, typed string, o options) error {
 	case c.User != registry.NullGUID:
 		return errPassword
 	case o.refresh && !canRenew:
-		return errors.New("there is no newer token: the stored one came from docker login, and no identity can renew it")
+		return errors.New("the stored token came from docker login and can't be renewed")
 	}
 	return printToken(env, host, c.Secret.Reveal(), o.output)
 }
@@ -111,8 +113,7 @@ func target(a *app.App, typed string) (host registry.Host, canRenew bool, err er
 		return host, false, err
 	}
 	if host, err = a.Clouds.ParseHost(typed); err != nil {
-		return host, false, cmdutil.UsageErrorf("%q is not an Azure container registry, such as contoso.azurecr.io; "+
-			"other clouds and domains must be in the config file", typed)
+		return host, false, cmdutil.UnknownRegistry(a.Clouds, typed, " (for example contoso.azurecr.io)")
 	}
 	s := a.Vault.Open()
 	defer s.Close()
@@ -123,8 +124,8 @@ func target(a *app.App, typed string) (host registry.Host, canRenew bool, err er
 	case id.Kind == identity.RegistryUser:
 		return host, false, errPassword
 	case id.IsStatic():
-		return host, false, errors.New("there is no token: the tenant of the stored service principal is unknown " +
-			"(AZURE_TENANT_ID can set it)")
+		return host, false, errors.New(
+			"there is no token: the tenant of the stored service principal is unknown. Set AZURE_TENANT_ID")
 	}
 	stored, ok, _ := s.Peek(host, vault.StoredToken)
 	hasToken := ok && stored.Life.IsValid(a.Now())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 )
 
@@ -20,13 +21,16 @@ const timeout = 2 * time.Minute
 func Command(env cmdutil.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unlock",
-		Short: "unlock the OS keyring, with its own dialog",
-		Long: `Ask the OS keyring to unlock. Docker never triggers this prompt: while the
-keyring is locked, stored logins can't be used. It waits two minutes. Only the
-keyring sees the password.`,
-		Example: cmdutil.Examples("unlock"),
+		Short: "Unlock the OS keyring",
+		Long: `Unlock the OS keyring, with the keyring's own dialog.
+
+While the keyring is locked, stored logins can't be used. Docker never triggers
+the dialog. It waits two minutes; only the keyring sees the password.
+
+On macOS over SSH, run instead: security unlock-keychain`,
+		Example: cmdutil.Examples("Unlock the keyring, and check it", "unlock && \\\n    "+cmdutil.Program+" doctor"),
 		Args:    cmdutil.Args(0, 0, "no arguments"),
-		RunE: env.Run("unlocking the OS keyring", func(ctx context.Context, a *app.App, _ []string) error {
+		RunE: env.Run("unlock", func(ctx context.Context, a *app.App, _ []string) error {
 			return unlock(ctx, env, a.Keys)
 		}),
 	}
@@ -38,17 +42,17 @@ func unlock(ctx context.Context, env cmdutil.Env, keys *keystore.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	already, err := keys.Unlock(ctx, func() {
-		env.Notef("waiting for you to type the keyring's password into its dialog (two minutes at most)")
+		env.Notef("waiting for the password in the keyring's dialog (two minutes at most)")
 	})
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errors.New("no password was typed within two minutes")
+		return errors.New("no password was entered within two minutes")
 	case err != nil:
 		return err
 	case already:
-		env.Resultf("the OS keyring is already unlocked")
+		env.Markf(screen.OK, "the OS keyring is already unlocked")
 	default:
-		env.Resultf("the OS keyring is unlocked")
+		env.Markf(screen.OK, "the OS keyring is unlocked")
 	}
 	return nil
 }

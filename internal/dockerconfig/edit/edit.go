@@ -141,7 +141,7 @@ func isDropIn(text []byte) bool {
 // SetDropIn returns our drop-in file. One that was edited is an error, unless forced.
 func SetDropIn(text []byte, force bool) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) > 0 && !isDropIn(text) && !force {
-		return nil, fault.New(fault.ClientDropIn, "another program has written it")
+		return nil, fault.New(fault.ClientDropIn, "it was not written by docker-credential-acr")
 	}
 	return []byte(DropIn), nil
 }
@@ -176,7 +176,7 @@ func parseSection(text []byte, key string) (s section, err error) {
 	}
 	var ok bool
 	if s.object, ok = s.top.child(s.at); !ok {
-		return s, fault.New(fault.ClientMalformed, "its %s is not an object", key)
+		return s, fault.New(fault.ClientMalformed, "its %s is not a JSON object", key)
 	}
 	return s, nil
 }

@@ -71,13 +71,13 @@ func TestUnsetHelper(t *testing.T) {
 
 func TestSetHelper_refuses_malformed_files(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"credHelpers": []}`:                    `its credHelpers is not an object`,
-		`{"credHelpers": {}, "CredHelpers": {}}`: `it names "credHelpers" twice`,
-		`{"credHelpers": {"contoso.azurecr.io": "acr", "contoso.azurecr.io": "x"}}`: `it names "contoso.azurecr.io" twice`,
-		`[]`:        `it is not a JSON object`,
-		`{"a": 1,}`: `it is not valid JSON`,
-		"\ufeff{}":  `it is not valid JSON`,
-		`{} {}`:     `it is not valid JSON`,
+		`{"credHelpers": []}`:                    `its credHelpers is not a JSON object`,
+		`{"credHelpers": {}, "CredHelpers": {}}`: `it has the key "credHelpers" twice`,
+		`{"credHelpers": {"contoso.azurecr.io": "acr", "contoso.azurecr.io": "x"}}`: `it has the key "contoso.azurecr.io" twice`,
+		`[]`:        `it is not a valid Docker config file`,
+		`{"a": 1,}`: `it is not a valid Docker config file`,
+		"\ufeff{}":  `it is not a valid Docker config file`,
+		`{} {}`:     `it is not a valid Docker config file`,
 	} {
 		_, err := SetHelper([]byte(text), host, false)
 		if fault.CodeOf(err) != fault.ClientMalformed || !strings.Contains(err.Error(), want) {

@@ -36,11 +36,11 @@ type layout struct {
 // parse returns the outermost object of a text.
 func parse(text []byte) (object, error) {
 	if !json.Valid(text) {
-		return object{}, fault.New(fault.ClientMalformed, "it is not valid JSON")
+		return object{}, fault.New(fault.ClientMalformed, "it is not a valid Docker config file (JSON)")
 	}
 	o, ok := parseAt(text, 0)
 	if !ok {
-		return object{}, fault.New(fault.ClientMalformed, "it is not a JSON object")
+		return object{}, fault.New(fault.ClientMalformed, "it is not a valid Docker config file (JSON)")
 	}
 	o.layout = o.findLayout()
 	return o, nil
@@ -110,7 +110,7 @@ func (o object) find(key string) (found int, err error) {
 			continue
 		}
 		if found >= 0 {
-			return -1, fault.New(fault.ClientMalformed, "it names %q twice", key)
+			return -1, fault.New(fault.ClientMalformed, "it has the key %q twice", key)
 		}
 		found = i
 	}

@@ -62,7 +62,7 @@ func Explain(ctx context.Context, host string, err error) error {
 	if ctx.Err() != nil {
 		return httpguard.Explain(host, ctx.Err())
 	}
-	return &fault.Error{Code: fault.NotJSON, Subject: host, Reason: "gave an invalid answer"}
+	return &fault.Error{Code: fault.NotJSON, Subject: host, Reason: "returned an invalid response"}
 }
 
 // A Refusal is what Microsoft Entra says when it refuses, first-hand or as a developer
@@ -81,7 +81,7 @@ type Refusal struct {
 	Claims string
 }
 
-func (r Refusal) Error() string { return "Microsoft Entra refused with " + r.OAuth }
+func (r Refusal) Error() string { return "Microsoft Entra ID refused the sign-in: " + r.OAuth }
 
 // Fault returns the error that has r as its cause. OAuth may be anything that a browser
 // sent, and is dropped unless it has the form of such an error.

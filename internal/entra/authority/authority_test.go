@@ -56,8 +56,8 @@ func TestClient_Do(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	refused := Refusal{OAuth: "invalid_client", AADSTS: 7000215, Status: 401}.Fault()
-	failed := &fault.Error{Code: fault.AssertionExpired}
-	outer := &fault.Error{Code: fault.AssertionManaged, Cause: refused}
+	failed := &fault.Error{Code: fault.FederatedTokenExpired}
+	outer := &fault.Error{Code: fault.FederatedTokenManaged, Cause: refused}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, row := range []struct {
@@ -66,8 +66,8 @@ func TestExplain(t *testing.T) {
 		code      fault.Code
 	}{
 		{t.Context(), fmt.Errorf("server response error: %w", refused), refused, "AADSTS7000215"},
-		{t.Context(), fmt.Errorf("callback: %w", failed), failed, fault.AssertionExpired},
-		{t.Context(), fmt.Errorf("callback: %w", outer), outer, fault.AssertionManaged},
+		{t.Context(), fmt.Errorf("callback: %w", failed), failed, fault.FederatedTokenExpired},
+		{t.Context(), fmt.Errorf("callback: %w", outer), outer, fault.FederatedTokenManaged},
 		{canceled, fmt.Errorf("server response error: %w", refused), refused, "AADSTS7000215"},
 		{canceled, errors.New("SECRET"), nil, fault.Timeout},
 		{t.Context(), errors.New("SECRET"), nil, fault.NotJSON},
@@ -88,22 +88,22 @@ func TestRefusal_Fault(t *testing.T) {
 		sentence       string // "" for the meaning of the code, which package fault tests
 	}{
 		{"invalid_client", 7000215, 401, "AADSTS7000215", true, ""},
-		{"invalid_grant", 99999, 400, "AADSTS99999", true, "Microsoft Entra refused with invalid_grant (AADSTS99999)"},
+		{"invalid_grant", 99999, 400, "AADSTS99999", true, "Microsoft Entra ID refused the sign-in: invalid_grant (AADSTS99999)"},
 		{"", 99999, 400, "AADSTS99999", true, ""},
 		{"temporarily_unavailable", 90033, 503, "AADSTS90033", true, ""}, // the number says more than the status
 		{"", 50196, 429, "AADSTS50196", true, ""},
 		{"slow_down", 0, 429, fault.EntraThrottled, true, ""},
 		{"server_error", 0, 500, fault.EntraUnavailable, true, ""},
 		{"", 0, 503, fault.EntraUnavailable, true, ""},
-		{"invalid_request", 0, 400, fault.EntraOther, true, "Microsoft Entra refused with invalid_request (status 400)"},
-		{"access_denied", 0, 0, fault.EntraOther, true, "Microsoft Entra refused with access_denied"}, // by a browser
+		{"invalid_request", 0, 400, fault.EntraOther, true, "Microsoft Entra ID refused the sign-in: invalid_request (HTTP 400)"},
+		{"access_denied", 0, 0, fault.EntraOther, true, "Microsoft Entra ID refused the sign-in: access_denied"}, // by a browser
 		{"", 0, 0, fault.EntraOther, true, ""},
 
-		{"<script>", 0, 0, fault.EntraOther, false, "Microsoft Entra refused"},
-		{"invalid client", 0, 0, fault.EntraOther, false, "Microsoft Entra refused"},
-		{"invalid_client\n", 0, 0, fault.EntraOther, false, "Microsoft Entra refused"},
-		{"Invalid_Client", 0, 0, fault.EntraOther, false, "Microsoft Entra refused"},
-		{strings.Repeat("a", 41), 0, 0, fault.EntraOther, false, "Microsoft Entra refused"},
+		{"<script>", 0, 0, fault.EntraOther, false, "Microsoft Entra ID refused the sign-in"},
+		{"invalid client", 0, 0, fault.EntraOther, false, "Microsoft Entra ID refused the sign-in"},
+		{"invalid_client\n", 0, 0, fault.EntraOther, false, "Microsoft Entra ID refused the sign-in"},
+		{"Invalid_Client", 0, 0, fault.EntraOther, false, "Microsoft Entra ID refused the sign-in"},
+		{strings.Repeat("a", 41), 0, 0, fault.EntraOther, false, "Microsoft Entra ID refused the sign-in"},
 	} {
 		got := Refusal{OAuth: row.oauth, AADSTS: row.number, Status: row.status}.Fault()
 		refused, _ := errors.AsType[Refusal](got)

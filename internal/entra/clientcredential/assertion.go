@@ -47,11 +47,11 @@ func (c Client) assertion(ctx context.Context, id identity.Identity, audience st
 	case f.ManagedIdentity != "":
 		return c.fromManagedIdentity(ctx, id, audience)
 	case f.RequestURL == "":
-		return secret.String{}, fault.New(fault.AssertionMissing, "nothing says where the federated token comes from")
+		return secret.String{}, fault.New(fault.FederatedTokenMissing, "no source of the federated token is configured")
 	case id.Kind != identity.AzurePipelines && f.Connection == "":
 		return c.ask(ctx, gitHubActions(audience), f)
 	case f.Connection == "":
-		return secret.String{}, fault.New(fault.AssertionMissing, "no service connection of Azure Pipelines is named")
+		return secret.String{}, fault.New(fault.FederatedTokenMissing, "no Azure Pipelines service connection is set")
 	}
 	return c.ask(ctx, azurePipelines(f.Connection), f)
 }
@@ -73,7 +73,7 @@ func readText(path string, limit int64) (string, error) {
 	case errors.Is(err, safefile.ErrTooLong):
 		reason = "is too long"
 	}
-	return "", &fault.Error{Code: fault.AssertionMissing, Subject: path, Reason: reason}
+	return "", &fault.Error{Code: fault.FederatedTokenMissing, Subject: path, Reason: reason}
 }
 
 // checkExpiry refuses a token that Entra would refuse for its age, because it knows the
@@ -82,10 +82,10 @@ func readText(path string, limit int64) (string, error) {
 func (c Client) checkExpiry(what, token string) (secret.String, error) {
 	claims, err := parse(token)
 	if err != nil {
-		return secret.String{}, fault.New(fault.AssertionNotToken, "%s is not a JSON Web Token", what)
+		return secret.String{}, fault.New(fault.FederatedTokenMalformed, "%s is not a JSON Web Token", what)
 	}
 	if claims.ExpiresAt != nil && !c.Now().Before(claims.ExpiresAt.Add(clockSkew)) {
-		return secret.String{}, fault.New(fault.AssertionExpired, "%s expired at %s and was not replaced",
+		return secret.String{}, fault.New(fault.FederatedTokenExpired, "%s expired at %s and was not replaced",
 			what, claims.ExpiresAt.UTC().Format(time.RFC3339))
 	}
 	return secret.New(token), nil
@@ -108,7 +108,7 @@ func (c Client) fromManagedIdentity(ctx context.Context, id identity.Identity, a
 	token, err := c.ManagedIdentity(ctx, managed, audience)
 	if err != nil {
 		return secret.String{}, fault.Because("managed identity "+managed.ClientID+", which issues the federated token",
-			fault.AssertionManaged, err)
+			fault.FederatedTokenManaged, err)
 	}
 	return token.Value, nil
 }
@@ -117,6 +117,7 @@ func (c Client) fromManagedIdentity(ctx context.Context, id identity.Identity, a
 // request token in its environment.
 type issuer struct {
 	name, method string
+	tokenVar     string // usually has the request token
 	parameters   url.Values
 	header       http.Header
 }
@@ -125,7 +126,8 @@ type issuer struct {
 // Docs, "OpenID Connect reference".)
 func gitHubActions(audience string) issuer {
 	return issuer{
-		name: "the token issuer of GitHub Actions", method: http.MethodGet, parameters: url.Values{"audience": {audience}},
+		name: "the token issuer of GitHub Actions", method: http.MethodGet, tokenVar: "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+		parameters: url.Values{"audience": {audience}},
 	}
 }
 
@@ -134,7 +136,7 @@ func gitHubActions(audience string) issuer {
 // 401 instead of a sign-in page.)
 func azurePipelines(connection string) issuer {
 	return issuer{
-		name: "the token issuer of Azure Pipelines", method: http.MethodPost,
+		name: "the token issuer of Azure Pipelines", method: http.MethodPost, tokenVar: "SYSTEM_ACCESSTOKEN",
 		parameters: url.Values{"api-version": {"7.1"}, "serviceConnectionId": {connection}},
 		header:     http.Header{"Content-Type": {"application/json"}, "X-Tfs-Fedauthredirect": {"Suppress"}},
 	}
@@ -163,7 +165,7 @@ func (c Client) ask(ctx context.Context, i issuer, f identity.Federation) (secre
 		_, err = parse(token)
 	}
 	if err != nil {
-		return secret.String{}, fault.New(fault.AssertionNotToken, "%s did not answer with a token", i.name)
+		return secret.String{}, fault.New(fault.FederatedTokenMalformed, "%s returned no token", i.name)
 	}
 	return secret.New(token), nil
 }
@@ -174,10 +176,10 @@ func (i issuer) request(f identity.Federation) (*http.Request, error) {
 	u, ok := parseHTTPS(f.RequestURL)
 	if !ok {
 		return nil, fault.New(fault.IssuerURL,
-			"the address of %s is not https, or has more than host, path and query", i.name)
+			"the URL of %s must be https, without user and fragment", i.name)
 	}
 	if f.RequestToken.IsZero() {
-		return nil, fault.New(fault.AssertionMissing, "the job has no request token for %s", i.name)
+		return nil, fault.New(fault.FederatedTokenMissing, "the job has no request token for %s (%s)", i.name, i.tokenVar)
 	}
 	query := u.Query()
 	maps.Copy(query, i.parameters)
@@ -198,7 +200,7 @@ func parseHTTPS(address string) (u *url.URL, ok bool) {
 // refusal goes by the status alone: texts of answers stay out of errors.
 func (i issuer) refusal(resp *http.Response) error {
 	e := &fault.Error{
-		Code: fault.IssuerRefused, Subject: i.name, Reason: "refused", Status: resp.StatusCode,
+		Code: fault.IssuerRefused, Subject: i.name, Reason: "refused the request", Status: resp.StatusCode,
 		RetryAfter: httpguard.RetryAfter(resp),
 	}
 	switch {
@@ -206,7 +208,7 @@ func (i issuer) refusal(resp *http.Response) error {
 		e.Status == http.StatusNonAuthoritativeInfo: // Azure DevOps' sign-in page
 		e.Reason = "does not accept the job's token"
 	case e.Status == http.StatusNotFound && i.parameters.Has("serviceConnectionId"):
-		e.Code, e.Reason = fault.IssuerConnection, "knows no such service connection"
+		e.Code, e.Reason = fault.IssuerConnection, "has no such service connection"
 	case e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError:
 		e.Code, e.Reason = fault.IssuerUnavailable, "is temporarily unavailable"
 	}

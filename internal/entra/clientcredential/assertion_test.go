@@ -47,9 +47,9 @@ func TestClient_ask(t *testing.T) {
 		{"throttling", answer(azuretest.Fault{Status: 429, Header: inAMinute}), fault.IssuerUnavailable},
 		{"a redirect", answer(azuretest.Fault{Redirect: "https://evil.example/"}), fault.Redirect},
 		{"a page", answer(azuretest.Fault{Body: "<html>SECRET", ContentType: "text/html"}), fault.NotJSON},
-		{"broken JSON", answer(json(`{"value": SECRET`)), fault.AssertionNotToken},
-		{"no token", answer(json(`{"message":"SECRET"}`)), fault.AssertionNotToken},
-		{"a value that is not a token", answer(json(`{"value":"SECRET"}`)), fault.AssertionNotToken},
+		{"broken JSON", answer(json(`{"value": SECRET`)), fault.FederatedTokenMalformed},
+		{"no token", answer(json(`{"message":"SECRET"}`)), fault.FederatedTokenMalformed},
+		{"a value that is not a token", answer(json(`{"value":"SECRET"}`)), fault.FederatedTokenMalformed},
 		{"too much", answer(azuretest.Fault{Oversize: maxAnswer + 1}), fault.TooLong},
 		{"plain HTTP", url(func(u string) string { return strings.Replace(u, "https:", "http:", 1) }), fault.IssuerURL},
 		{"user-info", url(func(u string) string { return strings.Replace(u, "https://", "https://x@", 1) }), fault.IssuerURL},
@@ -58,7 +58,7 @@ func TestClient_ask(t *testing.T) {
 		{"not a URL", url(func(string) string { return "https://SECRET%zz" }), fault.IssuerURL},
 		{"no request token", func(_ *fixture, _ *azuretest.Job, fed *identity.Federation) {
 			fed.RequestToken = secret.String{}
-		}, fault.AssertionMissing},
+		}, fault.FederatedTokenMissing},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t, contoso)
@@ -83,7 +83,7 @@ func TestClient_assertion_of_Azure_Pipelines_needs_a_connection(t *testing.T) {
 	f := newFixture(t, contoso)
 	_, federation := f.pipelinesJob()
 	federation.Connection = ""
-	f.expect(f.federated(identity.AzurePipelines, federation), fault.AssertionMissing)
+	f.expect(f.federated(identity.AzurePipelines, federation), fault.FederatedTokenMissing)
 	federation.Connection = "9b0a1b1c-0000-4000-8000-000000000000"
 	f.expect(f.federated(identity.FederatedToken, federation), fault.IssuerConnection)
 }
@@ -129,9 +129,9 @@ func TestClient_assertion_checks_expiry(t *testing.T) {
 		{"good", good, 0, "", 1},
 		{"white space around it", func() string { return "\n " + good() + "\r\n" }, 0, "", 1},
 		{"a clock that is a little fast", good, 64 * time.Minute, "", 1},
-		{"expired", good, 66 * time.Minute, fault.AssertionExpired, 0},
-		{"not a token", text("SECRET"), 0, fault.AssertionNotToken, 0},
-		{"parts of a token", text("SECRET.SECRET.SECRET"), 0, fault.AssertionNotToken, 0},
+		{"expired", good, 66 * time.Minute, fault.FederatedTokenExpired, 0},
+		{"not a token", text("SECRET"), 0, fault.FederatedTokenMalformed, 0},
+		{"parts of a token", text("SECRET.SECRET.SECRET"), 0, fault.FederatedTokenMalformed, 0},
 		{"another audience", token(subject, azuretest.TokenExchangeChina), 0, "AADSTS700212", 1},
 		{"another subject", token("SECRET", azuretest.TokenExchange), 0, "AADSTS700213", 1},
 	} {
@@ -147,7 +147,7 @@ func TestClient_assertion_checks_expiry(t *testing.T) {
 				if n := f.Seen(azuretest.KindEntraToken); n != row.asked {
 					t.Errorf("the token endpoint was asked %d times", n)
 				}
-				if row.code == fault.AssertionExpired && federation.File != "" &&
+				if row.code == fault.FederatedTokenExpired && federation.File != "" &&
 					!strings.HasPrefix(err.Error(), "the token in "+file+" expired at ") {
 					t.Error(err)
 				}
@@ -164,7 +164,7 @@ func TestClient_assertion_refuses_unreadable_files(t *testing.T) {
 		f.file(strings.Repeat("SECRET", maxToken/6+1)): "is too long",
 		t.TempDir():                                    "is not a regular file",
 	} {
-		err := f.expect(f.federated(identity.WorkloadIdentity, identity.Federation{File: path}), fault.AssertionMissing)
+		err := f.expect(f.federated(identity.WorkloadIdentity, identity.Federation{File: path}), fault.FederatedTokenMissing)
 		if err == nil || err.Error() != path+" "+reason {
 			t.Errorf("%v, want %s", err, reason)
 		}

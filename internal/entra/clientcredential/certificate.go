@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +34,10 @@ type Certificate struct {
 // password is hashed: with openssl's numbers that takes milliseconds.
 const loadTimeout = 5 * time.Second
 
-// loadInTime is LoadCertificate with a time limit, after which it goes on unobserved.
-func loadInTime(ctx context.Context, file identity.Certificate) (*Certificate, error) {
+// LoadCertificate reads a certificate with its key, from PEM or PKCS#12. It doesn't check
+// the certificate's dates. It takes five seconds at most; decryption that would take longer
+// goes on unobserved.
+func LoadCertificate(ctx context.Context, file identity.Certificate) (*Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	var cert *Certificate
@@ -41,19 +45,17 @@ func loadInTime(ctx context.Context, file identity.Certificate) (*Certificate, e
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
-		cert, err = LoadCertificate(file)
+		cert, err = load(file)
 	}()
 	select {
 	case <-loaded:
 		return cert, err
 	case <-ctx.Done():
-		return nil, unusable("the certificate takes too long to decrypt: its password is hashed too often")
+		return nil, unusable("the certificate takes too long to decrypt (too many key derivation rounds)")
 	}
 }
 
-// LoadCertificate reads a certificate with its key, from PEM or PKCS#12. It doesn't check
-// the certificate's dates.
-func LoadCertificate(file identity.Certificate) (cert *Certificate, err error) {
+func load(file identity.Certificate) (cert *Certificate, err error) {
 	defer func() {
 		if recover() != nil { // pkcs8 panics on ciphertexts of a wrong length
 			cert, err = nil, unusable("the certificate file is damaged")
@@ -109,7 +111,7 @@ func pair(keys []any, certs []*x509.Certificate) (*Certificate, error) {
 	}
 	key, ok := keys[0].(*rsa.PrivateKey)
 	if !ok {
-		return nil, unusable("the private key is not an RSA key, and Microsoft Entra accepts RSA keys only")
+		return nil, unusable("the private key is not an RSA key, and Microsoft Entra ID accepts RSA keys only")
 	}
 	var leaf *x509.Certificate
 	for _, cert := range certs {
@@ -141,7 +143,7 @@ func chain(leaf *x509.Certificate, certs []*x509.Certificate) []*x509.Certificat
 
 var (
 	errNoPassword = &fault.Error{
-		Code: fault.CertificatePassword, Reason: "the certificate's private key is encrypted, and there is no password for it",
+		Code: fault.CertificatePassword, Reason: "the certificate's private key is encrypted, and no password is set",
 	}
 	errWrongPassword = &fault.Error{
 		Code: fault.CertificatePassword, Reason: "the password of the certificate's private key is wrong",
@@ -216,14 +218,54 @@ func parseKey(blockType string, der []byte) (any, error) {
 // decryptPKCS8 takes every error but one about the algorithm for a wrong password:
 // nothing else tells.
 func decryptPKCS8(der []byte, password secret.String) (any, error) {
+	if scryptMemory(der) > maxScrypt {
+		return nil, unusable("the private key takes too much memory to decrypt (its scrypt parameters are too large)")
+	}
 	key, _, err := pkcs8.ParsePrivateKey(der, []byte(password.Reveal()))
 	switch {
 	case err == nil:
 		return key, nil
 	case strings.HasPrefix(err.Error(), "pkcs8: ") && err.Error() != "pkcs8: incorrect password":
-		return nil, unusable("the private key's encryption is not supported; PBES2 is")
+		return nil, unusable("the private key's encryption is not supported; use PBES2")
 	}
 	return nil, errWrongPassword
+}
+
+// maxScrypt limits the memory for decrypting a key, in bytes; openssl's default takes 16 MB.
+const maxScrypt = 256 << 20
+
+// scryptMemory returns how much memory the decryption of a PKCS#8 key takes, in bytes; 0
+// for a key that doesn't use scrypt. (RFC 8018 appendix A.4, RFC 7914 §7.1.)
+func scryptMemory(der []byte) int64 {
+	type algorithm struct {
+		ID         asn1.ObjectIdentifier
+		Parameters asn1.RawValue `asn1:"optional"`
+	}
+	var key struct {
+		Encryption algorithm
+		Data       []byte
+	}
+	var scheme struct{ KeyDerivation, Cipher algorithm }
+	var scrypt struct {
+		Salt           []byte
+		Cost           int64
+		BlockSize      int64
+		Parallelism    int64
+		KeyLengthBytes int64 `asn1:"optional"`
+	}
+	if _, err := asn1.Unmarshal(der, &key); err != nil {
+		return 0
+	}
+	if _, err := asn1.Unmarshal(key.Encryption.Parameters.FullBytes, &scheme); err != nil {
+		return 0
+	}
+	if _, err := asn1.Unmarshal(scheme.KeyDerivation.Parameters.FullBytes, &scrypt); err != nil {
+		return 0
+	}
+	if scrypt.BlockSize > maxScrypt || scrypt.Cost > maxScrypt {
+		return math.MaxInt64
+	}
+	return 128 * scrypt.BlockSize * scrypt.Cost
 }
 
 // parsePKCS12 reads a .pfx or .p12 file (RFC 7292). A password that the file doesn't need

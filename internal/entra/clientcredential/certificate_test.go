@@ -2,6 +2,7 @@ package clientcredential
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -96,8 +97,8 @@ func legacyPEM(key *rsa.PrivateKey, cipher x509.PEMCipher) string {
 	return string(pem.EncodeToMemory(b))
 }
 
-func load(content, password string) (*Certificate, error) {
-	return LoadCertificate(identity.Certificate{Content: secret.New(content), Password: secret.New(password)})
+func loadText(content, password string) (*Certificate, error) {
+	return LoadCertificate(context.Background(), identity.Certificate{Content: secret.New(content), Password: secret.New(password)})
 }
 
 // TestLoadCertificate also checks that Certificate.PEM returns a file that can be loaded again.
@@ -134,9 +135,9 @@ func TestLoadCertificate(t *testing.T) {
 		{"PKCS#12, a password that isn't needed", pfx(pkcs12.Passwordless, ""), password},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			got := must(load(row.content, row.password))
+			got := must(loadText(row.content, row.password))
 			h.check(t, got)
-			h.check(t, must(load(must(got.PEM()).Reveal(), "")))
+			h.check(t, must(loadText(must(got.PEM()).Reveal(), "")))
 		})
 	}
 }
@@ -154,7 +155,7 @@ func TestLoadCertificate_leaves_out_certificates_outside_the_chain(t *testing.T)
 	keys, until := testKeys(), time.Now().Add(time.Hour)
 	namesake := certify("middle authority", until, keys[2].Public(), h.root, keys[2]) // with another key
 	other := certify("other", until, keys[1].Public(), nil, keys[1])
-	got, err := load(keyPEM(h.key)+certPEM(other, namesake, h.middle, h.leaf), "")
+	got, err := loadText(keyPEM(h.key)+certPEM(other, namesake, h.middle, h.leaf), "")
 	if err != nil || len(got.Chain) != 2 || !got.Chain[1].Equal(h.middle) {
 		t.Errorf("%v %v", got, err)
 	}
@@ -164,7 +165,7 @@ func TestLoadCertificate_selects_the_newest_certificate_of_the_key(t *testing.T)
 	h := newHierarchy()
 	renewed := certify("app.contoso.com", h.leaf.NotAfter.Add(time.Second), h.key.Public(), nil, h.key)
 	for _, certs := range []string{certPEM(h.leaf, renewed), certPEM(renewed, h.leaf)} {
-		got, err := load(keyPEM(h.key)+certs, "")
+		got, err := loadText(keyPEM(h.key)+certs, "")
 		if err != nil || !got.Chain[0].Equal(renewed) {
 			t.Errorf("%v %v", got, err)
 		}
@@ -185,11 +186,11 @@ func TestLoadCertificate_refuses(t *testing.T) {
 	half := block("ENCRYPTED PRIVATE KEY", shorten(must(pkcs8.MarshalPrivateKey(h.key, []byte(password), nil))))
 	junk := block("CERTIFICATE", []byte{1, 2})
 	const (
-		none         = "the certificate's private key is encrypted, and there is no password for it"
+		none         = "the certificate's private key is encrypted, and no password is set"
 		wrong        = "the password of the certificate's private key is wrong"
-		rsaOnly      = "the private key is not an RSA key, and Microsoft Entra accepts RSA keys only"
+		rsaOnly      = "the private key is not an RSA key, and Microsoft Entra ID accepts RSA keys only"
 		noKey        = "the certificate file has no private key"
-		notSupported = "the private key's encryption is not supported; PBES2 is"
+		notSupported = "the private key's encryption is not supported; use PBES2"
 		neither      = "the certificate file is neither PEM nor PKCS#12"
 	)
 	for _, row := range []struct{ what, content, password, sentence string }{
@@ -221,7 +222,7 @@ func TestLoadCertificate_refuses(t *testing.T) {
 			if row.sentence == none || row.sentence == wrong {
 				code = fault.CertificatePassword
 			}
-			if _, err := load(row.content, row.password); fault.CodeOf(err) != code || err.Error() != row.sentence {
+			if _, err := loadText(row.content, row.password); fault.CodeOf(err) != code || err.Error() != row.sentence {
 				t.Errorf("%s: %v", fault.CodeOf(err), err)
 			}
 		})
@@ -253,7 +254,7 @@ func TestLoadCertificate_refuses_damaged_files(t *testing.T) {
 		for n := 1; n < len(whole); n += 41 {
 			part := whole[:n]
 			for _, content := range []string{string(part), block("ENCRYPTED PRIVATE KEY", part), block("PRIVATE KEY", part)} {
-				if _, err := load(content, password); fault.CodeOf(err) == "" {
+				if _, err := loadText(content, password); fault.CodeOf(err) == "" {
 					t.Fatalf("%d of %d bytes: %v", n, len(whole), err)
 				}
 			}
@@ -279,5 +280,32 @@ func TestCertificate_checkDates(t *testing.T) {
 			err != nil && (!fault.Is(err, fault.CertificateOutdated) || err.Error() != row.sentence) {
 			t.Errorf("after %v: %v", row.after, err)
 		}
+	}
+}
+
+// TestScryptMemory has keys whose file says how much memory its decryption takes. The second one is never decrypted.
+func TestScryptMemory(t *testing.T) {
+	h := newHierarchy()
+	options := func(cost int) *pkcs8.Opts {
+		return &pkcs8.Opts{Cipher: pkcs8.AES256GCM, KDFOpts: pkcs8.ScryptOpts{
+			SaltSize: 16, CostParameter: cost, BlockSize: 8, ParallelizationParameter: 1,
+		}}
+	}
+	small := must(pkcs8.MarshalPrivateKey(h.key, []byte(password), options(1<<10)))
+	if got := scryptMemory(small); got != 1<<20 {
+		t.Errorf("%d bytes", got)
+	}
+	large := bytes.Replace(small, []byte{2, 2, 4, 0}, []byte{2, 2, 0x7f, 0xff}, 1) // the cost
+	large = bytes.Replace(large, []byte{2, 1, 8}, []byte{2, 1, 0x7f}, 1)           // the block size
+	if got := scryptMemory(large); got < maxScrypt {
+		t.Fatalf("%d bytes", got)
+	}
+	_, err := loadText(block("ENCRYPTED PRIVATE KEY", large)+certPEM(h.leaf), password)
+	if !fault.Is(err, fault.Certificate) || !strings.Contains(err.Error(), "memory") {
+		t.Error(err)
+	}
+	plain := must(pkcs8.MarshalPrivateKey(h.key, []byte(password), nil))
+	if got := scryptMemory(plain); got != 0 && got > maxScrypt {
+		t.Errorf("PBKDF2: %d bytes", got)
 	}
 }

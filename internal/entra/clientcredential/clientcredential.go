@@ -51,6 +51,7 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, cloud reg
 	options := []confidential.Option{
 		confidential.WithInstanceDiscovery(false),
 		confidential.WithHTTPClient(authority.NewClient(transport, cloud.Authority, c.Log)),
+		confidential.WithAzureRegion("DisableMsalForceRegion"), // else MSAL_FORCE_REGION selects another host
 	}
 	if id.Certificate != nil && id.Certificate.SendChain {
 		options = append(options, confidential.WithX5C())
@@ -90,7 +91,7 @@ func (c Client) credential(
 }
 
 func (c Client) certificate(ctx context.Context, file identity.Certificate) (confidential.Credential, error) {
-	cert, err := loadInTime(ctx, file)
+	cert, err := LoadCertificate(ctx, file)
 	if err != nil {
 		return confidential.Credential{}, err
 	}
@@ -99,7 +100,7 @@ func (c Client) certificate(ctx context.Context, file identity.Certificate) (con
 	}
 	credential, err := confidential.NewCredFromCert(cert.Chain, cert.Key)
 	if err != nil {
-		return confidential.Credential{}, unusable("Microsoft Entra does not accept such a certificate")
+		return confidential.Credential{}, unusable("Microsoft Entra ID does not accept such a certificate")
 	}
 	return credential, nil
 }

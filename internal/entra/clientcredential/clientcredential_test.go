@@ -214,8 +214,8 @@ func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
 	}
 	f.expect(id, "")
 	for code, cause := range map[fault.Code]error{
-		fault.AssertionManaged:  errors.New("no such identity"),
-		fault.EndpointThrottled: &fault.Error{Code: fault.EndpointThrottled, RetryAfter: time.Minute},
+		fault.FederatedTokenManaged: errors.New("no such identity"),
+		fault.EndpointThrottled:     &fault.Error{Code: fault.EndpointThrottled, RetryAfter: time.Minute},
 	} {
 		f.client.ManagedIdentity = func(context.Context, identity.Identity, string) (secret.Token, error) {
 			return secret.Token{}, cause
@@ -231,7 +231,7 @@ func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
 func TestClient_AccessToken_without_a_credential(t *testing.T) {
 	const encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"
 	f := newFixture(t, contoso)
-	f.expect(f.federated(identity.FederatedToken, identity.Federation{}), fault.AssertionMissing)
+	f.expect(f.federated(identity.FederatedToken, identity.Federation{}), fault.FederatedTokenMissing)
 	f.expect(identity.Identity{
 		Certificate: &identity.Certificate{Content: secret.New(encrypted)},
 	}, fault.CertificatePassword)

@@ -33,7 +33,7 @@ func (c Client) transport(id identity.Identity) (http.RoundTripper, error) {
 	p := id.Federation.Proxy
 	u, ok := parseHTTPS(p.URL)
 	if !ok || u.RawQuery != "" || u.ForceQuery {
-		return nil, fault.New(fault.TokenProxy, "the token proxy's address is not https, or has more than host and path")
+		return nil, fault.New(fault.TokenProxy, "AZURE_KUBERNETES_TOKEN_PROXY must be an https URL with host and path only")
 	}
 	if u.EscapedPath() == "" {
 		u.Path = "/" // else JoinPath makes a relative path
@@ -59,7 +59,7 @@ func proxyRoots(p identity.TokenProxy) (*x509.CertPool, error) {
 	pem, from := p.CAData, "AZURE_KUBERNETES_CA_DATA"
 	switch {
 	case p.CAFile != "" && p.CAData != "":
-		return nil, fault.New(fault.TokenProxy, "the token proxy's root certificates are given twice, as a file and as data")
+		return nil, fault.New(fault.TokenProxy, "AZURE_KUBERNETES_CA_FILE and AZURE_KUBERNETES_CA_DATA are both set; set only one")
 	case p.CAFile == "" && p.CAData == "":
 		return nil, nil
 	case p.CAFile != "":

@@ -65,12 +65,12 @@ func (t Tools) AccessToken(ctx context.Context, id identity.Identity) (secret.To
 	a, err := tool.parse(out, id.Tenant)
 	switch {
 	case err != nil || a.token == "":
-		return secret.Token{}, fault.New(tool.failed, "%s gave a malformed answer", tool.product)
+		return secret.Token{}, fault.New(tool.failed, "%s returned an invalid response", tool.product)
 	case text.IsGUID(id.Tenant) && !strings.EqualFold(a.tenant, id.Tenant):
-		return secret.Token{}, fault.New(tool.otherTenant, "%s answered for tenant %.36q instead of %s",
-			tool.product, a.tenant, id.Tenant)
+		return secret.Token{}, fault.New(tool.otherTenant, "%s returned a token for tenant %.36s instead of %s",
+			tool.product, text.Line(a.tenant), id.Tenant)
 	case !a.expires.After(t.Now()):
-		return secret.Token{}, fault.New(tool.failed, "%s answered with an expired token", tool.product)
+		return secret.Token{}, fault.New(tool.failed, "%s returned an expired token", tool.product)
 	}
 	return secret.Token{Value: secret.New(a.token), Issued: t.Now(), Expires: a.expires}, nil
 }
@@ -85,7 +85,9 @@ func (t Tools) run(ctx context.Context, tool tool, id identity.Identity) ([]byte
 		return nil, fault.New(tool.missing, "%s is not on the PATH", tool.names[0])
 	}
 	name := tool.names[found]
-	out, err := t.Run(ctx, subprocess.Command{Path: t.Find(name), Args: tool.args(id), Timeout: tool.timeout})
+	out, err := t.Run(ctx, subprocess.Command{
+		Path: t.Find(name), Args: tool.args(id), Inherits: toolVariables, Timeout: tool.timeout,
+	})
 	if exit, ok := errors.AsType[*subprocess.ExitError](err); ok {
 		return nil, tool.explain(exit, id)
 	}
@@ -133,6 +135,18 @@ func (t tool) explain(exit *subprocess.ExitError, id identity.Identity) error {
 	return fault.New(t.failed, "%s failed with exit status %d", t.product, exit.Status)
 }
 
+// What developer tools and browsers inherit of the environment beside the basic variables:
+// where the tools' files are, and which desktop there is. No secret is among them.
+var (
+	toolVariables = subprocess.Only(subprocess.Basic, subprocess.Variables{
+		"AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "AZURE_CORE_*", "AZD_CONFIG_DIR", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV",
+		"LD_LIBRARY_PATH", "PSModulePath", "POWERSHELL_*", "DOTNET_*",
+	})
+	browserVariables = subprocess.Only(subprocess.Basic, subprocess.Variables{
+		"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "BROWSER", "WSL_*", "DESKTOP_SESSION", "KDE_*", "GNOME_*",
+	})
+)
+
 // openers are the programs that open an address in the user's browser, by operating
 // system; the first that exists is used.
 var openers = map[string][][]string{
@@ -150,8 +164,8 @@ func (t Tools) Browse(address string) error {
 	}
 	for _, opener := range candidates {
 		if path := t.Find(opener[0]); path != "" {
-			return t.Start(path, append(opener[1:], address)...)
+			return t.Start(path, browserVariables, append(opener[1:], address)...)
 		}
 	}
-	return errors.New("there is no program to open a browser with")
+	return errors.New("no program that opens a browser was found")
 }

@@ -185,7 +185,7 @@ func TestTools_run_times_out(t *testing.T) {
 	short := azureCLI
 	short.timeout = 300 * time.Millisecond
 	_, err := toolsIn(dir).run(t.Context(), short, identity.Identity{Audience: audience})
-	if codeOf(t, err) != fault.AzureCLITimeout || err.Error() != "az did not answer within 300ms" {
+	if codeOf(t, err) != fault.AzureCLITimeout || err.Error() != "az did not respond within 300ms" {
 		t.Error(err)
 	}
 	// A whole get has 28 seconds, of which the exchange needs ten.

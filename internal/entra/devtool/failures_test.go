@@ -36,8 +36,8 @@ func TestTool_explain_and_accept(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts 31 processes")
 	}
-	const malformed, expired = "malformed", "expired token"
-	instead := `tenant "` + tenant + `" instead of ` + otherTenant
+	const malformed, expired = "invalid response", "expired token"
+	instead := "tenant " + tenant + " instead of " + otherTenant
 	none, ofOther := identity.Identity{}, identity.Identity{Tenant: otherTenant}
 	inSub, inOther := identity.Identity{Subscription: sub}, identity.Identity{Subscription: sub, Tenant: otherTenant}
 	bySub := append(args("az"), "--subscription", sub)
@@ -74,7 +74,7 @@ func TestTool_explain_and_accept(t *testing.T) {
 		{"azd", none, recording{Huge: 2 << 20, Stdout: answers["azd"]}, fault.AzdFailed, malformed},
 		{"azd", none, outdated("azd", "21:00", "20:00"), fault.AzdFailed, expired},
 
-		{"pwsh", none, recording{Status: exitNoModule}, fault.PowerShellModule, "2.2 or newer"},
+		{"pwsh", none, recording{Status: exitNoModule}, fault.PowerShellModule, "2.2 or later"},
 		{"pwsh", none, recording{Status: exitSignedOut}, fault.PowerShellSignedOut, ""},
 		{"pwsh", none, recording{Status: 1, Stderr: pwshSignedOut}, fault.PowerShellSignedOut, ""},
 		{"pwsh", none, recording{Status: 1, Stderr: pwshExpired}, fault.PowerShellSignedOut, ""},

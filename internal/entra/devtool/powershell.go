@@ -28,7 +28,7 @@ var powerShell = tool{
 	failed: fault.PowerShellFailed, otherTenant: fault.PowerShellTenant,
 	statuses: map[int]*fault.Error{
 		exitNoModule: {
-			Code: fault.PowerShellModule, Reason: "PowerShell has no module Az.Accounts of version 2.2 or newer",
+			Code: fault.PowerShellModule, Reason: "the PowerShell module Az.Accounts (2.2 or later) is not installed",
 		},
 		exitSignedOut: {Code: fault.PowerShellSignedOut, Reason: "Azure PowerShell is not signed in"},
 	},

@@ -27,7 +27,7 @@ func TestClient_AccessToken_explains_the_challenge_of_Azure_Arc(t *testing.T) {
 		{"another kind of file", dir + "/x.txt", "", fault.EndpointOther, "not in " + dir},
 		{"no file", dir + "/gone.key", "", fault.ArcKeyFile, "can't be read"},
 		{"a long file", dir + "/long.key", strings.Repeat("x", 5000), fault.ArcKeyFile, "too long"},
-		{"a wrong key", dir + "/wrong.key", "wr0ng", fault.EndpointOther, "status 401"},
+		{"a wrong key", dir + "/wrong.key", "wr0ng", fault.EndpointOther, "HTTP 401"},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t, identity.Arc)

@@ -20,8 +20,6 @@ const (
 	// maxAnswer limits what is read of an answer. Tokens of computers have few claims,
 	// and about two kilobytes.
 	maxAnswer = 64 << 10
-	// attemptTimeout limits one request: IMDS may have to ask Entra first.
-	attemptTimeout = 10 * time.Second
 	// dialTimeout limits one connection: endpoints are on the same host.
 	dialTimeout = time.Second
 
@@ -56,7 +54,14 @@ type endpointClient struct {
 	challenged bool   // the last request answered the challenge
 }
 
-// noRedirect makes a redirect an answer, which check refuses.
+// do sends one request, and reads its response in time. A redirect is a response, which
+// check refuses. MSAL's pinning changes c.http, so the limits come around it here.
+func (c *endpointClient) do(req *http.Request) (*http.Response, error) {
+	bounded := *c.http
+	bounded.Transport = httpguard.Bounded(c.http.Transport, maxAnswer)
+	return bounded.Do(req)
+}
+
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // withoutProxy returns a transport like base, but without a proxy, which would see the
@@ -122,7 +127,7 @@ func (c *endpointClient) send(req *http.Request, body []byte) (*http.Response, e
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	c.Log.Debug("request", "method", req.Method, "host", c.address.Host, "path", c.address.Path)
-	resp, err := c.http.Do(req)
+	resp, err := c.do(req)
 	if err != nil && resp != nil { // MSAL's client for Service Fabric returns a redirect with an error
 		return nil, c.check(resp, nil)
 	}
@@ -130,9 +135,9 @@ func (c *endpointClient) send(req *http.Request, body []byte) (*http.Response, e
 		return nil, c.explain(err)
 	}
 	defer resp.Body.Close()
-	c.Log.Debug("answer", "host", c.address.Host, "status", resp.StatusCode,
-		"correlation", httpguard.CorrelationID(resp.Header))
-	answer, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, maxAnswer))
+	c.Log.Debug("response", "host", c.address.Host, "status", resp.StatusCode,
+		"correlation-id", httpguard.CorrelationID(resp.Header))
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -145,7 +150,7 @@ func (c *endpointClient) send(req *http.Request, body []byte) (*http.Response, e
 
 func (c *endpointClient) explain(err error) error {
 	failed := httpguard.Explain(c.address.Host, err)
-	c.Log.Debug("no answer", "host", failed.Subject, "why", failed.Reason)
+	c.Log.Debug("request failed", "host", failed.Subject, "error", failed.Reason)
 	return failed
 }
 
@@ -162,7 +167,7 @@ func (c *endpointClient) check(resp *http.Response, answer []byte) error {
 		AccessToken string `json:"access_token"`
 	}
 	if !httpguard.IsJSON(resp.Header) || json.Unmarshal(answer, &token) != nil || token.AccessToken == "" {
-		return &fault.Error{Code: fault.NotJSON, Subject: c.address.Host, Reason: "did not answer with JSON that has a token"}
+		return &fault.Error{Code: fault.NotJSON, Subject: c.address.Host, Reason: "returned no token"}
 	}
 	return nil
 }
@@ -179,12 +184,12 @@ func shouldRetry(err error) bool {
 // which answers for every address: 403, and a text that says that the network is
 // unreachable. (azidentity, probeIMDS.)
 func (c *endpointClient) probe(ctx context.Context) error {
-	absent := fail(c.id.Endpoint, fault.IMDSAbsent, "does not exist: nothing answers at "+c.address.Host)
+	absent := fail(c.id.Endpoint, fault.IMDSAbsent, "does not exist: "+c.address.Host+" does not respond")
 	absent.RetryAfter = absentFor
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	c.Log.Debug("probe", "host", c.address.Host)
-	resp, err := c.http.Do((&http.Request{URL: c.address}).WithContext(short))
+	resp, err := c.do((&http.Request{URL: c.address}).WithContext(short))
 	if err != nil && ctx.Err() != nil {
 		return httpguard.Explain(c.address.Host, ctx.Err())
 	}
@@ -193,7 +198,7 @@ func (c *endpointClient) probe(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusForbidden {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		text, _ := io.ReadAll(resp.Body)
 		if bytes.Contains(text, []byte("unreachable")) {
 			return absent
 		}
@@ -218,7 +223,7 @@ func (c *endpointClient) ConfigureClient(configure func(*http.Client) (*http.Cli
 	t.TLSClientConfig.VerifyConnection = func(state tls.ConnectionState) error {
 		if verify(state) != nil {
 			return fail(identity.ServiceFabric, fault.ServiceFabricPin,
-				"presented another certificate than IDENTITY_SERVER_THUMBPRINT names")
+				"has another certificate than the one of IDENTITY_SERVER_THUMBPRINT")
 		}
 		return nil
 	}

@@ -39,9 +39,9 @@ func TestClient_AccessToken_fails(t *testing.T) {
 		{"unknown identity", identity.AppService, isUnknown, fault.NoManagedIdentity, "App Service"},
 		{"unknown identity", identity.MachineLearn, isUnknown, fault.NoManagedIdentity, unknown},
 		{"unknown identity", identity.Arc, isUnknown, fault.NoManagedIdentity, unknown},
-		{"no identity", identity.IMDS, none, fault.NoManagedIdentity, "no managed identity (status 400)"},
+		{"no identity", identity.IMDS, none, fault.NoManagedIdentity, "no managed identity (HTTP 400)"},
 		{"no identity", identity.AppService, none, fault.NoManagedIdentity, ""},
-		{"no identity", identity.ServiceFabric, none, fault.NoManagedIdentity, "status 404"},
+		{"no identity", identity.ServiceFabric, none, fault.NoManagedIdentity, "HTTP 404"},
 		{"no identity", identity.CloudShell, none, fault.NoManagedIdentity, ""},
 		{"several identities", identity.IMDS, func(f fixture, _ *identity.Identity) {
 			f.machine.Assign(f.user, f.tenant.AddManagedIdentity("pusher"))
@@ -51,12 +51,12 @@ func TestClient_AccessToken_fails(t *testing.T) {
 		}), fault.NoManagedIdentity, ""},
 		{"two ids", identity.IMDS, func(f fixture, id *identity.Identity) {
 			id.ClientID, id.ObjectID = f.user.ClientID(), f.user.ObjectID()
-		}, fault.IdentitySelector, "one id"},
+		}, fault.IdentitySelector, "only one of client ID"},
 		{"throttling", identity.IMDS, throttled, fault.EndpointThrottled, "retry after 1m0s"},
 		{"throttling", identity.AppService, throttled, fault.EndpointThrottled, ""},
 		{"other words", identity.IMDS, answer(azuretest.Fault{
 			Status: 400, Body: `{"error":"<b>"}`,
-		}), fault.EndpointOther, "refused (status 400)"},
+		}), fault.EndpointOther, "refused the request (HTTP 400)"},
 		{"forbidden", identity.IMDS, answer(azuretest.Fault{Status: 403, Body: `{"error":"no"}`}), fault.EndpointOther, ""},
 		{"Docker Desktop's proxy", identity.IMDS, answer(azuretest.Fault{
 			Status: 403, Body: "connecting to 169.254.169.254:80: connectex: A socket operation was attempted to an " +
@@ -72,12 +72,12 @@ func TestClient_AccessToken_fails(t *testing.T) {
 		{"no token", identity.AppService, answer(azuretest.Fault{Body: `{"expires_in":"3600"}`}), fault.NotJSON, ""},
 		{"no expiry", identity.AppService, answer(azuretest.Fault{
 			Body: `{"access_token":"x"}`,
-		}), fault.EndpointOther, "invalid answer"},
+		}), fault.EndpointOther, "invalid response"},
 		{"too much", identity.AppService, answer(azuretest.Fault{Oversize: maxAnswer + 1}), fault.TooLong, ""},
 		{"unknown audience", identity.AppService, func(_ fixture, id *identity.Identity) {
 			id.Audience = "https://contoso.example"
 		}, "AADSTS500011", ""},
-		{"wrong secret", identity.AppService, env("IDENTITY_HEADER", "wr0ng"), fault.EndpointOther, "status 401"},
+		{"wrong secret", identity.AppService, env("IDENTITY_HEADER", "wr0ng"), fault.EndpointOther, "HTTP 401"},
 		{"wrong thumbprint", identity.ServiceFabric, env(
 			"IDENTITY_SERVER_THUMBPRINT", strings.Repeat("ab:", 20),
 		), fault.ServiceFabricPin, ""},

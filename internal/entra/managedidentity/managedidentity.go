@@ -62,7 +62,7 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, audience 
 		return secret.Token{}, err
 	}
 	endpoint := &endpointClient{Client: c, id: id, address: address, http: &http.Client{
-		Transport: withoutProxy(c.Transport), CheckRedirect: noRedirect, Timeout: attemptTimeout,
+		Transport: withoutProxy(c.Transport), CheckRedirect: noRedirect,
 	}}
 	defer endpoint.CloseIdleConnections()
 	client, err := msal.New(selector, msal.WithHTTPClient(endpoint), msal.WithRetryPolicyDisabled())
@@ -93,11 +93,11 @@ func selectorOf(id identity.Identity) (msal.ID, error) {
 	case len(ids) == 0:
 		return msal.SystemAssigned(), nil
 	case len(ids) > 1:
-		return nil, fail(id.Endpoint, fault.IdentitySelector, "can be asked for one id at a time")
+		return nil, fail(id.Endpoint, fault.IdentitySelector, "accepts only one of client ID, object ID and resource ID")
 	case id.Endpoint == identity.CloudShell || id.Endpoint == identity.ServiceFabric:
-		return nil, fail(id.Endpoint, fault.IdentitySelector, "can't be asked for a particular identity")
+		return nil, fail(id.Endpoint, fault.IdentityOnly, "has only one managed identity, which can't be selected by an ID")
 	case id.Endpoint == identity.MachineLearn && id.ClientID == "":
-		return nil, fail(id.Endpoint, fault.IdentitySelector, "can be asked for a client ID only")
+		return nil, fail(id.Endpoint, fault.IdentitySelector, "accepts a client ID only")
 	}
 	return ids[0], nil
 }
@@ -127,9 +127,9 @@ func checkSource(selected identity.Endpoint) error {
 	seen := sources[source]
 	switch {
 	case err != nil || seen == "":
-		return fail(selected, fault.EndpointMismatch, "was selected, but MSAL sees none")
+		return fail(selected, fault.EndpointMismatch, "was selected, but the process's environment has no endpoint")
 	case seen != selected:
-		return fail(selected, fault.EndpointMismatch, "was selected, but MSAL sees that of "+string(seen))
+		return fail(selected, fault.EndpointMismatch, "was selected, but the process's environment has that of "+string(seen))
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (c Client) address(e identity.Endpoint) (*url.URL, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fail(e, fault.EndpointVariable, "has no valid address: "+name+" is not a URL")
+		return nil, fail(e, fault.EndpointVariable, "has no valid URL: "+name)
 	}
 	switch {
 	case e != identity.ServiceFabric:
@@ -180,7 +180,7 @@ func (c *endpointClient) explainMSAL(ctx context.Context, err error) error {
 	if c.keyPath != "" {
 		return c.explainChallenge()
 	}
-	return fail(c.id.Endpoint, fault.EndpointOther, "gave an invalid answer")
+	return fail(c.id.Endpoint, fault.EndpointOther, "returned an invalid response")
 }
 
 // HasNone reports whether an error says that the computer has no managed identity that
@@ -191,5 +191,5 @@ func HasNone(err error) bool {
 
 // fail returns an error of an endpoint.
 func fail(endpoint identity.Endpoint, code fault.Code, reason string) *fault.Error {
-	return &fault.Error{Code: code, Subject: "the identity endpoint (" + string(endpoint) + ")", Reason: reason}
+	return &fault.Error{Code: code, Subject: "the managed identity endpoint (" + string(endpoint) + ")", Reason: reason}
 }

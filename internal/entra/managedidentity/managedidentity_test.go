@@ -176,7 +176,7 @@ func TestClient_AccessToken(t *testing.T) {
 				f := newFixture(t, row.endpoint)
 				token, err := f.client().AccessToken(t.Context(), f.identity(row.endpoint, selector), registry.Audience)
 				if selector != "none" && !strings.Contains(row.selectors, selector) {
-					if !fault.Is(err, fault.IdentitySelector) || len(f.Requests()) > 0 {
+					if !fault.Is(err, fault.IdentitySelector, fault.IdentityOnly) || len(f.Requests()) > 0 {
 						t.Errorf("%v after %d requests", err, len(f.Requests()))
 					}
 					return

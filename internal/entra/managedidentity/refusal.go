@@ -28,14 +28,14 @@ const (
 // refusal is the error for an endpoint's refusal. Only an AADSTS number of the body is
 // used.
 func refusal(id identity.Identity, resp *http.Response, body []byte) error {
-	code, reason := fault.EndpointOther, "refused"
+	code, reason := fault.EndpointOther, "refused the request"
 	switch status := resp.StatusCode; {
 	case status == http.StatusTooManyRequests:
 		code, reason = fault.EndpointThrottled, "is throttling requests"
 	case status >= 500, id.Endpoint == identity.IMDS && (status == http.StatusNotFound || status == http.StatusGone):
 		code, reason = fault.EndpointUnavailable, "is being updated or temporarily unavailable"
 	case regexp.MustCompile(severalWords).Match(body):
-		code, reason = fault.SeveralIdentities, "has several managed identities, and none was named"
+		code, reason = fault.SeveralIdentities, "has several managed identities; select one"
 	case regexp.MustCompile(noneWords).Match(body):
 		code, reason = fault.NoManagedIdentity, "has no managed identity"+withID(id)
 	default:
@@ -78,7 +78,7 @@ func (c *endpointClient) isChallenge(req *http.Request, resp *http.Response) boo
 // the agent's own directory, whatever the challenge names.
 func (c *endpointClient) explainChallenge() error {
 	if c.challenged { // an agent too old to know user-assigned identities answers with the computer's own
-		return fail(c.id.Endpoint, fault.NoManagedIdentity, "did not answer with the managed identity"+withID(c.id))
+		return fail(c.id.Endpoint, fault.NoManagedIdentity, "returned another managed identity than the one"+withID(c.id))
 	}
 	dir, group := arcKeyDir(runtime.GOOS, c.Getenv)
 	name := filepath.Base(c.keyPath)
@@ -86,18 +86,18 @@ func (c *endpointClient) explainChallenge() error {
 	case dir == "":
 		return fail(c.id.Endpoint, fault.ArcKeyFile, "can be used on Linux and Windows only")
 	case filepath.Join(dir, name) != c.keyPath || filepath.Ext(name) != ".key":
-		return fail(c.id.Endpoint, fault.EndpointOther, "named a key that is not in "+dir)
+		return fail(c.id.Endpoint, fault.EndpointOther, "sent a key file that is not in "+dir)
 	}
 	f, err := os.Open(c.keyPath)
 	switch {
 	case err == nil:
 		f.Close()
-		return fail(c.id.Endpoint, fault.ArcKeyFile, "named a key that is too long")
+		return fail(c.id.Endpoint, fault.ArcKeyFile, "has a key file that is too long")
 	case errors.Is(err, fs.ErrPermission):
 		return fail(c.id.Endpoint, fault.ArcKeyFile,
-			"has a key that this user, who is not in the group "+group+", can't read")
+			"has a key file that this user can't read (only members of the group "+group+" can)")
 	}
-	return fail(c.id.Endpoint, fault.ArcKeyFile, "named a key that can't be read")
+	return fail(c.id.Endpoint, fault.ArcKeyFile, "has a key file that can't be read")
 }
 
 // arcKeyDir returns where Azure Arc's agent puts its keys, and the group that may read

@@ -79,7 +79,7 @@ func TestClient_AccessToken_retries(t *testing.T) {
 		{"429 6, 200", 1, fault.EndpointThrottled, 0},
 		{"broken, 200", 2, "", time.Second},
 		{"400, 200", 1, fault.EndpointOther, 0},
-		{"hang, 200", 1, fault.Timeout, attemptTimeout},
+		{"hang, 200", 1, fault.Timeout, 10 * time.Second},
 		{"404", 7, fault.EndpointUnavailable, totalTimeout}, // another cloud's metadata service, too
 		{"410", 7, fault.EndpointUnavailable, totalTimeout},
 		{"429 5", 3, fault.EndpointThrottled, totalTimeout},

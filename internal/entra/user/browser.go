@@ -24,7 +24,8 @@ const declined = 65004
 
 // Browser signs a user in with their browser: the authorization code flow with PKCE (RFC
 // 6749 §4.1, RFC 7636), which returns to a port on this computer (RFC 8252 §7.3). prompt
-// gets the address to open, which it opens and shows. Browser waits until the user has
+// gets the address to open, which it opens and shows: one on this computer, which leads
+// to the sign-in page. Browser waits until the user has
 // signed in, ctx ends or five minutes are over. (MSAL's AcquireTokenInteractive listens
 // on one loopback address only, doesn't check the Host header, and gets the code in a URL
 // instead of a form.)
@@ -52,17 +53,21 @@ func (c Client) browse(ctx context.Context, r Request, prompt func(string), serv
 	if err != nil {
 		return Result{}, err
 	}
-	prompt(page)
-	var returned url.Values
+	server.page.Store(&page)
+	prompt(server.address + server.start)
+	var returned result
 	select {
 	case returned = <-server.results:
 	case <-ctx.Done():
 		return Result{}, ended(ctx)
 	}
-	if returned.Get("code") == "" {
-		return Result{}, refusal(returned)
+	switch {
+	case returned.err != nil:
+		return Result{}, returned.err
+	case returned.values.Get("code") == "":
+		return Result{}, refusal(returned.values)
 	}
-	result, err := app.AcquireTokenByAuthCode(ctx, returned.Get("code"), server.address, []string{scope(r.Audience)},
+	signedIn, err := app.AcquireTokenByAuthCode(ctx, returned.values.Get("code"), server.address, []string{scope(r.Audience)},
 		public.WithChallenge(verifier), public.WithClaims(r.Claims))
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -70,7 +75,7 @@ func (c Client) browse(ctx context.Context, r Request, prompt func(string), serv
 	case err != nil:
 		return Result{}, authority.Explain(ctx, r.Cloud.Authority, err)
 	}
-	return c.finish(r.Cloud, s, result)
+	return c.finish(r.Cloud, s, signedIn)
 }
 
 // refusal is the error for what the authorization endpoint returns instead of a code (RFC

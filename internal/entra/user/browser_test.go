@@ -37,9 +37,9 @@ func TestClient_Browser(t *testing.T) {
 		}
 		return answer
 	})
-	var shown string
+	var start, shown string
 	result, err := f.client.Browser(t.Context(), f.request(), func(address string) {
-		shown = address
+		start, shown = address, signInPage(t, address)
 		f.open(f.ada)(address)
 	})
 	if err != nil || result.User != f.ada.UPN() || result.Tenant != f.tenant.ID() || !f.isAccepted(result.Access) {
@@ -47,6 +47,10 @@ func TestClient_Browser(t *testing.T) {
 	}
 	if page := <-f.pages; !strings.Contains(page, "You are signed in.") {
 		t.Errorf("the page says %s", page)
+	}
+	// The address that other programs get as an argument has nothing of the sign-in.
+	if !regexp.MustCompile(`^http://localhost:\d+/[A-Z2-7]{26}$`).MatchString(start) || strings.Contains(shown, start[len(start)-26:]) {
+		t.Errorf("%s leads to %s", start, shown)
 	}
 	query := must(url.Parse(shown)).Query()
 	for name, want := range map[string]string{
@@ -69,7 +73,7 @@ func TestClient_Browser_offers_the_account(t *testing.T) {
 	r := f.request()
 	r.LoginHint, r.Tenant = "ada@contoso.example", "contoso.example"
 	_, err := f.client.Browser(t.Context(), r, func(address string) {
-		u := must(url.Parse(address))
+		u := must(url.Parse(signInPage(t, address)))
 		q := u.Query()
 		if q.Get("login_hint") != r.LoginHint || q.Has("prompt") || !strings.HasPrefix(u.Path, "/"+f.tenant.ID()+"/") {
 			t.Error(address)
@@ -104,7 +108,7 @@ func TestClient_Browser_refused(t *testing.T) {
 			_, err := f.client.Browser(t.Context(), f.request(), f.open(f.ada))
 			f.check(err, row.code)
 			page := <-f.pages
-			if !strings.Contains(page, "You are not signed in.") ||
+			if !strings.Contains(page, "Sign-in failed.") ||
 				strings.Contains(page, "<b>") || f.cloud.FindCanary(page) != "" {
 				t.Errorf("the page says %s", page)
 			}

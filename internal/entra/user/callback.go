@@ -15,7 +15,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
 const (
@@ -24,21 +27,34 @@ const (
 	// shutdownTimeout is how long the browser may take to fetch the last page.
 	shutdownTimeout = time.Second
 	// maxPorts is how many ports are tried on both loopback addresses.
-	maxPorts = 3
+	maxPorts = 20
 )
 
-// A callback is where a browser returns to after a user has signed in: a port on
-// loopback, open for one sign-in. Every program and web page on this computer can reach
-// it, so only a request with the state counts.
+// A callback is a port on loopback, open for one sign-in: its start address sends a
+// browser to the sign-in page, and the browser returns to it after the user has signed
+// in. Every program and web page on this computer can reach it. So only the user's own
+// programs are answered, where the system tells whose they are, and only a request with
+// the state counts. The sign-in page's address, which has the state, is never an argument
+// of another program, because other users can read those.
 type callback struct {
-	address string          // the redirect URI
-	state   string          // what the browser has to send back
-	results chan url.Values // gets what the authorization endpoint sent: code, or error and error_description
+	address string // the redirect URI
+	start   string // the path of the start address
+	state   string // what the browser has to send back
+	results chan result
 
 	port    string
 	server  *http.Server
-	ended   chan struct{} // closed when outcome is set
+	page    atomic.Pointer[string] // the address of the sign-in page
+	opened  atomic.Bool            // whether the start address was fetched by an unknown user
+	ended   chan struct{}          // closed when outcome is set
 	outcome error
+}
+
+// A result is what the authorization endpoint sent (code, or error and
+// error_description), or why the sign-in must not go on.
+type result struct {
+	values url.Values
+	err    error
 }
 
 // listen listens on both loopback addresses, because browsers differ in which one
@@ -50,7 +66,7 @@ func listen(ctx context.Context) (*callback, error) {
 	}
 	_, port, _ := net.SplitHostPort(listeners[0].Addr().String())
 	c := &callback{
-		address: "http://localhost:" + port, state: rand.Text(), results: make(chan url.Values, 1),
+		address: "http://localhost:" + port, start: "/" + rand.Text(), state: rand.Text(), results: make(chan result, 1),
 		port: port, ended: make(chan struct{}),
 	}
 	c.server = &http.Server{
@@ -64,24 +80,29 @@ func listen(ctx context.Context) (*callback, error) {
 	return c, nil
 }
 
-// loopback tries a few ports: another program may have a port on ::1 alone, and would get
-// the browser's request.
+// loopback listens at the same port of both addresses. Where a computer has IPv6, it
+// never goes on with one: another user's program at the other would get the browser's
+// request.
 func loopback(ctx context.Context) ([]net.Listener, error) {
 	var config net.ListenConfig
+	probe, noIPv6 := config.Listen(ctx, "tcp6", "[::1]:0")
+	if noIPv6 == nil {
+		probe.Close()
+	}
 	for attempt := 1; ; attempt++ {
 		v4, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+		if err != nil || noIPv6 != nil {
+			return []net.Listener{v4}, err
 		}
 		port := v4.Addr().(*net.TCPAddr).Port
 		v6, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
-		switch {
-		case err == nil:
+		if err == nil {
 			return []net.Listener{v4, v6}, nil
-		case attempt == maxPorts:
-			return []net.Listener{v4}, nil
 		}
 		v4.Close()
+		if attempt == maxPorts {
+			return nil, err
+		}
 	}
 }
 
@@ -96,22 +117,30 @@ func (c *callback) close(outcome error) {
 	}
 }
 
-// ServeHTTP accepts one request: the one with the right state. Everything else (icons,
-// scanners, other pages' attempts) is rejected, and the wait goes on. The browser gets
-// its answer when the tokens have arrived, not before.
+// ServeHTTP redirects from the start address to the sign-in page, and accepts one request
+// with the right state. Everything else (icons, scanners, other pages' and users'
+// attempts) is rejected, and the wait goes on. The browser gets its answer when the
+// tokens have arrived, not before.
 func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	own, known := isOwn(r)
 	values, status := c.parse(w, r)
 	switch {
+	case known && !own:
+		writePage(w, http.StatusForbidden, "This sign-in is another user's.", "Sign in on your own terminal.")
+		return
+	case status == 0 && r.URL.Path == c.start:
+		c.redirect(w, known)
+		return
 	case status != 0:
 		writePage(w, status, http.StatusText(status), "There is nothing here.")
 		return
 	case subtle.ConstantTimeCompare([]byte(values.Get("state")), []byte(c.state)) != 1:
-		writePage(w, http.StatusBadRequest, "This is not the current sign-in.",
-			"Go back to the terminal, and open the address that it shows.")
+		writePage(w, http.StatusBadRequest, "This sign-in is no longer active.",
+			"Go back to the terminal and open the address shown there.")
 		return
 	}
 	select {
-	case c.results <- values:
+	case c.results <- result{values: values}:
 	default: // the same again, from a reload: it gets the same answer
 	}
 	select {
@@ -120,11 +149,32 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-c.ended:
 	}
 	if c.outcome != nil { // errors of this program have no text of a server
-		writePage(w, http.StatusBadRequest, "You are not signed in.",
-			"The reason: "+c.outcome.Error()+". The terminal says what to do.")
+		writePage(w, http.StatusBadRequest, "Sign-in failed.",
+			"Reason: "+c.outcome.Error()+". See the terminal for what to do next.")
 		return
 	}
 	writePage(w, http.StatusOK, "You are signed in.", "You can close this window.")
+}
+
+// redirect sends a browser to the sign-in page. Where it isn't known whose browser it is,
+// only the first one gets there: a second one means that another program, perhaps
+// another user's, knows the address, and may have been the first.
+func (c *callback) redirect(w http.ResponseWriter, known bool) {
+	page := c.page.Load()
+	switch {
+	case page == nil:
+		writePage(w, http.StatusNotFound, http.StatusText(http.StatusNotFound), "There is nothing here.")
+		return
+	case !known && c.opened.Swap(true):
+		select {
+		case c.results <- result{err: &fault.Error{Code: fault.SignInOpened}}:
+		default:
+		}
+		writePage(w, http.StatusForbidden, "This address was already opened.", "Go back to the terminal.")
+		return
+	}
+	w.Header().Set("Location", *page)
+	writePage(w, http.StatusFound, "Sign in", "Your browser opens the sign-in page.")
 }
 
 // parse returns what Entra's page sent, as a query or a form. A status other than 0
@@ -134,6 +184,8 @@ func (c *callback) parse(w http.ResponseWriter, r *http.Request) (values url.Val
 	switch {
 	case !slices.Contains(hosts, r.Host): // another name that points here (DNS rebinding)
 		return nil, http.StatusMisdirectedRequest
+	case r.URL.Path == c.start && r.Method == http.MethodGet:
+		return nil, 0
 	case r.URL.Path != "/" && r.URL.Path != "":
 		return nil, http.StatusNotFound
 	case r.Method == http.MethodGet:

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
 // serve lets s answer a request; host is "" for that of the address.
@@ -55,7 +57,7 @@ func accept(t *testing.T, s *callback, want url.Values) <-chan received {
 	pages := make(chan received, 1)
 	want.Set("state", s.state)
 	go func() { pages <- read(http.PostForm(s.address, want)) }()
-	if got := <-s.results; !reflect.DeepEqual(got, want) {
+	if got := <-s.results; got.err != nil || !reflect.DeepEqual(got.values, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	return pages
@@ -113,7 +115,7 @@ func TestCallback_ServeHTTP_on_both_loopback_addresses(t *testing.T) {
 		query := url.Values{"state": {s.state}, "code": {"c"}, "error": {"e"}, "error_description": {"d"}}
 		address, pages := strings.Replace(s.address, "localhost", host, 1)+"/?"+query.Encode(), make(chan received, 1)
 		go func() { pages <- read(http.Get(address)) }()
-		if got := <-s.results; !reflect.DeepEqual(got, query) {
+		if got := <-s.results; !reflect.DeepEqual(got.values, query) {
 			t.Errorf("%s: %v", host, got)
 		}
 		s.close(nil)
@@ -148,7 +150,7 @@ func TestCallback_close(t *testing.T) {
 		want    string
 	}{
 		{nil, 200, "You are signed in."},
-		{errors.New("<b>declined</b>"), 400, "You are not signed in.</h1><p>The reason: &lt;b&gt;declined&lt;/b&gt;."},
+		{errors.New("<b>declined</b>"), 400, "Sign-in failed.</h1><p>Reason: &lt;b&gt;declined&lt;/b&gt;."},
 	} {
 		s := must(listen(t.Context()))
 		pages := accept(t, s, url.Values{"error": {"access_denied"}})
@@ -160,6 +162,57 @@ func TestCallback_close(t *testing.T) {
 			conn.Close()
 			t.Error("it still listens")
 		}
+	}
+}
+
+// signInPage returns where a start address leads.
+func signInPage(t *testing.T, start string) string {
+	t.Helper()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Get(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.Header.Get("Location")
+}
+
+// TestCallback_redirect_for_an_unknown_user is what happens where the system doesn't tell whose program opens the start
+// address: requests of httptest have no connection.
+func TestCallback_redirect_for_an_unknown_user(t *testing.T) {
+	s := must(listen(t.Context()))
+	defer s.close(nil)
+	if status, _ := serve(t.Context(), t, s, "GET", s.start, "", ""); status != 404 {
+		t.Errorf("%d before there is a page", status)
+	}
+	page := "https://login.microsoftonline.com/page"
+	s.page.Store(&page)
+	for _, want := range []int{302, 403, 403} {
+		if status, _ := serve(t.Context(), t, s, "GET", s.start, "", ""); status != want {
+			t.Errorf("%d, want %d", status, want)
+		}
+	}
+	if got := <-s.results; !fault.Is(got.err, fault.SignInOpened) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestLoopback_never_shares_a_port(t *testing.T) {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here")
+	} else {
+		l.Close()
+	}
+	for range 50 {
+		for _, l := range must(loopback(t.Context())) {
+			defer l.Close()
+		}
+	}
+	listeners := must(loopback(t.Context()))
+	defer listeners[0].Close()
+	defer listeners[1].Close()
+	if len(listeners) != 2 || listeners[0].Addr().(*net.TCPAddr).Port != listeners[1].Addr().(*net.TCPAddr).Port {
+		t.Error(listeners)
 	}
 }
 

@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
@@ -37,9 +40,9 @@ func (c Client) DeviceCode(ctx context.Context, r Request, show func(DeviceCode)
 		return Result{}, authority.Explain(ctx, r.Cloud.Authority, err)
 	}
 	code := DeviceCode{flow.Result.UserCode, flow.Result.VerificationURL, flow.Result.ExpiresOn}
-	if !code.isShowable() {
+	if !code.isShowable(r.Cloud) {
 		return Result{}, &fault.Error{
-			Code: fault.NotJSON, Subject: r.Cloud.Authority, Reason: "answered with a device code that can't be shown",
+			Code: fault.NotJSON, Subject: r.Cloud.Authority, Reason: "returned a device code that can't be shown",
 		}
 	}
 	show(code)
@@ -51,12 +54,18 @@ func (c Client) DeviceCode(ctx context.Context, r Request, show func(DeviceCode)
 	return c.finish(r.Cloud, s, result)
 }
 
-// isShowable reports whether code and address are fit for a terminal.
-func (d DeviceCode) isShowable() bool {
+// isShowable reports whether a code and its address are fit for a terminal: the address is
+// Microsoft's, or in the domain of the cloud's authority. Another one would ask the user
+// for a password in Microsoft's name.
+func (d DeviceCode) isShowable(cloud registry.Cloud) bool {
 	u, err := url.Parse(d.URL)
-	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil &&
-		len(d.URL) <= 200 && text.IsVisible(d.URL) &&
-		regexp.MustCompile(`^[A-Za-z0-9-]{4,40}$`).MatchString(d.UserCode)
+	if err != nil || u.Scheme != "https" || u.User != nil || len(d.URL) > 200 || !text.IsVisible(d.URL) {
+		return false
+	}
+	_, domain, _ := strings.Cut(cloud.Authority, ".")
+	isKnown := slices.Contains([]string{"microsoft.com", "www.microsoft.com", "login.microsoft.com", "aka.ms"}, u.Host) ||
+		cloud.HasAuthority(u.Host) || strings.HasSuffix(u.Host, "."+domain)
+	return isKnown && regexp.MustCompile(`^[A-Za-z0-9-]{4,40}$`).MatchString(d.UserCode)
 }
 
 // explainDeviceCode knows the errors of RFC 8628 §3.5, and Entra's names for two of them.

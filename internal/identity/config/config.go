@@ -17,6 +17,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A Config is what the user's and the machine's config file say together; of two equally
@@ -56,7 +57,10 @@ func Load(user, machine string) (c Config) {
 			continue
 		case errors.Is(err, safefile.ErrUntrusted):
 			content, _ = safefile.Read(path, safefile.MaxText) // only to look for a delegate
-			err = fault.New(fault.ConfigUntrusted, "config file %s: %v", path, err)
+			err = &fault.Error{
+				Code: fault.ConfigUntrusted, Object: text.Quote(path),
+				Reason: fmt.Sprintf("config file %s: %v", path, err), Cause: err,
+			}
 		case err != nil:
 			err = f.wrong(err)
 		default:
@@ -156,7 +160,7 @@ func (c Config) Entry(host registry.Host) (best Entry, err error) {
 		pattern, tie := registry.MostSpecific(f.patterns(), host)
 		switch {
 		case tie != "":
-			return Entry{}, f.wrong(fmt.Errorf("%s and %s match equally well", pattern, tie))
+			return Entry{}, f.wrong(fmt.Errorf("%s and %s match %s equally well; make one of them more specific", pattern, tie, host))
 		case pattern != "" && (best.Pattern == "" || registry.CompareSpecificity(pattern, best.Pattern) > 0):
 			best = f.registries[pattern]
 		}

@@ -71,9 +71,9 @@ func (e Entry) check(clouds registry.Clouds) error {
 	used, known := kinds[e.Identity]
 	switch {
 	case !clouds.IsPattern(e.Pattern):
-		return fmt.Errorf("%q is not an Azure container registry (a name is in lower case, and ends like contoso.azurecr.io)", e.Pattern)
+		return fmt.Errorf("%q is not an Azure container registry or pattern (lower case, for example contoso.azurecr.io or *.azurecr.io)", e.Pattern)
 	case !known:
-		return fmt.Errorf("%s: there is no identity %q; use %s", e.Pattern, e.Identity, kindNames())
+		return fmt.Errorf("%s: unknown identity %q; use one of: %s", e.Pattern, e.Identity, kindNames())
 	}
 	for key, value := range e.fields() {
 		if *value != "" && !slices.Contains(append(used, "identity", "tenant", "audience"), key) {
@@ -91,13 +91,13 @@ func (e Entry) check(clouds registry.Clouds) error {
 func (e Entry) Validate() error {
 	switch {
 	case e.Identity == identity.ServicePrincipal && e.ClientID == "":
-		return errors.New("a service principal needs a GUID as its clientId")
+		return errors.New("identity service-principal needs clientId (a GUID)")
 	case e.Identity == identity.User && e.ClientID == "":
-		return fmt.Errorf("a user needs the application to sign in to as its clientId: a GUID, or %s", identity.AzureCLIClient)
+		return fmt.Errorf("identity user needs clientId (the application's GUID, or %s)", identity.AzureCLIClient)
 	case several(e.ClientID, e.ObjectID, e.ResourceID):
-		return errors.New("a managed identity is named by one of clientId, objectId and resourceId")
+		return errors.New("set only one of clientId, objectId and resourceId")
 	case several(e.TokenFile, e.TokenVariable, e.FederatedBy):
-		return errors.New("a federated token comes from one of tokenFile, tokenVariable and managedIdentity")
+		return errors.New("set only one of tokenFile, tokenVariable and managedIdentity")
 	}
 	isClientID := func(s string) bool {
 		return text.IsGUID(s) || e.Identity == identity.User && s == identity.AzureCLIClient
@@ -167,12 +167,17 @@ func parse(path string, content []byte) (file, error) {
 	}
 	err := eachKey(content, func(key string, value json.RawMessage) (err error) {
 		switch key {
+		case "$schema": // for editors
+			return nil
 		case "registries":
 			return eachKey(value, func(pattern string, value json.RawMessage) error {
 				e := Entry{Pattern: pattern, Source: identity.Source{Kind: identity.FromConfig, Name: path, Pattern: pattern}}
 				err := eachString(value, e.fields())
 				f.registries[pattern] = e
-				return err
+				if err != nil {
+					return fmt.Errorf("%s: %w", pattern, err)
+				}
+				return nil
 			})
 		case "clouds":
 			return eachKey(value, func(name string, value json.RawMessage) error {
@@ -189,6 +194,9 @@ func parse(path string, content []byte) (file, error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("it ends in the middle of the JSON object")
 	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(content, new(any))); ok && err != nil {
+		err = fmt.Errorf("line %d: %w", 1+bytes.Count(content[:min(int(syntax.Offset), len(content))], []byte("\n")), err)
+	}
 	if err != nil {
 		err = f.wrong(err)
 	}
@@ -199,11 +207,11 @@ func parse(path string, content []byte) (file, error) {
 func parseDelegate(content []byte) (name string, err error) {
 	switch err := json.Unmarshal(content, &name); {
 	case err != nil:
-		return "", errors.New("delegate is not a string")
+		return "", errors.New("delegate must be a string")
 	case name == "" || !text.Only(name, text.Lower+text.Digits+"-"):
-		return "", fmt.Errorf("delegate %q is not the name of a credential helper; that of docker-credential-desktop is desktop", name)
+		return "", fmt.Errorf("delegate %q must be a helper without its prefix: \"desktop\" for docker-credential-desktop", name)
 	case name == "acr":
-		return "", errors.New("delegate acr is this program itself; remove it to store other registries' logins here")
+		return "", errors.New("delegate can't be \"acr\": that is this program; remove it to store other registries' logins here")
 	}
 	return name, nil
 }
@@ -229,7 +237,7 @@ func eachString(content []byte, fields map[string]*string) error {
 			return fmt.Errorf("unknown key %q", key)
 		}
 		if json.Unmarshal(value, field) != nil {
-			return fmt.Errorf("%s is not a string", key)
+			return fmt.Errorf("%s must be a string", key)
 		}
 		return nil
 	})
@@ -241,7 +249,7 @@ func eachString(content []byte, fields map[string]*string) error {
 func eachKey(content []byte, visit func(key string, value json.RawMessage) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return cmp.Or(err, errors.New("a JSON object is expected"))
+		return cmp.Or(err, errors.New("it must be a JSON object"))
 	}
 	seen := map[string]bool{}
 	for decoder.More() {

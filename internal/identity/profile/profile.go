@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
@@ -48,7 +51,7 @@ func (s Subscription) Fingerprint() string {
 }
 
 // Pick returns the only subscription with an id or name, whose id can be an argument of
-// az. The error continues "Azure CLI has".
+// az. The error is a whole sentence.
 func Pick(all []Subscription, wanted string) (Subscription, error) {
 	var found []Subscription
 	for _, s := range all {
@@ -58,11 +61,11 @@ func Pick(all []Subscription, wanted string) (Subscription, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return Subscription{}, errors.New("none of that name or ID")
+		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has no subscription %q", wanted)
 	case len(found) > 1:
-		return Subscription{}, fmt.Errorf("%d of that name", len(found))
+		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has %d subscriptions named %q", len(found), wanted)
 	case !text.IsGUID(found[0].ID) || !text.IsTenant(found[0].TenantID):
-		return Subscription{}, errors.New("no valid id for it")
+		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has no valid ID for subscription %q", wanted)
 	}
 	return found[0], nil
 }
@@ -75,6 +78,15 @@ func Subscriptions(dir string) []Subscription {
 		return nil
 	}
 	return profile.Subscriptions
+}
+
+// Time returns when Azure CLI's profile was written; zero for unknown.
+func Time(dir string) time.Time {
+	info, err := os.Stat(filepath.Join(dir, "azureProfile.json"))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // read reads a file of a tool; nil for none, and text that isn't JSON for one that can't

@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -26,7 +27,7 @@ func (s Selector) azureCLI(host registry.Host, e config.Entry) (id identity.Iden
 		case s.Find("az") == "":
 			return id, true, fault.New(fault.ConfigAzureCLIMissing, "Azure CLI is signed in, but az is not on the PATH")
 		}
-		id = azureAccount(sub, identity.Source{Kind: identity.FromAzureCLI})
+		id = s.azureAccount(sub, identity.Source{Kind: identity.FromAzureCLI})
 		if wanted := s.defaultTenant(e); wanted != "" && wanted != id.Tenant {
 			id.Tenant, id.AskTenant = wanted, true
 		}
@@ -34,7 +35,10 @@ func (s Selector) azureCLI(host registry.Host, e config.Entry) (id identity.Iden
 	}
 	switch {
 	case otherCloud != "":
-		return id, true, fault.New(fault.ConfigAzureCLICloud, "Azure CLI is signed in to %s", otherCloud)
+		return id, true, &fault.Error{
+			Code: fault.ConfigAzureCLICloud, Object: host.Cloud().AzureCLI,
+			Reason: fmt.Sprintf("Azure CLI is signed in to %s, not to the registry's cloud", otherCloud),
+		}
 	case s.Find("az") == "":
 		return id, false, fault.New(fault.ConfigAzureCLIMissing, "az is not on the PATH")
 	}
@@ -42,9 +46,10 @@ func (s Selector) azureCLI(host registry.Host, e config.Entry) (id identity.Iden
 }
 
 // azureAccount is the account that sees a subscription.
-func azureAccount(sub profile.Subscription, source identity.Source) identity.Identity {
+func (s Selector) azureAccount(sub profile.Subscription, source identity.Source) identity.Identity {
 	return identity.Identity{
 		Kind: identity.AzureCLI, Tenant: sub.TenantID, User: sub.Account(), Fingerprint: sub.Fingerprint(), Source: source,
+		ProfileTime: profile.Time(s.AzureDir),
 	}
 }
 
@@ -53,7 +58,7 @@ func azureAccount(sub profile.Subscription, source identity.Source) identity.Ide
 // doesn't count.
 func (s Selector) subscription(host registry.Host, e config.Entry) (identity.Identity, error) {
 	wrong := func(code fault.Code, reason string) (identity.Identity, error) {
-		return refuse(code, "%s selects azure-cli with subscription %s, but %s", e.Source, text.Line(e.Subscription), reason)
+		return refuse(code, "%s%s", selects(e, "azure-cli"), reason)
 	}
 	all := profile.Subscriptions(s.AzureDir)
 	if len(all) == 0 {
@@ -62,15 +67,15 @@ func (s Selector) subscription(host registry.Host, e config.Entry) (identity.Ide
 	sub, err := profile.Pick(all, e.Subscription)
 	switch {
 	case err != nil:
-		return wrong(fault.ConfigSubscription, "Azure CLI has "+err.Error())
+		return wrong(fault.ConfigSubscription, err.Error())
 	case !sub.IsIn(host.Cloud()):
-		return wrong(fault.ConfigSubscription, "that belongs to "+sub.Cloud())
+		return wrong(fault.ConfigSubscription, fmt.Sprintf("subscription %q belongs to %s", e.Subscription, sub.Cloud()))
 	case text.IsGUID(e.Tenant) && !strings.EqualFold(e.Tenant, sub.TenantID):
-		return wrong(fault.ConfigSubscription, "that belongs to tenant "+sub.TenantID+", not "+e.Tenant)
+		return wrong(fault.ConfigSubscription, fmt.Sprintf("subscription %q belongs to tenant %s, not %s", e.Subscription, sub.TenantID, e.Tenant))
 	case s.Find("az") == "":
 		return wrong(fault.ConfigAzureCLIMissing, "az is not on the PATH")
 	}
-	id := azureAccount(sub, e.Source)
+	id := s.azureAccount(sub, e.Source)
 	id.Subscription = sub.ID
 	return id, nil
 }
@@ -82,12 +87,12 @@ func (s Selector) toolAccount(host registry.Host, e config.Entry) (identity.Iden
 	switch cloud := host.Cloud().AzureCLI; e.Identity {
 	case identity.AzureDeveloperCLI:
 		if a = profile.Azd(s.AzdDir); a.Cloud != "" && a.Cloud != cloud {
-			return refuse(fault.ConfigAzdCloud, "%s selects azd, but Azure Developer CLI uses %s", e.Source, text.Line(a.Cloud))
+			return otherCloud(fault.ConfigAzdCloud, cloud, "%sAzure Developer CLI uses %s", selects(e, "azd"), text.Line(a.Cloud))
 		}
 	default:
 		if a = profile.PowerShell(s.PowerShellDir); a.IsKnown && a.Cloud != cloud {
-			return refuse(fault.ConfigPowerShellCloud,
-				"%s selects azure-powershell, but Azure PowerShell is signed in to %s", e.Source, text.Line(a.Cloud))
+			return otherCloud(fault.ConfigPowerShellCloud, cloud,
+				"%sAzure PowerShell is signed in to %s", selects(e, "azure-powershell"), text.Line(a.Cloud))
 		}
 	}
 	id := identity.Identity{Kind: e.Identity, Source: e.Source, Uncached: !a.IsKnown}
@@ -98,4 +103,9 @@ func (s Selector) toolAccount(host registry.Host, e config.Entry) (identity.Iden
 		id.Tenant, id.AskTenant = wanted, true
 	}
 	return id, nil
+}
+
+// otherCloud refuses a tool that uses another cloud than the registry's, which is wanted.
+func otherCloud(code fault.Code, wanted, format string, args ...any) (identity.Identity, error) {
+	return identity.Identity{}, &fault.Error{Code: code, Object: wanted, Reason: fmt.Sprintf(format, args...)}
 }

@@ -27,7 +27,7 @@ func (s Selector) fromEntry(host registry.Host, e config.Entry) (identity.Identi
 	case identity.Anonymous:
 		return identity.Identity{Kind: identity.Anonymous, Source: e.Source}, nil
 	case identity.User:
-		return refuse(fault.UserSignedOut, "%s selects a user, and no user has signed in", e.Source)
+		return refuse(fault.UserSignedOut, "%sno user has signed in", selects(e, "a user"))
 	case identity.ManagedIdentity:
 		return s.managedIdentity(e, e.Source), nil
 	case identity.AzureDeveloperCLI, identity.AzurePowerShell:
@@ -38,7 +38,7 @@ func (s Selector) fromEntry(host registry.Host, e config.Entry) (identity.Identi
 		}
 		id, _, err := s.azureCLI(host, e)
 		if err != nil {
-			return refuse(fault.CodeOf(err), "%s selects azure-cli, but %v", e.Source, err)
+			return identity.Identity{}, &fault.Error{Code: fault.CodeOf(err), Reason: selects(e, "azure-cli") + err.Error(), Cause: err}
 		}
 		id.Source = e.Source
 		return id, nil
@@ -61,10 +61,10 @@ func (s Selector) application(e config.Entry) (identity.Identity, error) {
 	}
 	switch {
 	case !text.IsGUID(id.ClientID):
-		return refuse(fault.Config, "%s selects %s, but there is no client ID", e.Source, e.Identity)
+		return refuse(fault.Config, "%sno client ID is set (clientId or AZURE_CLIENT_ID)", selects(e, string(e.Identity)))
 	case !text.IsTenant(id.Tenant):
-		return refuse(fault.Config, "%s selects %s %s, but there is no tenant",
-			e.Source, e.Identity.ApplicationName(), id.ClientID)
+		return refuse(fault.Config, "%sno tenant is set (tenant or AZURE_TENANT_ID)",
+			selects(e, e.Identity.ApplicationName()+" "+id.ClientID))
 	}
 	id.Source = e.Source
 	return id, nil
@@ -79,22 +79,21 @@ func (s Selector) credential(e config.Entry) (identity.Identity, error) {
 		if path := cmp.Or(e.TokenFile, s.Getenv(azureVars.tokenFile)); path != "" {
 			return s.tokenFile(identity.WorkloadIdentity, path, e.Source)
 		}
-		return noCredential(e, azureVars.tokenFile)
+		return noCredential(fault.ConfigTokenFile, e, azureVars.tokenFile)
 	case identity.FederatedToken:
 		return s.federatedToken(e)
 	case identity.GitHubActions:
 		if id := s.jobToken(identity.GitHubActions, azureVars, ""); id.Kind != identity.None {
 			return id, nil
 		}
-		return refuse(fault.GitHubPermission, "%s selects github-actions, but GitHub gives this job no token", e.Source)
+		return refuse(fault.GitHubPermission, "%sGitHub Actions does not issue an ID token to this job", selects(e, "github-actions"))
 	}
 	// The check of entries allows no other kind than AzurePipelines.
 	connection := cmp.Or(e.ServiceConnection, s.Getenv(azureVars.connection), s.Getenv(armVars.connection))
 	if id := s.jobToken(identity.AzurePipelines, azureVars, connection); id.Kind != identity.None {
 		return id, nil
 	}
-	return refuse(fault.PipelinesToken,
-		"%s selects azure-pipelines, but SYSTEM_ACCESSTOKEN or the service connection is not set", e.Source)
+	return s.noPipelinesToken(azureVars, connection, selects(e, "azure-pipelines"))
 }
 
 func (s Selector) servicePrincipal(e config.Entry) (identity.Identity, error) {
@@ -108,10 +107,12 @@ func (s Selector) servicePrincipal(e config.Entry) (identity.Identity, error) {
 	owner := s.Getenv(azureVars.clientID)
 	switch {
 	case s.Getenv(name) == "":
-		return noCredential(e, name)
+		return noCredential(fault.ConfigCredential, e, name)
 	case owner != "" && !strings.EqualFold(owner, e.ClientID):
-		return refuse(fault.ConfigCredential, "%s selects service principal %s, but %s belongs to %s",
-			e.Source, e.ClientID, name, text.Line(owner))
+		return identity.Identity{}, &fault.Error{
+			Code: fault.ConfigCredentialOwner, Object: azureVars.clientID,
+			Reason: fmt.Sprintf("%s%s belongs to %s", selects(e, "service principal "+e.ClientID), name, text.Line(owner)),
+		}
 	}
 	return s.fromVariables(&family{
 		secret: azureVars.secret, certificate: azureVars.certificate, certificatePassword: azureVars.certificatePassword,
@@ -132,12 +133,31 @@ func (s Selector) federatedToken(e config.Entry) (identity.Identity, error) {
 	case s.Getenv(name) != "":
 		return s.token(name)
 	}
-	return noCredential(e, name)
+	return noCredential(fault.ConfigCredential, e, name)
 }
 
-func noCredential(e config.Entry, variable string) (identity.Identity, error) {
-	return refuse(fault.ConfigCredential, "%s selects %s %s, but %s is not set",
-		e.Source, e.Identity.ApplicationName(), cmp.Or(e.ClientID, "of AZURE_CLIENT_ID"), variable)
+func noCredential(code fault.Code, e config.Entry, variable string) (identity.Identity, error) {
+	what := strings.TrimSpace(e.Identity.ApplicationName() + " " + e.ClientID)
+	return identity.Identity{}, &fault.Error{
+		Code: code, Object: variable, Reason: selects(e, what) + variable + " is not set",
+	}
+}
+
+// selects begins the sentence for an entry that can't be used. What the command line
+// selects is known to the user.
+func selects(e config.Entry, what string) string {
+	if e.Source.Kind == identity.FromCommandLine {
+		return ""
+	}
+	return fmt.Sprintf("%s selects %s, but ", e.Source, what)
+}
+
+// noPipelinesToken says what Azure Pipelines doesn't give to the job.
+func (s Selector) noPipelinesToken(f *family, connection, prefix string) (identity.Identity, error) {
+	if connection == "" && cmp.Or(s.Getenv(f.requestToken), s.Getenv("SYSTEM_ACCESSTOKEN")) != "" {
+		return refuse(fault.PipelinesConnection, "%sno Azure Pipelines service connection is set", prefix)
+	}
+	return refuse(fault.PipelinesToken, "%sSYSTEM_ACCESSTOKEN is not set", prefix)
 }
 
 // certificateFile reads a certificate with its key. It is read for every selection,
@@ -156,21 +176,32 @@ func (s Selector) certificate(content []byte, passwordVar string, source identit
 		SendChain: s.isOn("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"),
 	}
 	return identity.Identity{
-		Kind: identity.ServicePrincipal, Certificate: &c, Source: source,
-		Fingerprint: hash("certificate", c.Content.Fingerprint(), c.Password.Fingerprint()),
+		Kind: identity.ServicePrincipal, Certificate: &c, Source: source, Fingerprint: certificateFingerprint(c),
 	}
 }
 
-// readNamed reads a file that a variable or a config file names.
+func certificateFingerprint(c identity.Certificate) string {
+	return hash("certificate", c.Content.Fingerprint(), c.Password.Fingerprint())
+}
+
+// readNamed reads a file whose path a variable or a config file has.
 func readNamed(what, path string, source identity.Source) ([]byte, error) {
 	if !filepath.IsAbs(path) {
-		return nil, fault.New(fault.Variable, "%s names %s, which is not an absolute path", source, text.Line(path))
+		return nil, invalid(fault.VariablePath, source.Name, "is %q, which is not an absolute path", path)
 	}
 	content, err := safefile.Read(path, safefile.MaxText)
 	if err != nil {
-		return nil, fault.New(fault.Variable, "reading the %s that %s names: %s: %v", what, source, text.Line(path), err)
+		return nil, fault.New(fault.VariableFile, "can't read the %s%s: %v", what, from(path, source), err)
 	}
 	return content, nil
+}
+
+// from shows a path, and where it comes from unless the user has just typed it.
+func from(path string, source identity.Source) string {
+	if source.Kind == identity.FromCommandLine {
+		return " " + text.Line(path)
+	}
+	return fmt.Sprintf(" %s (from %s)", text.Line(path), source)
 }
 
 // tokenFile returns an assertion in a file. Its subject can be read without verifying it,
@@ -180,9 +211,10 @@ func (s Selector) tokenFile(kind identity.Kind, path string, source identity.Sou
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	fingerprint, err := subject(strings.TrimSpace(string(content)))
+	token := strings.TrimSpace(string(content))
+	claims, err := parseAssertion(token)
 	if err != nil {
-		return refuse(fault.Variable, "%s names %s, which is %v", source, text.Line(path), err)
+		return refuse(fault.VariableFile, "the file%s is %v", from(path, source), err)
 	}
 	f := identity.Federation{File: path}
 	if kind == identity.WorkloadIdentity {
@@ -191,19 +223,28 @@ func (s Selector) tokenFile(kind identity.Kind, path string, source identity.Sou
 			CAFile: s.Getenv("AZURE_KUBERNETES_CA_FILE"), CAData: s.Getenv("AZURE_KUBERNETES_CA_DATA"),
 		}
 	}
-	return identity.Identity{Kind: kind, Federation: &f, Fingerprint: fingerprint, Source: source}, nil
+	id := identity.Identity{
+		Kind: kind, Federation: &f, Source: source, Fingerprint: hash(append([]string{
+			"assertion", path, claims.Issuer, claims.Subject, claims.Kubernetes.ServiceAccount.UID,
+		}, claims.Audience...)...),
+		Assertion: identity.Assertion{Hash: secret.New(token).Fingerprint()},
+	}
+	if claims.ExpiresAt != nil {
+		id.Assertion.Expires = claims.ExpiresAt.Time
+	}
+	return id, nil
 }
 
-// token returns an assertion in a variable.
+// token returns an assertion in a variable. Everyone who sets the variable could make up its
+// subject, so the whole assertion is the fingerprint.
 func (s Selector) token(name string) (identity.Identity, error) {
 	token := strings.TrimSpace(s.Getenv(name))
-	fingerprint, err := subject(token)
-	if err != nil {
-		return refuse(fault.Variable, "%s is %v", name, err)
+	if _, err := parseAssertion(token); err != nil {
+		return identity.Identity{}, invalid(fault.Variable, name, "is %v", err)
 	}
 	return identity.Identity{
 		Kind: identity.FederatedToken, Federation: &identity.Federation{Token: secret.New(token)},
-		Fingerprint: fingerprint, Source: variable(name),
+		Fingerprint: hash("assertion", secret.New(token).Fingerprint()), Source: variable(name),
 	}, nil
 }
 
@@ -231,15 +272,24 @@ func (s Selector) jobToken(kind identity.Kind, f *family, connection string) ide
 	}
 }
 
-// subject returns a hash of an assertion's issuer, subject and audience, without
-// verifying them: Entra does.
-func subject(assertion string) (string, error) {
-	var claims jwt.RegisteredClaims
-	_, _, err := jwt.NewParser().ParseUnverified(assertion, &claims)
+// assertionClaims are what an assertion says about itself; Kubernetes adds who exactly the
+// service account is, because another one may get its name later.
+type assertionClaims struct {
+	jwt.RegisteredClaims
+	Kubernetes struct {
+		ServiceAccount struct {
+			UID string `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+}
+
+// parseAssertion reads an assertion without verifying it: Entra does.
+func parseAssertion(assertion string) (claims assertionClaims, err error) {
+	_, _, err = jwt.NewParser().ParseUnverified(assertion, &claims)
 	if err != nil || claims.Issuer == "" || claims.Subject == "" {
-		return "", errors.New("not a token with an issuer and a subject") // the parser's error may quote it
+		return claims, errors.New("not a JSON Web Token with an issuer and a subject") // the parser's error may quote it
 	}
-	return hash(append([]string{"assertion", claims.Issuer, claims.Subject}, claims.Audience...)...), nil
+	return claims, nil
 }
 
 // hash joins what tells one identity from another.

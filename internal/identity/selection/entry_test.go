@@ -9,14 +9,14 @@ func TestSelector_Select_entry(t *testing.T) {
 			"$gitHub, $task"
 		pod, federated    = "workload-identity tenant client", "federated-token tenant client"
 		sp, pipelines     = "service-principal tenant client", "azure-pipelines tenant client"
-		managed, otherPod = "managed-identity virtual machine otherClient", "workload-identity tenant otherClient"
-		byManaged         = "federated-token virtual machine tenant client"
+		managed, otherPod = "managed-identity IMDS otherClient", "workload-identity tenant otherClient"
+		byManaged         = "federated-token IMDS tenant client"
 	)
 	for _, r := range []struct{ entry, without, with string }{
-		{"identity=workload-identity", "error config-proof", pod},
+		{"identity=workload-identity", "error config-token-file", pod},
 		{"identity=workload-identity, tokenFile=DIR/token, clientId=$otherClient", otherPod, otherPod},
-		{"identity=federated-token", "error config-proof", federated},
-		{"identity=federated-token, tokenVariable=MY_TOKEN", "error config-proof: MY_TOKEN is not set", federated},
+		{"identity=federated-token", "error config-credential", federated},
+		{"identity=federated-token, tokenVariable=MY_TOKEN", "error config-credential: MY_TOKEN is not set", federated},
 		{"identity=federated-token, tokenFile=DIR/token", federated, federated},
 		{"identity=federated-token, managedIdentity=$otherClient", byManaged, byManaged},
 		{"identity=github-actions, tenant=$otherTenant", "error github-permission", "github-actions otherTenant client"},
@@ -37,11 +37,11 @@ func TestSelector_Select_entry(t *testing.T) {
 		},
 		{
 			"AZURE_FEDERATED_TOKEN=${jwt a}", "identity=federated-token, tenant=$tenant",
-			"error config: there is no client ID",
+			"error config: no client ID is set",
 		},
 		{
 			"AZURE_FEDERATED_TOKEN=${jwt a}", "identity=federated-token, clientId=$client",
-			"error config: there is no tenant",
+			"error config: no tenant is set",
 		},
 		{"$secret, AZURE_CLIENT_CERTIFICATE_PATH=DIR/none", "identity=service-principal, clientId=$client", sp},
 		{"$app, AZURE_CLIENT_CERTIFICATE_PATH=DIR/cert.pem", "identity=service-principal, clientId=$client", sp},

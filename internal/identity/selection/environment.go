@@ -3,6 +3,7 @@ package selection
 import (
 	"cmp"
 	"encoding/base64"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -73,7 +74,7 @@ func (s Selector) fromVariables(f *family) (identity.Identity, error) {
 	case s.Getenv(f.certificateContent) != "":
 		content, err := base64.StdEncoding.DecodeString(s.Getenv(f.certificateContent))
 		if err != nil {
-			return refuse(fault.Variable, "%s is not base64", f.certificateContent)
+			return identity.Identity{}, invalid(fault.Variable, f.certificateContent, "is not base64")
 		}
 		return s.certificate(content, f.certificatePassword, variable(f.certificateContent)), nil
 	case oidc && s.Getenv(f.tokenFile) != "":
@@ -154,8 +155,10 @@ func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (ide
 	case id.Kind == identity.None, id.ClientID == "", id.Tenant == "":
 		return s.incomplete(f, id)
 	case !text.IsTenant(id.Tenant):
-		return refuse(fault.Variable, "%s is neither a GUID nor a domain", f.tenant)
-	case id.Source.Name == f.secret: // a user looks for the application, not for its secret
+		return identity.Identity{}, invalid(fault.Variable, f.tenant, "is neither a GUID nor a domain")
+	// A user looks for the application, not for its secret or its job's variables.
+	case s.Getenv(f.clientID) != "" && (id.Source.Name == f.secret || id.Kind == identity.GitHubActions ||
+		id.Kind == identity.AzurePipelines):
 		id.Source.Name = f.clientID
 	}
 	return id, s.validate(host, f, id)
@@ -184,19 +187,25 @@ func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity
 	}
 	switch {
 	case !hasCredential && id.ClientID != "" && s.Getenv("GITHUB_ACTIONS") == "true":
-		return refuse(fault.GitHubPermission, "%s is set, but GitHub gives this job no token for it", f.clientID)
+		return refuse(fault.GitHubPermission, "%s is set, but GitHub Actions does not issue an ID token to this job", f.clientID)
 	case !hasCredential && id.ClientID != "" && s.Getenv("SYSTEM_OIDCREQUESTURI") != "":
-		return refuse(fault.PipelinesToken, "%s is set, but SYSTEM_ACCESSTOKEN or the service connection is not", f.clientID)
+		return s.noPipelinesToken(f, s.Getenv(f.connection), f.clientID+" is set, but ")
 	}
 	return refuse(fault.Environment, "%s not set (%s)", areOf(missing), areOf(set))
 }
 
-// areOf joins names for a sentence: "A is", "A and B are".
+// areOf joins names for a sentence: "A is", "A and B are", "A, B and C are".
 func areOf(names []string) string {
-	if len(names) == 1 {
+	last := len(names) - 1
+	if last == 0 {
 		return names[0] + " is"
 	}
-	return strings.Join(names, " and ") + " are"
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " are"
+}
+
+// invalid is the error for a variable's value.
+func invalid(code fault.Code, variable, format string, args ...any) error {
+	return &fault.Error{Code: code, Object: variable, Reason: variable + " " + fmt.Sprintf(format, args...)}
 }
 
 // armClouds maps Terraform's names of environments to those of Azure CLI.
@@ -210,38 +219,44 @@ var armClouds = map[string]string{
 // registry.
 func (s Selector) validate(host registry.Host, f *family, id identity.Identity) error {
 	if id.ClientID != "" && !text.IsGUID(id.ClientID) {
-		return fault.New(fault.Variable, "%s is not a GUID", f.clientID)
+		return invalid(fault.VariableClientID, f.clientID, "is not a GUID")
 	}
 	cloud := host.Cloud()
 	if f == armVars {
 		value := strings.ToLower(s.Getenv("ARM_ENVIRONMENT"))
 		if known := armClouds[value]; value != "" && (known == "" || known != cloud.AzureCLI) {
-			return fault.New(fault.WrongCloud, "ARM_ENVIRONMENT is %s, but the registry belongs to the %s cloud",
-				text.Line(value), cloud.Name)
+			return invalid(fault.WrongCloud, "ARM_ENVIRONMENT", "is %q, but the registry belongs to the %s cloud", value, cloud.Name)
 		}
 		return nil
 	}
-	value := s.Getenv("AZURE_AUTHORITY_HOST")
+	const authorityVar = "AZURE_AUTHORITY_HOST"
+	value := s.Getenv(authorityVar)
 	switch u, err := url.Parse(value); {
 	case value == "":
 	case err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || strings.Trim(u.Path, "/") != "":
-		return fault.New(fault.Variable, "AZURE_AUTHORITY_HOST is not of the form https://HOST/")
+		return invalid(fault.Variable, authorityVar, "is not of the form https://HOST/")
 	case !cloud.HasAuthority(strings.ToLower(u.Host)):
-		return fault.New(fault.WrongCloud, "AZURE_AUTHORITY_HOST is %s, but the registry belongs to the %s cloud (%s)",
+		return invalid(fault.WrongCloud, authorityVar, "is %s, but the registry belongs to the %s cloud (%s)",
 			text.Line(u.Host), cloud.Name, cloud.Authority)
 	}
 	return nil
 }
 
 // managedIdentity returns the managed identity that an entry names, or the only one of
-// the computer or hosted application.
+// the computer or hosted application. Computers may share a home directory, so a
+// computer's identity has the computer in its fingerprint.
 func (s Selector) managedIdentity(e config.Entry, source identity.Source) identity.Identity {
 	id := identity.Identity{
 		Kind: identity.ManagedIdentity, ClientID: e.ClientID, ObjectID: e.ObjectID, ResourceID: e.ResourceID,
 		Endpoint: cmp.Or(identity.DetectEndpoint(s.Getenv, s.Exists), identity.IMDS), Source: source,
 	}
+	machine := ""
+	if id.Endpoint == identity.IMDS || id.Endpoint == identity.Arc { // other endpoints have an address and a secret
+		machine = s.MachineID()
+		id.InMemory = machine == ""
+	}
 	id.Fingerprint = hash("managed", string(id.Endpoint), s.Getenv("IDENTITY_ENDPOINT"), s.Getenv("IDENTITY_HEADER"),
-		s.Getenv("MSI_ENDPOINT"), s.Getenv("MSI_SECRET"), e.ObjectID, e.ResourceID)
+		s.Getenv("MSI_ENDPOINT"), s.Getenv("MSI_SECRET"), e.ObjectID, e.ResourceID, machine)
 	return id
 }
 

@@ -17,7 +17,7 @@ func TestSelector_Select_environment(t *testing.T) {
 	)
 	for _, r := range []struct{ env, want string }{
 		{"$secret", sp},
-		{"$secret, AZURE_CLIENT_ID=myapp", "error variable"},
+		{"$secret, AZURE_CLIENT_ID=myapp", "error variable-client-id"},
 		{"$secret, AZURE_TENANT_ID=../x", "error variable"},
 		{
 			"AZURE_CLIENT_ID=$client, AZURE_CLIENT_SECRET=s",
@@ -25,11 +25,11 @@ func TestSelector_Select_environment(t *testing.T) {
 		},
 		{"AZURE_TENANT_ID=$tenant", "none"},
 		{"$app, AZURE_CLIENT_CERTIFICATE_PATH=DIR/cert.pem", sp},
-		{"$app, AZURE_CLIENT_CERTIFICATE_PATH=DIR/none", "error variable"},
+		{"$app, AZURE_CLIENT_CERTIFICATE_PATH=DIR/none", "error variable-file"},
 		{"$secret, AZURE_CLIENT_CERTIFICATE_PATH=DIR/none", sp},
 		{"$app, AZURE_FEDERATED_TOKEN_FILE=DIR/token", pod},
-		{"$app, AZURE_FEDERATED_TOKEN_FILE=DIR/garbage", "error variable"},
-		{"$app, AZURE_FEDERATED_TOKEN_FILE=token", "error variable: not an absolute path"},
+		{"$app, AZURE_FEDERATED_TOKEN_FILE=DIR/garbage", "error variable-file"},
+		{"$app, AZURE_FEDERATED_TOKEN_FILE=token", "error variable-path: not an absolute path"},
 		{
 			"AZURE_TENANT_ID=$tenant, AZURE_FEDERATED_TOKEN_FILE=DIR/token",
 			"error environment: AZURE_CLIENT_ID is not set (AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE are)",
@@ -47,7 +47,7 @@ func TestSelector_Select_environment(t *testing.T) {
 		{"$app, $task, AZURESUBSCRIPTION_TENANT_ID=$otherTenant", pipelines},
 		{"$app, SYSTEM_OIDCREQUESTURI=https://x", "error pipelines-token"},
 		{"$pipelines", "none"},
-		{"TF_BUILD=True", "none: this job has no AZURE_CLIENT_ID"},
+		{"TF_BUILD=True", "none: this Azure Pipelines job has no identity: AZURE_CLIENT_ID is not set"},
 
 		// Terraform's variables, never mixed with Azure's.
 		{"$arm, ARM_CLIENT_SECRET=s", sp},
@@ -59,11 +59,11 @@ func TestSelector_Select_environment(t *testing.T) {
 		{"$secret, ARM_CLIENT_ID=$otherClient, ARM_CLIENT_SECRET=s", sp},
 		{
 			"$arm, ARM_OIDC_TOKEN=${jwt ci}",
-			"error environment: ARM_USE_OIDC is not set (ARM_OIDC_TOKEN and ARM_CLIENT_ID and ARM_TENANT_ID are)",
+			"error environment: ARM_USE_OIDC is not set (ARM_OIDC_TOKEN, ARM_CLIENT_ID and ARM_TENANT_ID are)",
 		},
 		{
 			"ARM_OIDC_TOKEN=${jwt ci}",
-			"error environment: ARM_CLIENT_ID and ARM_TENANT_ID and ARM_USE_OIDC are not set (ARM_OIDC_TOKEN is)",
+			"error environment: ARM_CLIENT_ID, ARM_TENANT_ID and ARM_USE_OIDC are not set (ARM_OIDC_TOKEN is)",
 		},
 		{"$arm, ARM_OIDC_TOKEN=${jwt ci}, ARM_USE_OIDC=true", federated},
 		{"$arm, ARM_OIDC_TOKEN_FILE_PATH=DIR/token, ARM_USE_OIDC=1", pod},
@@ -73,7 +73,7 @@ func TestSelector_Select_environment(t *testing.T) {
 		{"$secret, ARM_CLIENT_ID=$otherClient, ARM_USE_AKS_WORKLOAD_IDENTITY=true", sp},
 		{"$arm, ARM_CLIENT_CERTIFICATE=cGZ4", sp},
 		{"$arm, ARM_CLIENT_CERTIFICATE=?", "error variable"},
-		{"ARM_USE_MSI=true", "managed-identity virtual machine"},
+		{"ARM_USE_MSI=true", "managed-identity IMDS"},
 		{"$arm, ARM_CLIENT_SECRET=s, ARM_ENVIRONMENT=china", "error wrong-cloud"},
 		{"$arm, ARM_CLIENT_SECRET=s, ARM_ENVIRONMENT=x", "error wrong-cloud"},
 		{"$arm, ARM_CLIENT_SECRET=s, ARM_ENVIRONMENT=Public", sp},
@@ -85,14 +85,14 @@ func TestSelector_Select_environment(t *testing.T) {
 		row{r.env, setting{env: r.env}, r.want}.check(t)
 	}
 
-	const vm, kubernetes = "managed-identity virtual machine client", "KUBERNETES_SERVICE_HOST=10.0.0.1"
+	const vm, kubernetes = "managed-identity IMDS client", "KUBERNETES_SERVICE_HOST=10.0.0.1"
 	const hosted = "GITHUB_ACTIONS=true, RUNNER_ENVIRONMENT=github-hosted"
 	for _, r := range []struct{ env, want string }{
-		{"", "managed-identity virtual machine detected"},
+		{"", "managed-identity IMDS detected"},
 		{"AZURE_CLIENT_ID=$client", vm},
-		{"AZURE_CLIENT_ID=myapp", "error variable"},
+		{"AZURE_CLIENT_ID=myapp", "error variable-client-id"},
 		{"$app, " + hosted, "error github-permission"},
-		{hosted, "none: this job has no AZURE_CLIENT_ID"},
+		{hosted, "none: this GitHub Actions job has no identity: AZURE_CLIENT_ID is not set"},
 		{"AGENT_ISSELFHOSTED=0", "none"}, // Microsoft-hosted
 		{"$app, GITHUB_ACTIONS=true, RUNNER_ENVIRONMENT=self-hosted", vm},
 		{kubernetes, "none"},

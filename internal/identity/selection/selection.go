@@ -39,27 +39,36 @@ type Selector struct {
 	Find func(program string) string
 	// OnAzureVM reports whether this computer is an Azure VM.
 	OnAzureVM func() bool
+	// MachineID returns what tells this computer from others; "" for unknown.
+	MachineID func() string
 	// Exists reports whether there is a file.
 	Exists func(path string) bool
+	// Fixed is selected for every registry, whatever else there is; nil for none.
+	Fixed *identity.Identity
 }
 
 // Select returns the identity for a registry, by the first of these rules that applies:
-// the most specific stored login or config entry; the environment; a signed-in Azure CLI;
-// the computer's managed identity; none. An identity that fails later is an error, not a
-// reason to try another one. Even with an error the Source says which login or config entry
-// is wrong, if one is.
+// the fixed one; the most specific stored login or config entry; the environment; a
+// signed-in Azure CLI; the computer's managed identity; none. An identity that fails later
+// is an error, not a reason to try another one. Even with an error the Source says which
+// login or config entry is wrong, if one is.
 func (s Selector) Select(host registry.Host) (identity.Identity, error) {
 	entry, err := s.Config.Entry(host)
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	login, err := s.login(host, entry)
-	if err != nil {
-		return identity.Identity{}, err
+	var login *identity.Login
+	if s.Fixed == nil {
+		if login, err = s.login(host, entry); err != nil {
+			return identity.Identity{}, err
+		}
 	}
 	var id identity.Identity
 	var source identity.Source
 	switch {
+	case s.Fixed != nil:
+		source = s.Fixed.Source
+		id, err = s.fixed()
 	case login != nil:
 		source = login.Source()
 		id, err = s.fromLogin(host, *login, entry, source)
@@ -101,13 +110,29 @@ func (s Selector) detect(host registry.Host, e config.Entry) identity.Identity {
 		return id
 	}
 	none := identity.Identity{}
-	switch {
-	case signedIn:
-		none.Reason = err.Error()
-	case cmp.Or(s.Getenv("GITHUB_ACTIONS"), s.Getenv("TF_BUILD"), s.Getenv("GITLAB_CI")) != "":
-		none.Reason = "this job has no AZURE_CLIENT_ID"
+	if signedIn {
+		none.Cause = err
+	} else {
+		none.Cause = s.inJob()
+	}
+	if none.Cause != nil {
+		none.Reason = none.Cause.Error()
 	}
 	return none
+}
+
+// inJob returns why a job of a CI system has no identity; nil elsewhere. No user can sign
+// in there.
+func (s Selector) inJob() error {
+	for _, system := range []struct {
+		variable string
+		code     fault.Code
+	}{{"GITHUB_ACTIONS", fault.JobGitHub}, {"TF_BUILD", fault.JobPipelines}, {"GITLAB_CI", fault.JobGitLab}} {
+		if s.Getenv(system.variable) != "" {
+			return fault.New(system.code, "%s: %s is not set", system.code.Meaning(), azureVars.clientID)
+		}
+	}
+	return nil
 }
 
 // login returns the login for a host: its own, or that of the most specific pattern,
@@ -142,10 +167,12 @@ func (s Selector) fromLogin(
 	host registry.Host, l identity.Login, e config.Entry, source identity.Source,
 ) (identity.Identity, error) {
 	if !l.HasSecret() {
-		return s.fromEntry(host, config.Entry{
+		id, err := s.fromEntry(host, config.Entry{
 			Identity: l.Kind, Tenant: cmp.Or(l.Tenant, e.Tenant), ClientID: l.ClientID, ObjectID: l.ObjectID,
 			ResourceID: l.ResourceID, Subscription: l.Subscription, TokenFile: l.TokenFile, Pattern: l.Server, Source: source,
 		})
+		id.Login = &l
+		return id, err
 	}
 	id := identity.Identity{
 		Kind: l.Kind, Tenant: l.Tenant, ClientID: l.ClientID, User: l.User,

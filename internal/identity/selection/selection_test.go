@@ -62,10 +62,12 @@ func expand(text string) string {
 }
 
 // jwt is an assertion that can be read without verifying it.
-func jwt(subject string) string {
+func jwt(subject string) string { return jwtWith(`"sub":"` + subject + `"`) }
+
+func jwtWith(claims string) string {
 	encode := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-	claims := `{"iss":"https://issuer.example","sub":"` + subject + `","aud":"api://AzureADTokenExchange"}`
-	return encode(`{"alg":"RS256"}`) + "." + encode(claims) + ".c2ln"
+	all := `{"iss":"https://issuer.example","aud":"api://AzureADTokenExchange",` + claims + `}`
+	return encode(`{"alg":"RS256"}`) + "." + encode(all) + ".c2ln"
 }
 
 // vars reads "NAME=VALUE, NAME=VALUE"; of two values the last one counts.
@@ -107,6 +109,7 @@ type setting struct {
 	withoutAz     bool
 	withoutDirs   bool // of developer tools
 	onAzureVM     bool
+	machineID     string // "" for "one", and "unknown" for none
 }
 
 // logins are stored logins by server.
@@ -167,6 +170,7 @@ func (s setting) selector(t *testing.T) selection.Selector {
 			return "/usr/bin/az"
 		},
 		OnAzureVM: func() bool { return s.onAzureVM },
+		MachineID: func() string { return strings.TrimPrefix(cmp.Or(s.machineID, "one"), "unknown") },
 		Exists:    func(string) bool { return false },
 	}
 	if !s.withoutDirs {
@@ -222,8 +226,8 @@ func (r row) check(t *testing.T) {
 			t.Errorf("reason %q, want %q", id.Reason, says)
 		case id.Kind != identity.None && id.Source.String() == "":
 			t.Error("no source")
-		case id.Login != nil && !id.Login.HasSecret():
-			t.Errorf("%+v has a login without a secret", id)
+		case (id.Login != nil) != (id.Source.Kind == identity.FromLogin):
+			t.Errorf("%+v has no login, or one that was not selected", id)
 		case id.Audience != registry.Audience && id.Audience != management:
 			t.Errorf("audience %q", id.Audience)
 		case !id.IsAnonymous() && (id.Fingerprint == "") != id.Uncached:
@@ -300,7 +304,7 @@ func TestSelector_Select_login(t *testing.T) {
 
 		// A login without a secret is like a config entry: it only names the identity.
 		{"anonymous", identity.Login{Kind: identity.Anonymous}, "$secret", "", "anonymous"},
-		{"managed identity", vm, "", "", "managed-identity virtual machine client"},
+		{"managed identity", vm, "", "", "managed-identity IMDS client"},
 		{"token file", tokenFile, "", "", "federated-token tenant client"},
 		{"Azure CLI", identity.Login{Kind: identity.AzureCLI}, "", inOther, "azure-cli otherTenant ada@x ask-tenant"},
 		{"Azure CLI and tenant", azureCLI, "", inOther, "azure-cli tenant ada@x"},
@@ -317,16 +321,16 @@ func TestSelector_Select_config(t *testing.T) {
 	for _, r := range []struct{ env, user, want string }{
 		{"$secret", "contoso.azurecr.io: $anonymous", "anonymous"},
 		{"", "*.azurecr.cn: $anonymous", "none"},
-		{"", "c*.azurecr.io: ; *o.azurecr.io: ", "error config: *o.azurecr.io and c*.azurecr.io match equally well"},
+		{"", "c*.azurecr.io: ; *o.azurecr.io: ", "error config: *o.azurecr.io and c*.azurecr.io match contoso.azurecr.io equally well"},
 		{"$secret", "*.azurecr.io: audience=$management", sp + " for management"},
 		{"$secret", "*.azurecr.io: tenant=$otherTenant", "service-principal otherTenant client"},
 		{secret + ", AZURE_CLIENT_ID=$client", "*.azurecr.io: tenant=$tenant", sp},
 
 		// An entry's application, with the secret of the environment.
-		{"", "contoso.azurecr.io: $sp", "error config-proof"},
+		{"", "contoso.azurecr.io: $sp", "error config-credential"},
 		{secret, "contoso.azurecr.io: $sp", sp},
 		{secret + ", AZURE_CLIENT_ID=" + strings.ToUpper(client), "contoso.azurecr.io: $sp", sp},
-		{secret + ", AZURE_CLIENT_ID=$otherClient", "contoso.azurecr.io: $sp", "error config-proof: belongs to 99990000"},
+		{secret + ", AZURE_CLIENT_ID=$otherClient", "contoso.azurecr.io: $sp", "error config-credential-owner: belongs to 99990000"},
 		{secret, "fabrikam.azurecr.io: $sp", "none"}, // the secret belongs to another registry's entry
 	} {
 		row{r.env + " with " + r.user, setting{env: r.env, user: r.user}, r.want}.check(t)
@@ -357,8 +361,8 @@ func TestSelector_Select_azure_cli(t *testing.T) {
 		{"another tenant", setting{azure: signedIn, env: "AZURE_TENANT_ID=$otherTenant"}, inOtherTenant},
 		{"no az", setting{azure: signedIn, withoutAz: true}, "none: Azure CLI is signed in, but az is not on the PATH"},
 		{"no default subscription", setting{azure: azureProfile("AzureCloud", false)}, "none"},
-		{"another cloud", setting{azure: china}, "none: Azure CLI is signed in to AzureChinaCloud"},
-		{"an unknown cloud", setting{azure: unknown}, "none: Azure CLI is signed in to an unknown cloud"},
+		{"another cloud", setting{azure: china}, "none: Azure CLI is signed in to AzureChinaCloud, not to the registry's cloud"},
+		{"an unknown cloud", setting{azure: unknown}, "none: Azure CLI is signed in to an unknown cloud, not to the registry's cloud"},
 		{"a profile that isn't JSON", setting{azure: "x"}, "none"},
 	} {
 		row.check(t)
@@ -506,6 +510,16 @@ func TestSelector_Select_tells_identities_apart(t *testing.T) {
 		return s
 	}
 	secret := app("AZURE_CLIENT_SECRET=one")
+	otherMachine := vm("AZURE_CLIENT_ID=$client")
+	otherMachine.machineID = "two"
+	arc := func(machine string) setting {
+		return setting{env: "AZURE_CLIENT_ID=$client, IDENTITY_ENDPOINT=http://127.0.0.1:40342/x, IMDS_ENDPOINT=x", machineID: machine}
+	}
+	serviceAccount := func(uid string) setting {
+		s := app("AZURE_FEDERATED_TOKEN_FILE=DIR/pod")
+		s.files = map[string]string{"pod": jwtWith(`"sub":"pod","kubernetes.io":{"serviceaccount":{"uid":"` + uid + `"}}`)}
+		return s
+	}
 
 	for _, row := range []struct {
 		what     string
@@ -528,6 +542,10 @@ func TestSelector_Select_tells_identities_apart(t *testing.T) {
 			"managed identities by object ID", entry("identity=managed-identity, objectId=$client"),
 			entry("identity=managed-identity, objectId=$otherClient"), false,
 		},
+		{"computers", vm("AZURE_CLIENT_ID=$client"), otherMachine, false},
+		{"computers in Azure Arc", arc("one"), arc("two"), false},
+		{"assertions in a variable", app("AZURE_FEDERATED_TOKEN=" + jwt("job")), app("AZURE_FEDERATED_TOKEN=" + jwtWith(`"sub":"job","jti":"2"`)), false},
+		{"service accounts of the same name", serviceAccount("1"), serviceAccount("2"), false},
 		{"managed identities that issue the assertion", federatedBy(client), federatedBy(otherClient), false},
 		{"users", user("ada@x", "one"), user("grace@x", "two"), false},
 		{"two logins of a user", user("ada@x", "one"), user("ada@x", "two"), false},
@@ -554,5 +572,52 @@ func TestSelector_Select_tells_identities_apart(t *testing.T) {
 				t.Error("the client ID alone is enough")
 			}
 		})
+	}
+}
+
+// TestSelector_Select_of_a_token_file has a file that is replaced by its issuer, and another file with the same token.
+func TestSelector_Select_of_a_token_file(t *testing.T) {
+	name := "pod"
+	s := setting{files: map[string]string{
+		"pod":   jwtWith(`"sub":"pod","exp":1800000000`),
+		"new":   jwtWith(`"sub":"pod","exp":1900000000`),
+		"other": jwtWith(`"sub":"pod","exp":1800000000`),
+	}}
+	s.env = "$app, AZURE_FEDERATED_TOKEN_FILE=DIR/FILE"
+	selector := s.selector(t)
+	getenv := selector.Getenv
+	selector.Getenv = func(variable string) string { return strings.ReplaceAll(getenv(variable), "FILE", name) }
+	path := selector.Getenv("AZURE_FEDERATED_TOKEN_FILE")
+	get := func() identity.Identity {
+		id, err := selector.Select(contoso(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	old := get()
+	if old.Assertion.Expires.Unix() != 1800000000 || old.Assertion.Hash == "" {
+		t.Errorf("%+v", old.Assertion)
+	}
+	name = "other"
+	if other := get(); other.Equal(old) || other.Assertion.Hash != old.Assertion.Hash {
+		t.Errorf("another file is the same identity: %+v", other)
+	}
+	name = "pod"
+	if err := os.Rename(filepath.Join(filepath.Dir(path), "new"), path); err != nil {
+		t.Fatal(err)
+	}
+	if replaced := get(); !replaced.Equal(old) || replaced.Assertion == old.Assertion {
+		t.Errorf("the replaced file is another identity: %+v", replaced)
+	}
+}
+
+// TestSelector_Select_on_an_unknown_computer keeps the tokens of a computer's identity in memory.
+func TestSelector_Select_on_an_unknown_computer(t *testing.T) {
+	for machine, inMemory := range map[string]bool{"one": false, "unknown": true} {
+		id, err := setting{env: "AZURE_CLIENT_ID=$client", onAzureVM: true, machineID: machine}.selectIdentity(t)
+		if err != nil || id.InMemory != inMemory {
+			t.Errorf("%s: %+v, %v", machine, id, err)
+		}
 	}
 }

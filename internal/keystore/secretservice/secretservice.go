@@ -181,7 +181,7 @@ func writeTarget(service dbus.BusObject) (target dbus.ObjectPath, err error) {
 // goroutine waits for it. Hello is left to the caller, to be sent with the rest.
 func (k Keyring) connect(ctx context.Context) (conn *dbus.Conn, err error) {
 	if k.address == "" {
-		return nil, errors.New("there is no session bus")
+		return nil, errors.New("there is no D-Bus session bus")
 	}
 	err = retryBusy(ctx, func() error {
 		conn, err = dbus.Dial(k.address, dbus.WithContext(ctx))

@@ -9,8 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-var errDismissed = errors.New("the keyring stays locked: its dialog was closed, or could not be shown " +
-	"(it needs a desktop session)")
+var errDismissed = errors.New("its dialog was closed or could not be shown (it needs a desktop session)")
 
 // Unlock shows the keyring's own dialog and waits until it ends. go-keyring's unlock
 // can't be canceled, and takes a dismissed dialog for success. It calls prompting before
@@ -68,7 +67,7 @@ func runPrompt(ctx context.Context, conn *dbus.Conn, prompt dbus.ObjectPath) err
 			return ctx.Err()
 		case signal, ok := <-signals:
 			if !ok {
-				return errors.New("the keyring went away")
+				return errors.New("the keyring service stopped")
 			}
 			if signal.Path != prompt || signal.Name != promptIface+".Completed" || len(signal.Body) == 0 {
 				continue

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // Name returns the keyspace of a backend's key. The id is a hash with a prefix of its
@@ -56,9 +58,15 @@ func Open(dir string) (*Dir, error) {
 		err = safefile.CheckPrivate(info)
 	}
 	if err != nil {
-		return d, fault.New(fault.LoginVault, "the vault %s is not used: %v", dir, err)
+		return d, notPrivate("the vault", dir, err)
 	}
 	return d, nil
+}
+
+func notPrivate(what, dir string, err error) error {
+	return &fault.Error{
+		Code: fault.LoginVault, Object: text.Quote(dir), Reason: fmt.Sprintf("%s %s can't be used: %v", what, dir, err), Cause: err,
+	}
 }
 
 // Close releases the directory.
@@ -118,7 +126,10 @@ func (d *Dir) ReadPlain(keyspace, name string) ([]byte, error) {
 	content, err := safefile.ReadPrivate(space, name, MaxFile)
 	switch {
 	case errors.Is(err, safefile.ErrUntrusted):
-		return nil, fault.New(fault.LoginDamaged, "%v: %v", errDamaged, err)
+		return nil, &fault.Error{
+			Code: fault.LoginDamaged, Object: text.Quote(filepath.Join(d.root.Name(), keyspace, name)),
+			Reason: "its file can't be trusted: " + err.Error(), Cause: err,
+		}
 	case errors.Is(err, safefile.ErrNotRegular), errors.Is(err, safefile.ErrTooLong):
 		return nil, errDamaged
 	}
@@ -185,7 +196,7 @@ func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock fun
 		err = safefile.CheckPrivate(info)
 	}
 	if err != nil {
-		return nil, fault.New(fault.LoginVault, "the directory of locks %s is not used: %v", dir, err)
+		return nil, notPrivate("the lock directory", dir, err)
 	}
 	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
 	if deadline, ok := ctx.Deadline(); ok { // leave a fetch its time; of a short time, half
@@ -206,7 +217,7 @@ func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock fun
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, fault.New(fault.Busy, "another process has held the lock for too long")
+			return nil, fault.New(fault.Busy, "another docker-credential-acr process is still running")
 		}
 	}
 }

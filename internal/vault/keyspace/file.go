@@ -48,6 +48,8 @@ type Header struct {
 	// ends; both by the local clock.
 	Issued  time.Time `json:"issued"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Assertion is the hash of the federated token that obtained the token; "" for none.
+	Assertion string `json:"assertion,omitempty"`
 	// RegistryTenant is the tenant that an ACR token names.
 	RegistryTenant string `json:"registryTenant,omitempty"`
 }

@@ -97,7 +97,7 @@ func (c Clients) allRegistries(where []string) report.Finding {
 		}
 	}
 	if len(where) == 0 { // with the code of Docker, which scripts know
-		f := report.Fail(fault.DockerNotConfigured, "no file of Docker or Podman names this helper")
+		f := report.Fail(fault.DockerNotConfigured, "neither Docker nor Podman is configured to use this helper")
 		f.Hint = "Run: docker-credential-acr configure REGISTRY" // for every client that is installed, not only Docker
 		return f
 	}
@@ -115,13 +115,14 @@ func (c Clients) isMisnamed(name string) bool {
 // exactly that name.
 func misnamed(path, name, meant string) report.Finding {
 	name = dockerconfig.RedactKeys(name)
-	f := report.Fail(fault.DockerKey, `credHelpers in %s names "%s", which no client uses for %s`, path, name, meant)
+	f := report.Fail(fault.DockerName,
+		`credHelpers in %s has the key "%s", which clients never match with %s`, path, name, meant)
 	f.Hint = strings.ReplaceAll(f.Hint, "NAME", text.Quote(name))
 	return f
 }
 
 // otherHelper is the same for all clients: the setting, its file, and twice the helper.
-const otherHelper = `%s in %s names "%s", so docker-credential-%[3]s is used`
+const otherHelper = `%s in %s is "%s", so docker-credential-%[3]s is used`
 
 // Docker reports whether Docker uses this helper for a registry. Compose, BuildKit, Helm,
 // crane and others read the same file. If it doesn't and Podman does, that is only a
@@ -178,9 +179,9 @@ func (c Clients) dockerFile(path string, contents dockerconfig.Contents, host re
 		return report.Fail(fault.DockerOtherHelper, otherHelper, setting, path, helper)
 	case isPlaintext:
 		return report.Fail(fault.DockerNotConfigured,
-			"%s does not name this helper, and has a plaintext credential in auths", path)
+			"%s is not configured to use this helper, and has a plaintext credential in auths", path)
 	}
-	return report.Fail(fault.DockerNotConfigured, "%s does not name this helper for %s", path, host)
+	return report.Fail(fault.DockerNotConfigured, "%s is not configured to use this helper for %s", path, host)
 }
 
 // isSimilar reports whether a name in credHelpers means the registry, but is not what
@@ -205,12 +206,14 @@ func (c Clients) DockerEnv(host registry.Host) report.Finding {
 	servers, err := dockerconfig.ParseAuthVariable(value)
 	switch {
 	case err != nil:
-		return report.Warn(fault.DockerAuthConfig, "DOCKER_AUTH_CONFIG is set, and Docker ignores it, because %v", err)
+		f := report.Warn(fault.DockerAuthConfig, "DOCKER_AUTH_CONFIG is not valid, so Docker ignores it")
+		f.Hint = "Unset DOCKER_AUTH_CONFIG"
+		return f
 	case slices.Contains(servers, host.String()):
 		return report.Warn(fault.DockerAuthConfig,
 			"DOCKER_AUTH_CONFIG has a credential for %s, which takes precedence over every helper", host)
 	}
-	return report.OK("DOCKER_AUTH_CONFIG is set, and does not name %s", host)
+	return report.OK("DOCKER_AUTH_CONFIG is set, and has nothing for %s", host)
 }
 
 // Podman reports whether Podman, Skopeo and Buildah use this helper for a registry. It
@@ -241,7 +244,7 @@ func (c Clients) Podman(host registry.Host) report.Finding {
 		}
 	}
 	return report.Warn(fault.PodmanNotConfigured,
-		"no file names this helper; looked in %s", strings.Join(c.Paths.Search, ", "))
+		"Podman is not configured to use this helper; looked in %s", strings.Join(c.Paths.Search, ", "))
 }
 
 // podmanFile reports what one file leads to, if it decides. In a file, a helper takes

@@ -72,12 +72,12 @@ func TestClients_Docker(t *testing.T) {
 		},
 		{
 			`{"credHelpers": {"contoso.azurecr.io": "pass"}, "credsStore": "acr"}`,
-			fault.DockerOtherHelper, `credHelpers in FILE names "pass", so docker-credential-pass is used`,
+			fault.DockerOtherHelper, `credHelpers in FILE is "pass", so docker-credential-pass is used`,
 		},
-		{`{"credsStore": "desktop"}`, fault.DockerOtherHelper, `credsStore in FILE names "desktop"`},
-		{`{"credHelpers": {"https://contoso.azurecr.io/v2/": "acr"}, "credsStore": "desktop"}`, fault.DockerKey, "names"},
+		{`{"credsStore": "desktop"}`, fault.DockerOtherHelper, `credsStore in FILE is "desktop"`},
+		{`{"credHelpers": {"https://contoso.azurecr.io/v2/": "acr"}, "credsStore": "desktop"}`, fault.DockerName, "has the key"},
 		{`{"credHelpers": 5}`, fault.DockerConfig, "FILE: "},
-		{`{}`, fault.DockerNotConfigured, "FILE does not name this helper for contoso.azurecr.io"},
+		{`{}`, fault.DockerNotConfigured, "FILE is not configured to use this helper for contoso.azurecr.io"},
 	} {
 		write(t, dir, ".docker/config.json", row.content)
 		fact := strings.ReplaceAll(row.fact, "FILE", c.Paths.Docker)
@@ -91,7 +91,7 @@ func TestClients_Docker_hint_names_the_misspelled_key(t *testing.T) {
 	dir := t.TempDir()
 	c := newClients(t, dir)
 	write(t, dir, ".docker/config.json", `{"credHelpers": {"*.azurecr.io": "acr"}}`)
-	const want = "docker-credential-acr unconfigure '*.azurecr.io', and"
+	const want = "docker-credential-acr unconfigure '*.azurecr.io' && docker-credential-acr configure"
 	if f := c.Docker(contoso(t)); !strings.Contains(f.Hint, want) {
 		t.Errorf("%+v, want %s", f, want)
 	}
@@ -113,7 +113,7 @@ func TestClients_Docker_finds_plaintext_credentials(t *testing.T) {
 	} {
 		write(t, dir, ".docker/config.json", content)
 		f := c.Docker(host)
-		if f.Code != fault.DockerNotConfigured || f.Fact != c.Paths.Docker+" does not name this helper"+want {
+		if f.Code != fault.DockerNotConfigured || f.Fact != c.Paths.Docker+" is not configured to use this helper"+want {
 			t.Errorf("%s: %+v, want %s", content, f, want)
 		}
 	}
@@ -124,14 +124,14 @@ func TestClients_Docker_finds_misspelled_keys(t *testing.T) {
 	c, host := newClients(t, dir), contoso(t)
 	for key, want := range map[string]fault.Code{
 		"contoso.azurecr.io": fault.OK,
-		"Contoso.azurecr.io": fault.DockerKey, "contoso.azurecr.io:443": fault.DockerKey,
-		"https://contoso.azurecr.io/v2/": fault.DockerKey, "*.azurecr.io": fault.DockerKey,
+		"Contoso.azurecr.io": fault.DockerName, "contoso.azurecr.io:443": fault.DockerName,
+		"https://contoso.azurecr.io/v2/": fault.DockerName, "*.azurecr.io": fault.DockerName,
 		"fabrikam.azurecr.io": fault.DockerNotConfigured, "*.azurecr.cn": fault.DockerNotConfigured,
 		"ghcr.io": fault.DockerNotConfigured,
 	} {
 		write(t, dir, ".docker/config.json", `{"credHelpers": {"`+key+`": "acr"}}`)
 		f := c.Docker(host)
-		if f.Code != want || want == fault.DockerKey && !strings.Contains(f.Fact, `names "`+key+`"`) {
+		if f.Code != want || want == fault.DockerName && !strings.Contains(f.Fact, `has the key "`+key+`"`) {
 			t.Errorf("%s: %+v, want %s", key, f, want)
 		}
 	}
@@ -163,15 +163,15 @@ func TestClients_Podman(t *testing.T) {
 		fact                string
 	}{
 		{`{}`, configured, "", fault.OK, "credHelpers in "},
-		{`{"credsStore": "acr"}`, `{}`, "", fault.PodmanNotConfigured, "no file names this helper; looked in "},
+		{`{"credsStore": "acr"}`, `{}`, "", fault.PodmanNotConfigured, "Podman is not configured to use this helper; looked in "},
 		{`{"auths": {"contoso.azurecr.io": {"auth": "YTpi"}}}`, configured, "", fault.PodmanPlaintext, "plaintext"},
 		{`{"auths": {"contoso.azurecr.io": {"identitytoken": "x"}}}`, configured, "", fault.OK, "credHelpers in "},
-		{`{"credHelpers": {"contoso.azurecr.io": ""}}`, configured, "", fault.PodmanOtherHelper, `names "", so`},
+		{`{"credHelpers": {"contoso.azurecr.io": ""}}`, configured, "", fault.PodmanOtherHelper, `is "", so`},
 		{` `, configured, "", fault.PodmanConfig, "is empty"},
 		{`[]`, configured, "", fault.PodmanConfig, "auth.json: "},
 		{`{}`, `{}`, `credential-helpers = ["acr"]`, fault.OK, "credential-helpers in "},
 		{`{}`, `{}`, `credential-helpers = ["pass", "containers-auth.json", "acr"]`, fault.OK, "credential-helpers in "},
-		{configured, `{}`, `credential-helpers = ["pass"]`, fault.PodmanNotConfigured, "no file"},
+		{configured, `{}`, `credential-helpers = ["pass"]`, fault.PodmanNotConfigured, "Podman is not configured"},
 		{configured, `{}`, `credential-helpers = 5`, fault.PodmanConfig, "registries.conf: "},
 	} {
 		dir := t.TempDir()
@@ -206,7 +206,7 @@ func TestClients_All(t *testing.T) {
 		t.Errorf("without Podman its file doesn't count: %+v", f)
 	}
 	write(t, dir, "bin/podman", "")
-	if f = c.All(); f.Code != fault.DockerKey || !strings.HasSuffix(f.Fact, "which no client uses for a registry") {
+	if f = c.All(); f.Code != fault.DockerName || !strings.HasSuffix(f.Fact, "which clients never match with a registry") {
 		t.Errorf("with a misspelled key: %+v", f)
 	}
 }

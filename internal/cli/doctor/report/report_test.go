@@ -19,7 +19,7 @@ func TestNew_takes_the_hint_from_the_table(t *testing.T) {
 
 func TestReport_Add(t *testing.T) {
 	var out bytes.Buffer
-	r := Report{Home: "/home/ada", Out: &out}
+	r := Report{Home: "/home/ada", Print: func(s string) error { out.WriteString(s); return nil }}
 	f := Warn(fault.NoIdentity, "see /home/ada/x\x1b[31m")
 	r.Add(Result{Check: "identity", Registry: "contoso.azurecr.io", Finding: f})
 	r.Add(Result{Check: "identity", Registry: "contoso.azurecr.io", Finding: f})
@@ -28,10 +28,10 @@ func TestReport_Add(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for text, count := range map[string]int{
-		"warn  identity     contoso.azurecr.io: see ~/x?[31m  ":         2,
-		"hint: Run: docker-credential-acr login contoso.azurecr.io (or": 1, // the same hint is printed once
-		"fail  clients      y  ":                                        1,
-		"hint: Run: docker-credential-acr login REGISTRY (or":           1, // it is about no registry
+		"warn  identity     contoso.azurecr.io: see ~/x?[31m  ":                      2,
+		"                   Run: docker-credential-acr login contoso.azurecr.io (or": 1, // the same hint is printed once
+		"fail  clients      y  ": 1,
+		"                   Run: docker-credential-acr login REGISTRY (or": 1, // it is about no registry
 	} {
 		if strings.Count(out.String(), text) != count {
 			t.Errorf("%q is not printed %d times:\n%s", text, count, &out)

@@ -1,0 +1,71 @@
+package user
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// isOwn reports whether a request on loopback comes from a process of this user; known is
+// false where the system doesn't tell.
+func isOwn(r *http.Request) (own, known bool) {
+	server, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false, false
+	}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	to, errTo := netip.ParseAddrPort(server.String())
+	if err != nil || errTo != nil {
+		return false, false
+	}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		if uid, found := socketOwner(table, client, to); found {
+			return uid == os.Getuid(), true
+		}
+	}
+	return false, false
+}
+
+// socketOwner returns the user of the socket at one end of a connection. (proc_net_tcp
+// in the kernel's documentation: the second column is the local address, the third the
+// remote one, the eighth the user.)
+func socketOwner(table string, local, remote netip.AddrPort) (uid int, found bool) {
+	f, err := os.Open(table)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 7 && parseAddress(fields[1]) == unmap(local) && parseAddress(fields[2]) == unmap(remote) {
+			uid, err := strconv.Atoi(fields[7])
+			return uid, err == nil
+		}
+	}
+	return 0, false
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// parseAddress parses an address in hexadecimal, 32 bits at a time in the machine's byte
+// order, with its port; the zero value for none.
+func parseAddress(s string) netip.AddrPort {
+	host, port, _ := strings.Cut(s, ":")
+	address, err := hex.DecodeString(host)
+	number, errPort := strconv.ParseUint(port, 16, 16)
+	if err != nil || errPort != nil || len(address)%4 != 0 {
+		return netip.AddrPort{}
+	}
+	for word := range len(address) / 4 {
+		part := address[4*word : 4*word+4]
+		binary.NativeEndian.PutUint32(part, binary.BigEndian.Uint32(part))
+	}
+	ip, _ := netip.AddrFromSlice(address)
+	return unmap(netip.AddrPortFrom(ip, uint16(number)))
+}

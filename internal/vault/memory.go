@@ -1,0 +1,214 @@
+package vault
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
+)
+
+// trustMemory is for how long a token in memory counts without looking whether the vault
+// still has it: after that, another process's logout is noticed.
+const trustMemory = time.Minute
+
+// A Memory caches tokens and failures in front of the vault, for a process that needs
+// many tokens: the vault may have no key here, and costs a keyring read each time. The
+// zero value is empty. It is safe for many goroutines.
+type Memory struct {
+	mu      sync.Mutex
+	entries map[string]memoryEntry // by the names of the vault's files
+	calls   map[string]*memoryCall
+}
+
+// A memoryEntry is a token, or the failure to get one.
+type memoryEntry struct {
+	server   string
+	token    secret.Token
+	isStored bool      // the vault has the same token
+	checked  time.Time // when it last had
+	failure  *Failure  // of the last fetch; nil for none
+}
+
+// A memoryCall is a fetch that other goroutines wait for, or with a nil channel what was in
+// memory.
+type memoryCall struct {
+	done       chan struct{}
+	token      secret.Token
+	err        error
+	isCanceled bool // the fetching goroutine's context ended, which says nothing about the others'
+}
+
+// TokenFromMemory is like Token, with the vault's Memory in front of it. Goroutines that
+// need the same token at the same time fetch it once.
+func (s *Session) TokenFromMemory(
+	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, fetch Fetch,
+) (secret.Token, error) {
+	key := newCacheKey(host, id)
+	get := func() (secret.Token, error) { return s.Token(ctx, host, id, refresh, fetch) }
+	if id.InMemory {
+		get = func() (secret.Token, error) { return fetch(ctx) }
+	}
+	if key.isExpired(s.Now()) { // the vault knows whether it is the one that obtained the token
+		return get()
+	}
+	if refresh {
+		token, err := get()
+		s.remember(ctx, key, token, err)
+		return token, err
+	}
+	for {
+		call, isFirst := s.Memory.enter(key.name, s.Now)
+		if isFirst {
+			s.lead(ctx, key, call, get)
+		}
+		if isFirst || call.done == nil {
+			return call.token, call.err
+		}
+		select {
+		case <-call.done:
+			if !call.isCanceled {
+				return call.token, call.err
+			}
+		case <-ctx.Done():
+			return secret.Token{}, &fault.Error{
+				Code: fault.Busy, Reason: "another goroutine is still signing in: " + ctx.Err().Error(), Cause: ctx.Err(),
+			}
+		}
+	}
+}
+
+// enter returns the call that answers a get: what is in memory, where that counts; one to
+// wait for; or with isFirst the one to make.
+func (m *Memory) enter(name string, now func() time.Time) (call *memoryCall, isFirst bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// With the time before the lock, a token that another goroutine has just put there would
+	// be from the future.
+	if token, err, ok := m.entries[name].answer(now()); ok {
+		return &memoryCall{token: token, err: err}, false
+	}
+	if call := m.calls[name]; call != nil {
+		return call, false
+	}
+	if m.calls == nil {
+		m.calls = map[string]*memoryCall{}
+	}
+	m.calls[name] = &memoryCall{done: make(chan struct{})}
+	return m.calls[name], true
+}
+
+// answer returns what the entry says to a get; ok reports whether it counts without
+// looking at the vault.
+func (e memoryEntry) answer(now time.Time) (token secret.Token, err error, ok bool) {
+	failure := e.failure.at(now)
+	isTrusted := !e.isStored || !now.Before(e.checked) && now.Sub(e.checked) < trustMemory
+	switch {
+	case e.token.IsValid(now):
+		return e.token, nil, isTrusted && (failure != nil || e.token.IsFresh(now))
+	case failure != nil:
+		return secret.Token{}, failure, true
+	}
+	return secret.Token{}, nil, false
+}
+
+// lead makes the call that other goroutines wait for.
+func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get func() (secret.Token, error)) {
+	call.isCanceled = true // for a get that panics
+	defer func() {
+		s.Memory.mu.Lock()
+		defer s.Memory.mu.Unlock()
+		delete(s.Memory.calls, key.name)
+		close(call.done)
+	}()
+	before := s.recall(key)
+	var ok bool
+	if call.token, call.err, ok = before.answer(s.Now()); !ok {
+		call.token, call.err = get()
+		s.remember(ctx, key, call.token, call.err)
+		if call.err != nil && !IsChanged(call.err) && before.token.IsValid(s.Now()) {
+			s.Log.Debug("renewal failed, the token in memory is still valid", "expires", before.token.Expires, "error", call.err)
+			call.token, call.err = before.token, nil
+		}
+	}
+	call.isCanceled = call.err != nil && ctx.Err() != nil
+}
+
+// recall returns what is in memory, unless the vault no longer has the same: then another
+// process has renewed or deleted it.
+func (s *Session) recall(key cacheKey) memoryEntry {
+	s.Memory.mu.Lock()
+	e := s.Memory.entries[key.name]
+	s.Memory.mu.Unlock()
+	if !e.isStored {
+		return e
+	}
+	isStored := s.stores(key, e.token)
+	s.Memory.mu.Lock()
+	defer s.Memory.mu.Unlock()
+	if s.Memory.entries[key.name].token != e.token { // replaced or deleted meanwhile
+		return s.Memory.entries[key.name]
+	}
+	if !isStored {
+		delete(s.Memory.entries, key.name)
+		return memoryEntry{}
+	}
+	e.checked = s.Now()
+	s.Memory.entries[key.name] = e
+	return e
+}
+
+// stores reports whether the vault has this token.
+func (s *Session) stores(key cacheKey, token secret.Token) bool {
+	s.spaces = nil
+	files, _ := s.lookUp(key)
+	return slices.ContainsFunc(files, func(f keyspace.File) bool {
+		return f.Issued.Equal(token.Issued) && f.Expires.Equal(token.Expires)
+	})
+}
+
+// remember puts the result of a fetch into memory. A failure that the vault has recorded
+// stays there, where other processes can delete it.
+func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token, err error) {
+	e := memoryEntry{server: key.header.Server, token: token, checked: s.Now()}
+	if err == nil {
+		e.isStored = s.stores(key, token)
+		s.Memory.put(key.name, e, e.checked)
+		return
+	}
+	s.spaces = nil
+	if _, recorded := s.lookUp(key); recorded == nil {
+		old := s.recall(key)
+		old.server, old.failure = e.server, s.newFailure(ctx, key, err, old.token)
+		s.Memory.put(key.name, old, s.Now())
+	}
+}
+
+// put replaces an entry, but not a newer token by an older one, and deletes the entries that
+// have ended.
+func (m *Memory) put(name string, e memoryEntry, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries == nil {
+		m.entries = map[string]memoryEntry{}
+	}
+	if old := m.entries[name].token; !old.IsValid(now) || !old.Issued.After(e.token.Issued) {
+		m.entries[name] = e
+	}
+	maps.DeleteFunc(m.entries, func(_ string, e memoryEntry) bool {
+		return !e.token.IsValid(now) && e.failure.at(now) == nil
+	})
+}
+
+// erase deletes the entries of the servers that a login covers.
+func (m *Memory) erase(covers func(server string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.entries, func(_ string, e memoryEntry) bool { return covers(e.server) })
+}
