@@ -14,7 +14,7 @@ import (
 )
 
 // typed are the documents whose commands a user types one after the other, in this order. (Those in docs/ci.md need Azure.)
-var typed = []string{"README.md", "docs/authentication.md", "docs/configuration.md", "docs/commands.md", "docs/troubleshooting.md"}
+var typed = []string{"README.md", "docs/troubleshooting.md", "docs/authentication.md", "docs/configuration.md", "docs/commands.md"}
 
 // TestDocuments_commands runs the commands of the documents, in a home directory without the program. Each must succeed.
 func TestDocuments_commands(t *testing.T) {
