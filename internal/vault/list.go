@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,17 +41,21 @@ type Entry struct {
 	Err error
 }
 
-// visit calls f with all files of one of the vault's kinds, in every keyspace.
-func (s *Session) visit(f func(space, name string)) {
+// visit calls f with all files of one of the vault's kinds, in every keyspace. The error
+// says why some could not be listed.
+func (s *Session) visit(f func(space, name string)) (failed error) {
 	s.spaces = nil
 	spaces, _ := s.keyspaces()
 	for _, space := range spaces {
-		for _, name := range s.dir.Names(space) {
+		names, err := s.dir.Names(space)
+		failed = cmp.Or(failed, err)
+		for _, name := range names {
 			if slices.Contains([]string{loginSuffix, tokenSuffix, failureSuffix}, path.Ext(name)) {
 				f(space, name)
 			}
 		}
 	}
+	return failed
 }
 
 // Entries returns logins and tokens, also tokens that have ended, of every keyspace. It
@@ -59,12 +64,12 @@ func (s *Session) Entries() (entries []Entry, err error) {
 	if s.dir == nil {
 		return nil, s.listError()
 	}
-	s.visit(func(space, name string) {
+	err = s.visit(func(space, name string) {
 		if e, ok := s.entry(space, name); ok && path.Ext(name) != failureSuffix {
 			entries = append(entries, e)
 		}
 	})
-	return entries, nil
+	return entries, err
 }
 
 func (s *Session) entry(space, name string) (e Entry, ok bool) {
@@ -108,7 +113,7 @@ func (s *Session) RegistryTenant(ctx context.Context, server string) (tenant str
 	if s.err != nil {
 		return ""
 	}
-	s.visit(func(space, name string) {
+	_ = s.visit(func(space, name string) { // what can't be listed is unknown
 		f, err := s.dir.Read(space, name)
 		if err != nil || path.Ext(name) != tokenSuffix || f.Server != server || !text.IsGUID(f.RegistryTenant) {
 			return
@@ -148,12 +153,12 @@ func (s *Session) Erase(ctx context.Context, server string, covers func(server s
 	}
 	defer s.lockLogin(ctx, server)()
 	e := erasure{session: s}
-	s.visit(func(space, name string) {
+	failed := s.visit(func(space, name string) {
 		if name == loginName(server) || path.Ext(name) != loginSuffix && covers(s.serverOf(space, name)) {
 			e.remove(space, name)
 		}
 	})
-	return e.erased, e.err
+	return e.erased, errors.Join(failed, e.err)
 }
 
 // listError returns why the entries of a vault can't be listed; nil where there is none.
@@ -187,7 +192,7 @@ func (s *Session) ClearFailures(covers func(server string) bool) {
 	if s.Memory != nil {
 		s.Memory.erase(covers)
 	}
-	s.visit(func(space, name string) {
+	_ = s.visit(func(space, name string) {
 		if path.Ext(name) == failureSuffix && covers(s.serverOf(space, name)) {
 			_ = s.dir.Remove(space, name)
 		}
@@ -209,7 +214,9 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 	for _, space := range spaces {
 		backend := keyspace.Backend(space)
 		byBackend[backend] = append(byBackend[backend], space)
-		for _, name := range s.dir.Names(space) {
+		names, err := s.dir.Names(space)
+		e.err = errors.Join(e.err, err)
+		for _, name := range names {
 			e.remove(space, name)
 		}
 	}
@@ -259,7 +266,8 @@ const sweepAfter = 24 * time.Hour
 // sweep deletes what ended long ago, and what neither this nor a later version can read,
 // except logins: CI agents get tokens for a new identity in every job.
 func (s *Session) sweep(space string) {
-	for _, name := range s.dir.Names(space) {
+	names, _ := s.dir.Names(space)
+	for _, name := range names {
 		info, err := s.dir.Stat(space, name)
 		if err != nil || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
 			continue

@@ -38,6 +38,12 @@ func cannotOpenLogin(err error) error {
 	return fault.Because("can't open the stored login", fault.LoginKeyring, err)
 }
 
+func cannotOpenPattern(err error) error {
+	e := fault.Because("can't open a login that is stored for a pattern", fault.LoginKeyring, err)
+	e.Cause = errors.Join(ErrPattern, err)
+	return e
+}
+
 // loginName is the name of a login's file. The server is hashed, because as a credsStore
 // the vault has names with slashes and of any length. Patterns have a suffix of their
 // own, so that every get finds them without reading the rest.
@@ -67,6 +73,9 @@ func (s *Session) Login(server string) (*identity.Login, error) {
 	}
 	s.spaces = nil // a get begins here, and again when the login has changed
 	spaces, usable := s.keyspaces()
+	if s.err != nil {
+		return nil, cannotOpenLogin(s.err)
+	}
 	var best keyspace.File
 	for i, space := range spaces {
 		if i == usable && best.Keyspace != "" {
@@ -93,8 +102,7 @@ func (s *Session) Login(server string) (*identity.Login, error) {
 // If the directory is ours but its permissions are unsafe, only a server with a file in
 // it fails: ignoring that file would silently select another identity.
 func (s *Session) storageError(server string) error {
-	info, err := os.Stat(s.Dir)
-	if err != nil || !info.IsDir() || errors.Is(s.err, fs.ErrPermission) && !safefile.IsOwn(info) {
+	if !s.isOwn() {
 		return nil
 	}
 	spaces, _ := s.keyspaces()
@@ -107,23 +115,34 @@ func (s *Session) storageError(server string) error {
 	return cannotOpenLogin(s.err)
 }
 
+// isOwn reports whether a vault that is not used may have this user's logins.
+func (s *Session) isOwn() bool {
+	info, err := os.Stat(s.Dir)
+	return err == nil && info.IsDir() && (!errors.Is(s.err, fs.ErrPermission) || safefile.IsOwn(info))
+}
+
 // Patterns returns the patterns that logins are stored for, such as *.azurecr.io, without
 // any key. One that can't be read is an error, as in Login.
 func (s *Session) Patterns() (patterns []string, err error) {
-	if s.err != nil {
-		return nil, nil // Login has decided whether that is an error
+	if s.err != nil && !s.isOwn() {
+		return nil, nil
 	}
 	spaces, usable := s.keyspaces()
 	for i, space := range spaces {
-		for _, name := range s.dir.Names(space) {
+		names, err := s.dir.Names(space)
+		if err != nil && i < usable {
+			return nil, cannotOpenPattern(err)
+		}
+		for _, name := range names {
 			if !strings.HasSuffix(name, patternSuffix) {
 				continue
 			}
+			if s.err != nil { // which pattern it is for can't be believed
+				return nil, cannotOpenPattern(s.err)
+			}
 			f, err := s.readLogin(space, name)
 			if err != nil && i < usable && !errors.Is(err, fs.ErrNotExist) {
-				e := fault.Because("can't open a login that is stored for a pattern", fault.LoginKeyring, err)
-				e.Cause = errors.Join(ErrPattern, err)
-				return nil, e
+				return nil, cannotOpenPattern(err)
 			}
 			if err == nil && !slices.Contains(patterns, f.Server) {
 				patterns = append(patterns, f.Server)

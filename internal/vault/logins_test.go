@@ -71,7 +71,6 @@ func TestSession_Secret(t *testing.T) {
 	v := newVault(t, "os")
 	old := v.put(principal, "old")
 	l := v.put(principal, "new")
-	s := v.session()
 	key := v.keys.byName["os"]
 	for _, row := range []struct {
 		what   string
@@ -88,7 +87,7 @@ func TestSession_Secret(t *testing.T) {
 		{"a deleted login", l, func() { v.erase(contoso) }, fault.LoginChanged},
 	} {
 		row.change()
-		value, err := s.Secret(t.Context(), row.login)
+		value, err := v.session().Secret(t.Context(), row.login)
 		if fault.CodeOf(err) != row.want || fault.Has(err, fault.KeyringLocked) != (row.want == fault.LoginKeyring) ||
 			err == nil && value.Reveal() != "new" {
 			t.Errorf("%s: %v, want %s", row.what, err, row.want)

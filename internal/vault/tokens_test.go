@@ -104,7 +104,7 @@ func TestSession_CachedToken_until_it_ends(t *testing.T) {
 		}, fault.LoginDamaged},
 	} {
 		row.change()
-		if _, err := s.CachedToken(t.Context(), host(contoso), app); fault.CodeOf(err) != row.want {
+		if _, err := v.session().CachedToken(t.Context(), host(contoso), app); fault.CodeOf(err) != row.want {
 			t.Errorf("%s: %v, want %s", row.what, err, row.want)
 		}
 	}

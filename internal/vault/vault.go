@@ -4,6 +4,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,12 +55,13 @@ type Session struct {
 	dir    *keyspace.Dir // nil where there is no vault
 	err    error         // why the vault is not used
 	spaces []string      // the keyspaces when they were last listed; nil to list them again
+	keys   map[string][]byte // what was read of the key store, by backend
 }
 
 // Open opens the vault; it never fails, since a vault that can't be used is an error only
 // where something was stored in it. Close the Session.
 func (v *Vault) Open() *Session {
-	s := &Session{Vault: v}
+	s := &Session{Vault: v, keys: map[string][]byte{}}
 	if v.Dir == "" {
 		return s
 	}
@@ -116,7 +118,11 @@ func (s *Session) keyspaces() (names []string, usable int) {
 		return len(backends)
 	}
 	if s.spaces == nil {
-		s.spaces = slices.DeleteFunc(s.dir.Names(""), func(name string) bool { return keyspace.Backend(name) == "" })
+		names, err := s.dir.Names("")
+		if err != nil {
+			s.err = cmp.Or(s.err, err) // a login must not seem to be absent
+		}
+		s.spaces = slices.DeleteFunc(names, func(name string) bool { return keyspace.Backend(name) == "" })
 		slices.SortStableFunc(s.spaces, func(a, b string) int { return rank(a) - rank(b) })
 	}
 	for usable < len(s.spaces) && rank(s.spaces[usable]) < len(backends) {
@@ -143,7 +149,7 @@ type sealer struct {
 func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err error) {
 	err = &fault.Error{Code: fault.KeyringNone}
 	for _, backend := range s.Keys.Backends() {
-		key, failed := s.Keys.Key(ctx, backend)
+		key, failed := s.readKey(ctx, backend)
 		if errors.Is(failed, keystore.ErrNotFound) {
 			if !create {
 				return sealer{backend: backend}, nil
@@ -221,16 +227,28 @@ func hashName(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
+// readKey reads a backend's key, once for each session.
+func (s *Session) readKey(ctx context.Context, backend string) ([]byte, error) {
+	if key := s.keys[backend]; key != nil {
+		return key, nil
+	}
+	key, err := s.Keys.Key(ctx, backend)
+	if err == nil {
+		s.keys[backend] = key
+	}
+	return key, err
+}
+
 // key returns a keyspace's key; an error's code says what a user can do about it.
-func (v *Vault) key(ctx context.Context, space string) ([]byte, error) {
+func (s *Session) key(ctx context.Context, space string) ([]byte, error) {
 	backend := keyspace.Backend(space)
-	if !slices.Contains(v.Keys.Backends(), backend) {
+	if !slices.Contains(s.Keys.Backends(), backend) {
 		return nil, &fault.Error{
 			Code: fault.LoginElsewhere, Object: backend,
 			Reason: "its key is in " + keystore.Title(backend) + ", which is not available in this session",
 		}
 	}
-	key, err := v.Keys.Key(ctx, backend)
+	key, err := s.readKey(ctx, backend)
 	switch {
 	case errors.Is(err, keystore.ErrNotFound), err == nil && keyspace.Name(backend, key) != space:
 		return nil, fault.New(fault.LoginKeyGone, "its key is no longer in %s", keystore.Title(backend))

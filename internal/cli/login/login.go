@@ -254,6 +254,9 @@ func (a *attempt) store(ctx context.Context) error {
 	default:
 		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use", a.target, a.login)
 	}
+	if p := a.previous; p != nil && p.User != "" && !strings.EqualFold(p.User, a.login.User) {
+		a.app.Log.Warn(fmt.Sprintf("%s: until now you were signed in as %s", a.target, p))
+	}
 	a.nextStep()
 	return nil
 }

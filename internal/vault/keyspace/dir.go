@@ -89,20 +89,22 @@ func (d *Dir) open(keyspace string) (*os.Root, error) {
 }
 
 // Names returns the names of a keyspace's files; with "", of the keyspaces and what else
-// is in the vault's directory.
-func (d *Dir) Names(keyspace string) []string {
+// is in the vault's directory. A keyspace that doesn't exist has none. The error is a
+// fault.LoginVault.
+func (d *Dir) Names(keyspace string) (names []string, err error) {
 	space, err := d.open(keyspace)
-	if err != nil {
-		return nil
+	if err == nil {
+		var dir *os.File
+		if dir, err = space.Open("."); err == nil {
+			names, err = dir.Readdirnames(-1)
+			dir.Close()
+		}
 	}
-	dir, err := space.Open(".")
-	if err != nil {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, notPrivate("the vault", filepath.Join(d.root.Name(), keyspace), safefile.Bare(err))
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
 	slices.Sort(names) // so that what is listed has the same order every time
-	return names
+	return names, nil
 }
 
 // Read reads one entry. The error wraps fs.ErrNotExist where there is none, and is a
