@@ -7,6 +7,7 @@ toolchain go1.26.11
 require (
 	github.com/AzureAD/microsoft-authentication-library-for-go v1.10.1
 	github.com/docker/docker-credential-helpers v0.9.12
+	github.com/goccy/go-yaml v1.19.2
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/gofrs/flock v0.13.1
 	github.com/golang-jwt/jwt/v5 v5.3.1

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // Errors to compare with errors.Is. Each stands for several values of Error.Code.
@@ -45,7 +46,7 @@ var sentinels = map[error][]fault.Code{
 	},
 	ErrKeyringLocked: {fault.KeyringLocked, fault.KeychainLocked},
 	ErrUnavailable: {
-		fault.Timeout, fault.Broken, fault.Unreachable, fault.Busy, fault.LoginChanged,
+		fault.Timeout, fault.Broken, fault.Unreachable, fault.ProxyFailed, fault.Busy, fault.LoginChanged,
 		fault.EntraThrottled, fault.EntraUnavailable, fault.EndpointThrottled, fault.EndpointUnavailable,
 		fault.RegistryThrottled, fault.RegistryUnavailable, fault.IssuerUnavailable,
 		fault.AADSTS(50033), fault.AADSTS(50196), fault.AADSTS(90024), fault.AADSTS(90033), fault.AADSTS(90055),
@@ -79,7 +80,7 @@ func (e *Error) Error() string {
 	if e.Registry == "" {
 		return e.Err.Error()
 	}
-	return e.Registry + ": " + e.Err.Error()
+	return text.Line(e.Registry) + ": " + e.Err.Error()
 }
 
 // Unwrap returns what went wrong.
@@ -137,14 +138,14 @@ func (e *NotFoundError) Is(target error) bool {
 // Hint returns how to sign in, for a user at a terminal; "" where nothing is wrong.
 func (e *NotFoundError) Hint() string { return e.hint }
 
-// A canceledError adds the end of the caller's context to the causes, which get lost where
-// a library sends the requests.
-type canceledError struct {
-	error
-	ctxErr error
-}
+// A cause is what went wrong, fit for a terminal: it may name files, variables and servers.
+// It adds the end of the caller's context (nil for none) to the causes, which gets lost
+// where a library sends the requests.
+type cause struct{ err, ctxErr error }
 
-func (e canceledError) Unwrap() []error { return []error{e.error, e.ctxErr} }
+func (c cause) Error() string { return text.Line(c.err.Error()) }
+
+func (c cause) Unwrap() []error { return []error{c.err, c.ctxErr} }
 
 // public returns an error of this package for one of the program's; nil for nil.
 func public(ctx context.Context, err error) error {
@@ -152,7 +153,7 @@ func public(ctx context.Context, err error) error {
 		return nil
 	}
 	if missing, ok := errors.AsType[*app.NotFoundError](err); ok {
-		e := &NotFoundError{Registry: missing.Registry, Why: missing.Reason, hint: app.Advice(err)}
+		e := &NotFoundError{Registry: missing.Registry, Why: text.Line(missing.Reason), hint: text.Line(app.Advice(err))}
 		if e.Registry != "" && e.Why != "" {
 			e.Code = string(fault.NoIdentity)
 		}
@@ -163,15 +164,12 @@ func public(ctx context.Context, err error) error {
 		failed = &app.Error{Err: err}
 	}
 	e := &Error{
-		Registry: failed.Registry, Source: failed.Identity.Source.String(),
+		Registry: failed.Registry, Source: text.Line(failed.Identity.Source.String()),
 		Code: string(cmp.Or(fault.CodeOf(err), fault.Failed)), RetryAfter: fault.RetryAfter(err),
-		Err: failed.Err, hint: app.Advice(failed),
-	}
-	if ctx.Err() != nil {
-		e.Err = canceledError{failed.Err, ctx.Err()}
+		Err: cause{failed.Err, ctx.Err()}, hint: text.Line(app.Advice(failed)),
 	}
 	if !failed.Identity.IsAnonymous() {
-		e.Identity = failed.Identity.String()
+		e.Identity = text.Line(failed.Identity.String())
 	}
 	return e
 }

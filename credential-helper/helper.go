@@ -103,10 +103,11 @@ func (h *Helper) DeleteContext(ctx context.Context, server string) error {
 // List is ListContext with context.Background.
 func (h *Helper) List() (map[string]string, error) { return h.ListContext(context.Background()) }
 
-// ListContext returns the registries that Get may return a credential for (stored logins,
-// valid tokens on disk, hosts of the config file), with their user names. It needs neither
-// network nor keyring, unless the delegate does, whose servers are added. The error is an
-// *Error.
+// ListContext returns the registries that Get would now return a credential for, as far as
+// that is known offline, with their user names: those of stored logins, the config file,
+// tokens on disk (also such that have ended) and the files of Docker and Podman. It needs
+// neither network nor keyring, unless the delegate does, whose servers are added. The error
+// is an *Error.
 func (h *Helper) ListContext(ctx context.Context) (map[string]string, error) {
 	a, err := h.open()
 	if err != nil {
@@ -117,7 +118,8 @@ func (h *Helper) ListContext(ctx context.Context) (map[string]string, error) {
 }
 
 // open reads the environment and the config file again, so that their changes count at
-// once. The key store stays, because it remembers which keyrings don't answer.
+// once. The key store stays, because it remembers which keyrings don't answer, and so do
+// the transport's connections.
 func (h *Helper) open() (*app.App, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,7 +129,7 @@ func (h *Helper) open() (*app.App, error) {
 	}
 	a, err := app.Open(env)
 	if err == nil {
-		h.env.Library.Keys = a.Keys
+		h.env.Library.Keys, h.env.Transport = a.Keys, a.Transport
 	}
 	return a, err
 }

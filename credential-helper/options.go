@@ -24,7 +24,8 @@ func WithEnvironment(environ []string) Option {
 }
 
 // WithTransport makes all requests to Microsoft Entra and to registries go through t. nil
-// means http.DefaultTransport, which honors HTTPS_PROXY. Endpoints of managed identities
+// means http.DefaultTransport, which honors HTTPS_PROXY; one that is not valid is an error.
+// Of an *http.Transport with a proxy a copy is used. Endpoints of managed identities
 // are reached through a copy of it without a proxy, if it is an *http.Transport.
 func WithTransport(t http.RoundTripper) Option {
 	return func(h *Helper) { h.env.Transport = t }

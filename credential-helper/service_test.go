@@ -212,3 +212,16 @@ func filesBelow(t *testing.T, dir string) (files []string) {
 	}
 	return files
 }
+
+// A proxy variable that is not valid must not make the library connect directly.
+func TestHelper_GetContext_with_a_wrong_proxy(t *testing.T) {
+	h := credhelper.New(credhelper.WithKeyring(credhelper.KeyringNone), credhelper.WithEnvironment([]string{
+		"AZURE_CLIENT_ID=7d1c0000-0000-4000-8000-00000000abcd", "AZURE_TENANT_ID=11111111-2222-3333-4444-555555555555",
+		"AZURE_CLIENT_SECRET=" + secret, "HTTPS_PROXY=http://ada:p4ssw%G4g@127.0.0.1:1",
+	}))
+	_, _, err := h.GetContext(t.Context(), contoso)
+	var failed *credhelper.Error
+	if !errors.As(err, &failed) || failed.Code != "variable" || !strings.HasSuffix(err.Error(), "HTTPS_PROXY is not a valid proxy URL") {
+		t.Error(err)
+	}
+}

@@ -19,7 +19,7 @@ func documents(t *testing.T) map[string]string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (path == ".git" || path == "bin"):
+		case d.IsDir() && (path == ".git" || path == "bin" || path == "dist"):
 			return fs.SkipDir
 		case filepath.Ext(path) != ".md":
 			return nil
@@ -83,7 +83,8 @@ func TestDocuments_name_codes_that_exist(t *testing.T) {
 	code := regexp.MustCompile("`((?:http|entra|acr|keyring|signin|login|config|vault|delegate)-[a-z0-9-]+)`")
 	for path, content := range all {
 		for _, m := range code.FindAllStringSubmatch(content, -1) {
-			if path != "CHANGELOG.md" && !strings.Contains(table, "\n| "+m[0]+" |") {
+			isProgram := strings.HasPrefix(m[1], "acr-credential-provider")
+			if path != "CHANGELOG.md" && !isProgram && !strings.Contains(table, "\n| "+m[0]+" |") {
 				t.Errorf("%s: there is no code %s", path, m[1])
 			}
 		}
@@ -131,5 +132,27 @@ func TestSecurity_names_tests_that_exist(t *testing.T) {
 		if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
 			t.Errorf("SECURITY.md: %v", err)
 		}
+	}
+}
+
+// TestSecurity_lists_dependencies compares the table of modules with the list that TestLinked compares with the program.
+func TestSecurity_lists_dependencies(t *testing.T) {
+	list, err := os.ReadFile("linked.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := documents(t)["SECURITY.md"]
+	for line := range strings.Lines(string(list)) {
+		fields := strings.Fields(line)
+		if strings.HasPrefix(line, "#") || len(fields) < 3 {
+			continue
+		}
+		row := "| " + fields[0] + " | " + fields[1] + " | " + strings.Join(fields[2:], " ") + " |\n"
+		if !strings.Contains(table, row) {
+			t.Errorf("SECURITY.md lacks the row %s", row)
+		}
+	}
+	if rows, lines := strings.Count(table, "\n| github.com/"), strings.Count(string(list), "\ngithub.com/"); rows != lines {
+		t.Errorf("SECURITY.md has %d modules of GitHub, linked.txt %d", rows, lines)
 	}
 }

@@ -17,6 +17,7 @@ func main() {
 	os.Exit(cli.Main(app.Env{
 		Stderr: os.Stderr, Environ: os.Environ(), Transport: http.DefaultTransport, OnAzureVM: azurevm.Detect,
 		MachineID:  azurevm.MachineID,
+		Parent:     app.Parent,
 		LookupHost: net.DefaultResolver.LookupHost, Executable: os.Executable, Now: time.Now, Exit: os.Exit,
-	}, os.Stdin, os.Stdout, os.Args[1:]))
+	}, os.Stdin, os.Stdout, os.Args))
 }

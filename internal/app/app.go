@@ -4,7 +4,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/delegate"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/selection"
@@ -41,7 +41,9 @@ type App struct {
 	// Runner runs other programs.
 	Runner subprocess.Runner
 
-	paths paths
+	paths   paths
+	kubelet *selection.Kubelet // nil but for a request of kubelet
+	timeout time.Duration      // of a Get
 }
 
 // Open opens the parts. It reads the config files, and otherwise no more than which
@@ -55,15 +57,8 @@ func Open(env Env) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := env.Library.Keys
-	if keys == nil {
-		keys, err = keystore.Open(keystore.Settings{
-			Choice:  cmp.Or(env.Library.Keyring, getenv("DOCKER_CREDENTIAL_ACR_KEYRING")),
-			KeyFile: p.keyFile, Getenv: getenv,
-		})
-	}
-	if err != nil {
-		return nil, err
+	if env.FromEnvironment {
+		p, env.Library.Keyring = paths{}, "none"
 	}
 	if env.OnAzureVM == nil {
 		env.OnAzureVM = func() bool { return false }
@@ -71,19 +66,24 @@ func Open(env Env) (*App, error) {
 	if env.MachineID == nil {
 		env.MachineID = func() string { return "" }
 	}
+	env.Transport = httpguard.WithProxyErrors(env.Transport, getenv)
 	runner := subprocess.Runner{Getenv: getenv, Environ: env.Environ}
 	settings := config.Load(p.userConfig, p.machineConfig)
-	return &App{
-		Env: env, Config: settings, Clouds: settings.Clouds, Keys: keys,
-		Vault: &vault.Vault{
-			Dir: p.vault, SharedLockDir: p.sharedLocks, Keys: keys, Memory: env.Library.Memory, Now: env.Now, Log: env.Log,
-		},
+	a := &App{
+		Env: env, Config: settings, Clouds: settings.Clouds,
 		Entra: entra.Client{
 			Transport: env.Transport, Runner: runner, TokenSource: env.Library.TokenSource, Now: env.Now, Log: env.Log,
 		},
 		Exchange: exchange.Client{Transport: env.Transport, Now: env.Now, Log: env.Log},
-		Runner:   runner, paths: p,
-	}, nil
+		Runner:   runner, paths: p, timeout: operationTimeout,
+	}
+	if err := a.openKeys(); err != nil {
+		return nil, err
+	}
+	a.Vault = &vault.Vault{
+		Dir: p.vault, SharedLockDir: p.sharedLocks, Keys: a.Keys, Memory: env.Library.Memory, Now: env.Now, Log: env.Log,
+	}
+	return a, nil
 }
 
 // Selector selects identities, with the logins of an opened vault.
@@ -92,7 +92,7 @@ func (a *App) Selector(s *vault.Session) selection.Selector {
 		Getenv: a.Runner.Getenv, Config: a.Config, Logins: s,
 		AzureDir: a.paths.azure, AzdDir: a.paths.azd, PowerShellDir: a.paths.powerShell,
 		Find: a.Runner.Find, OnAzureVM: a.OnAzureVM, Exists: isFile, MachineID: a.MachineID,
-		Fixed: a.Library.Identity,
+		Fixed: a.Library.Identity, EnvironmentOnly: a.FromEnvironment, Kubelet: a.kubelet,
 	}
 }
 
@@ -112,15 +112,15 @@ func (a *App) Covers(target string) func(server string) bool {
 	}
 }
 
-// KnownServers returns the servers and patterns of stored logins, cached tokens and the
-// config file. No key store and no delegate is asked.
+// KnownServers returns the servers and patterns of stored logins, cached tokens (also such
+// that have ended), recent failures and the config file. No key store and no delegate is asked.
 func (a *App) KnownServers() []string {
 	s := a.Vault.Open()
 	defer s.Close()
-	names := a.Config.Hosts()
+	names := append(a.Config.Hosts(), s.FailedServers()...)
 	entries, _ := s.Entries()
 	for _, e := range entries {
-		if e.Err == nil && (!e.IsToken || e.Life.IsValid(a.Now())) {
+		if e.Err == nil {
 			names = append(names, e.Server)
 		}
 	}
@@ -154,7 +154,8 @@ type Env struct {
 	Columns func() int
 	// Environ has the variables, as os.Environ returns them.
 	Environ []string
-	// Transport carries all requests.
+	// Transport carries all requests. Open replaces it with one that says what is wrong with
+	// a proxy, which an App that is opened later may get for its connections.
 	Transport http.RoundTripper
 	// OnAzureVM reports whether this computer is an Azure VM; nil means that it isn't.
 	OnAzureVM func() bool
@@ -163,8 +164,14 @@ type Env struct {
 	MachineID func() string
 	// LookupHost asks DNS for a host's addresses; nil where there is no DNS to ask.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
+	// FromEnvironment makes the environment the only place that identities come from: no
+	// config file, stored login or signed-in tool counts, and nothing is stored.
+	FromEnvironment bool
 	// Executable returns the path of this program; nil for unknown.
 	Executable func() (string, error)
+	// Parent returns what tells the process that runs this one from others; nil, or "", for
+	// unknown.
+	Parent func() string
 	// Now is the clock.
 	Now func() time.Time
 	// Log gets the steps, and warnings for the user.

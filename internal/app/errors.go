@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -75,6 +76,22 @@ func Message(err error) string {
 	return sentence
 }
 
+// Quotable is the line that clients quote, where they show nothing else: what went wrong,
+// with the advice if that is one command. Not found is what clients compare.
+func Quotable(err error) string {
+	line := err.Error()
+	if _, ok := errors.AsType[*NotFoundError](err); ok {
+		return line
+	}
+	command, ok := strings.CutPrefix(Advice(err), "Run: ")
+	command, _, _ = strings.Cut(command, " (or ")
+	const longest = 120
+	if !ok || strings.ContainsAny(command, "()") || strings.Contains(command, ". ") || len(command) > longest {
+		return line
+	}
+	return line + "; run: " + command
+}
+
 // Advice returns what to do about an error; "" where nothing is known.
 func Advice(err error) string {
 	if missing, ok := errors.AsType[*NotFoundError](err); ok {
@@ -112,6 +129,10 @@ func situation(id identity.Identity) fault.Situation {
 		return fault.FromPowerShell
 	case id.Source.Kind == identity.FromCommandLine:
 		return fault.FromCommandLine
+	case id.Source.Kind == identity.FromAzureJSON:
+		return fault.FromAzureJSON
+	case id.Source.Kind == identity.FromServiceAccount:
+		return fault.FromPod
 	case id.Kind == identity.RegistryUser:
 		return fault.FromRegistryUser
 	case id.Source.Kind == identity.FromConfig:

@@ -23,6 +23,8 @@ const operationTimeout = 28 * time.Second
 type Credential struct {
 	User   string
 	Secret secret.String
+	// Expires is when it ends; the zero time for unknown or never.
+	Expires time.Time
 }
 
 // Get returns the credential for a server, in any spelling that clients send. The error
@@ -32,7 +34,7 @@ type Credential struct {
 // a stored ACR token) are returned unchanged. It ends within 30 seconds even if ctx has
 // no deadline.
 func (a *App) Get(ctx context.Context, server string, refresh bool) (c Credential, err error) {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()
@@ -74,7 +76,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 	if id.Kind == identity.None || id.Kind == identity.Anonymous || id.Detected { // a token that was stored is meant to be used
 		var stored secret.Token
 		if stored, noToken = s.CachedToken(ctx, host, vault.StoredToken); noToken == nil {
-			return Credential{registry.NullGUID, stored.Value}, nil
+			return Credential{registry.NullGUID, stored.Value, stored.Expires}, nil
 		}
 	}
 	switch {
@@ -87,7 +89,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		if err != nil {
 			return Credential{}, &Error{host.String(), id, err}
 		}
-		return Credential{id.Login.UserName(), value}, nil
+		return Credential{User: id.Login.UserName(), Secret: value}, nil
 	}
 	getToken := s.Token
 	if s.Memory != nil {
@@ -98,7 +100,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 	})
 	switch {
 	case err == nil:
-		return Credential{registry.NullGUID, token.Value}, nil
+		return Credential{registry.NullGUID, token.Value, token.Expires}, nil
 	// Without an identity, or with several, an Azure VM is a computer like any other.
 	case id.Detected && managedidentity.HasNone(err):
 		return Credential{}, notSignedIn(host, errors.New("this computer has no managed identity, or several"), noToken)
@@ -111,14 +113,20 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 func (a *App) fetch(
 	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity,
 ) (secret.Token, error) {
+	registryClient := a.Exchange
+	if !id.Detected { // a computer may have no identity
+		client, connection := a.Exchange.Connect(ctx, host) // while Entra is asked
+		defer connection.Close()
+		registryClient = client
+	}
 	access, err := a.SignIn(ctx, s, host, id)
 	if err != nil {
 		if !vault.CannotOpen(err) {
-			err = fmt.Errorf("signing in as %s: %w", id, err)
+			err = &vault.SignInError{Err: fmt.Errorf("signing in as %s: %w", id, err)}
 		}
 		return secret.Token{}, err
 	}
-	token, err := a.Exchange.Exchange(ctx, host, access)
+	token, err := registryClient.Exchange(ctx, host, access)
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
@@ -177,7 +185,7 @@ func (a *App) getOther(ctx context.Context, s *vault.Session, server string) (Cr
 		}
 		return Credential{}, e
 	}
-	return Credential{login.UserName(), value}, nil
+	return Credential{User: login.UserName(), Secret: value}, nil
 }
 
 // getDelegated asks the delegate, if there is one. A wrong config file doesn't concern a
@@ -198,5 +206,5 @@ func (a *App) getDelegated(ctx context.Context, server string) (Credential, erro
 	case err != nil:
 		return Credential{}, &Error{Registry: server, Err: err}
 	}
-	return Credential{user, value}, nil
+	return Credential{User: user, Secret: value}, nil
 }

@@ -1,11 +1,11 @@
 package app
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
@@ -15,7 +15,11 @@ import (
 const program = "docker-credential-acr"
 
 // paths are the files and directories that the program uses; "" where there is none.
-type paths struct{ vault, keyFile, data, userConfig, machineConfig, azure, azd, powerShell string }
+type paths struct {
+	vault, keyFile, data, userConfig, machineConfig, azure, azd, powerShell string
+
+	foreignHome string // HOME, where it is another user's and root's own is used instead
+}
 
 // findPaths follows the XDG Base Directory Specification on Unix, and Apple's and
 // Microsoft's conventions elsewhere. A relative path counts as none, as that
@@ -23,36 +27,27 @@ type paths struct{ vault, keyFile, data, userConfig, machineConfig, azure, azd, 
 // directory.
 func findPaths(getenv func(string) string) (paths, error) {
 	absolute := func(name string) string {
-		if path := getenv(name); filepath.IsAbs(path) {
+		if path := strings.TrimSpace(getenv(name)); filepath.IsAbs(path) {
 			return path
 		}
 		return ""
 	}
-	join := func(dir, path string) string {
-		if dir == "" {
-			return ""
+	home, own := homes(absolute)
+	ownXDG := func(name, byDefault string) string {
+		if path := absolute(name); path != "" && !isOthers(path) {
+			return path
 		}
-		return filepath.Join(dir, path)
-	}
-	home := absolute("HOME")
-	if runtime.GOOS == "windows" {
-		home = absolute("USERPROFILE")
-	}
-	// A user can't enter every HOME: a service's may be /dev/null, and sudo keeps that of
-	// the user that it came from.
-	if info, err := os.Stat(home + string(filepath.Separator) + "."); err != nil || !info.IsDir() {
-		home = ""
+		return join(own, byDefault)
 	}
 	data, config, machine := "", "", "/etc"
 	switch runtime.GOOS {
 	case "windows":
 		data, config, machine = absolute("LOCALAPPDATA"), absolute("APPDATA"), absolute("ProgramData")
 	case "darwin":
-		data = join(home, "Library/Application Support")
+		data = join(own, "Library/Application Support")
 		config = data
 	default:
-		data = cmp.Or(absolute("XDG_DATA_HOME"), join(home, ".local/share"))
-		config = cmp.Or(absolute("XDG_CONFIG_HOME"), join(home, ".config"))
+		data, config = ownXDG("XDG_DATA_HOME", ".local/share"), ownXDG("XDG_CONFIG_HOME", ".config")
 	}
 	p := paths{
 		data: data, vault: join(data, program+"/vault"),
@@ -67,14 +62,45 @@ func findPaths(getenv func(string) string) (paths, error) {
 	}
 	if own := absolute("DOCKER_CREDENTIAL_ACR_HOME"); own != "" {
 		p.vault, p.userConfig = filepath.Join(own, "vault"), filepath.Join(own, "config.json")
-	} else if getenv("DOCKER_CREDENTIAL_ACR_HOME") != "" {
-		return paths{}, &fault.Error{
-			Code: fault.Settings, Object: "DOCKER_CREDENTIAL_ACR_HOME", Reason: "DOCKER_CREDENTIAL_ACR_HOME must be an absolute path",
-		}
+	} else if value := getenv("DOCKER_CREDENTIAL_ACR_HOME"); value != "" {
+		return paths{}, fault.InvalidVariable(fault.Settings, "DOCKER_CREDENTIAL_ACR_HOME", value, "must be an absolute path")
+	}
+	if own != home {
+		p.foreignHome = home
 	}
 	p.keyFile = join(p.vault, "key") // beside what it opens: DOCKER_CREDENTIAL_ACR_HOME moves both
 	return p, nil
 }
+
+func join(dir, path string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, path)
+}
+
+// homes returns the user's home directory, where developer tools have their files, and the
+// one for the program's own. They differ for root with the home of another user (sudo -E),
+// who could not read any more what root makes there. Each is "" where there is none.
+func homes(absolute func(variable string) string) (home, own string) {
+	home = absolute("HOME")
+	if runtime.GOOS == "windows" {
+		home = absolute("USERPROFILE")
+	}
+	// A user can't enter every HOME: a service's may be /dev/null, and sudo keeps that of
+	// the user that it came from.
+	info, err := os.Stat(home + string(filepath.Separator) + ".")
+	switch {
+	case err != nil, !info.IsDir():
+		return "", ""
+	case os.Geteuid() == 0 && !safefile.IsOwn(info):
+		return home, safefile.OwnHome()
+	}
+	return home, home
+}
+
+// isOthers reports whether root would make a file in a directory of another user.
+func isOthers(dir string) bool { return os.Geteuid() == 0 && safefile.IsForeign(dir) }
 
 // override replaces the paths that a program sets in its code. A config file that is set
 // there must exist: without it another identity might be selected.
@@ -108,6 +134,15 @@ func (p paths) sharedLocks() string {
 		return filepath.Join(dir, program)
 	}
 	return fmt.Sprintf("/tmp/%s-%d", program, os.Getuid())
+}
+
+// lockedMarker returns the file by which processes tell each other that the macOS keychain
+// is locked; "" elsewhere.
+func (p paths) lockedMarker() string {
+	if runtime.GOOS != "darwin" {
+		return ""
+	}
+	return filepath.Join(p.sharedLocks(), "keychain-locked")
 }
 
 // isFile reports whether there is a file.

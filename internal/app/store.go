@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
@@ -19,7 +21,9 @@ import (
 // What the user is told about a login that is stored.
 const (
 	warnKernel = "this login is stored in the kernel keyring, so it is lost at reboot or after 3 days without use. " +
-		"To keep it, set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently and sign in again"
+		"To keep it, run: "
+	warnNamespace = "this login is stored in the kernel keyring of this user namespace, so it is lost when the namespace " +
+		"ends, and can't be used outside it. To keep it, run: "
 	warnTenant = "the tenant of this service principal is unknown, so its secret is sent to the registry instead of a " +
 		"token. Set AZURE_TENANT_ID and run docker login again"
 	warnToken = "this login expires at %s: it is a token, which can't be renewed. Run: docker-credential-acr login %s"
@@ -71,12 +75,14 @@ func (a *App) storeRegistry(
 
 func (a *App) storePassword(ctx context.Context, s *vault.Session, l identity.Login, password secret.String) error {
 	err := errors.New("the password is empty")
+	var stored identity.Login
 	if !password.IsZero() {
-		_, err = a.StoreLogin(ctx, s, l, password)
+		stored, err = a.StoreLogin(ctx, s, l, password)
 	}
 	if err != nil {
 		return fmt.Errorf("can't store the login of %q: %w", l.UserName(), err)
 	}
+	a.WarnOfLoss(s, stored)
 	return nil
 }
 
@@ -102,8 +108,7 @@ func (a *App) storeOther(ctx context.Context, s *vault.Session, server, user str
 	return err
 }
 
-// StoreLogin stores a login, and warns if the keyring may lose it. It returns the login
-// as it was stored.
+// StoreLogin stores a login, and returns it as it was stored; see WarnOfLoss.
 func (a *App) StoreLogin(
 	ctx context.Context, s *vault.Session, l identity.Login, value secret.String,
 ) (identity.Login, error) {
@@ -114,10 +119,26 @@ func (a *App) StoreLogin(
 	s.ClearFailures(a.Covers(l.Server))
 	backend, _ := s.BackendOf(stored)
 	a.Log.Debug("login stored", "registry", l.Server, "identity", l, "tenant", l.Tenant, "keyring", backend)
-	if backend == keystore.Kernel && l.HasSecret() {
-		a.Log.Warn(warnKernel)
-	}
 	return stored, nil
+}
+
+// WarnOfLoss warns if the keyring may lose a login that StoreLogin returned.
+func (a *App) WarnOfLoss(s *vault.Session, stored identity.Login) {
+	if backend, _ := s.BackendOf(stored); backend == keystore.Kernel && (stored.HasSecret() || !stored.NamesNothing()) {
+		a.Log.Warn(a.willBeLost(stored.Server))
+	}
+}
+
+// willBeLost says that a login is stored where it is lost, and how to keep it.
+func (a *App) willBeLost(server string) string {
+	warning, command := warnKernel, "docker-credential-acr login REGISTRY --keyring file"
+	if safefile.InUserNamespace() {
+		warning = warnNamespace
+	}
+	if _, err := a.Clouds.ParseHost(server); err == nil || strings.Contains(server, "*") {
+		command = strings.Replace(command, "REGISTRY", text.Quote(server), 1)
+	}
+	return warning + command
 }
 
 // storeToken stores an ACR token where no identity could obtain one.
@@ -172,9 +193,13 @@ func (a *App) Erase(ctx context.Context, server string) error {
 	case !isOther:
 		return nil
 	}
-	_, err = s.Erase(ctx, server, isServer(server))
+	erased, err := s.Erase(ctx, server, isServer(server))
 	if isOther {
 		err = errors.Join(err, a.eraseDelegated(ctx, server))
+	} else if slices.ContainsFunc(erased, func(e vault.Entry) bool { return !e.IsToken }) {
+		if remains := a.Remains(host); remains != "" { // docker logout shows it
+			a.Log.Warn(fmt.Sprintf("%s: the stored login is deleted. From now on, you sign in as %s", server, remains))
+		}
 	}
 	if err != nil {
 		return &Error{Registry: server, Err: err}
@@ -182,41 +207,22 @@ func (a *App) Erase(ctx context.Context, server string) error {
 	return nil
 }
 
-func isServer(server string) func(string) bool {
-	return func(s string) bool { return s == server }
+// Remains names the identity that is used for a registry now that its login was deleted;
+// "" for none.
+func (a *App) Remains(host registry.Host) string {
+	id, err := a.Select(host)
+	if err != nil || id.IsAnonymous() {
+		return ""
+	}
+	tenant := ""
+	if id.Tenant != "" {
+		tenant = ", tenant " + id.Tenant
+	}
+	return fmt.Sprintf("%s%s (from %s)", id, tenant, id.Source)
 }
 
-// List returns the registries that Get may return a credential for (stored logins, valid
-// tokens, hosts of the config file), with their user names. It needs neither network nor
-// keyring, unless the delegate does, whose servers are added.
-func (a *App) List(ctx context.Context) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
-	defer cancel()
-	s := a.Vault.Open()
-	defer s.Close()
-	if err := a.Config.Err(); err != nil { // other registries' logins are still there
-		a.Log.Warn(err.Error())
-	}
-	entries, err := s.Entries()
-	if err != nil {
-		return nil, fmt.Errorf("can't list the stored logins: %w", err)
-	}
-	users := map[string]string{}
-	for _, host := range a.Config.Hosts() {
-		users[host] = registry.NullGUID
-	}
-	for _, e := range entries {
-		switch {
-		case e.Err != nil, e.IsToken && !e.Life.IsValid(a.Now()):
-		case strings.Contains(e.Server, "*"), e.Kind == identity.Anonymous: // no single server, or no credential
-		case e.Identity().IsStatic():
-			users[e.Server] = e.UserName()
-		case users[e.Server] == "":
-			users[e.Server] = registry.NullGUID
-		}
-	}
-	a.listDelegated(ctx, users)
-	return users, nil
+func isServer(server string) func(string) bool {
+	return func(s string) bool { return s == server }
 }
 
 // eraseDelegated makes the delegate delete another registry's login.
@@ -226,25 +232,4 @@ func (a *App) eraseDelegated(ctx context.Context, server string) error {
 		return err
 	}
 	return d.Erase(ctx, server)
-}
-
-// listDelegated adds the delegate's logins of other registries. If the delegate fails,
-// nothing else is lost.
-func (a *App) listDelegated(ctx context.Context, users map[string]string) {
-	d, _ := a.Delegate()
-	if d == nil {
-		return // List has warned of a config file that can't be read
-	}
-	logins, err := d.List(ctx)
-	if err != nil {
-		a.Log.Warn("other registries' logins are not listed: " + err.Error())
-		return
-	}
-	for server, user := range logins {
-		// No get returns its logins for Azure registries.
-		_, known := users[server]
-		if _, err := a.Clouds.ParseHost(server); !known && errors.Is(err, registry.ErrNotACR) {
-			users[server] = user
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -20,13 +21,19 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/kubelet"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // Names that the program prints about itself.
 const (
 	program = cmdutil.Program
-	module  = "github.com/docker-credential-acr/docker-credential-acr"
+	// environmentProgram is the name of another helper for the same registries, which many
+	// configurations have. Called by it, this program behaves as that one does.
+	environmentProgram = program + "-env"
+
+	module = cmdutil.Module
 )
 
 // Exit statuses other than 0.
@@ -43,11 +50,21 @@ var protocol = []string{credentials.ActionGet, credentials.ActionStore, credenti
 // Main is Run for a process: it adds the terminal to env, and ends the run at a signal. A
 // signal that the parent process made this one ignore (as nohup does with SIGHUP) stays
 // ignored. RestoreTerminal restores the terminal's state of now, because later it may
-// already hide what is typed. A Stdout that env has is kept.
+// already hide what is typed. A Stdout that env has is kept; its Transport is the process's
+// own, and has not been used.
+//
+// The name by which the program was called comes before the arguments, as in os.Args.
 func Main(env app.Env, stdin, stdout *os.File, args []string) int {
+	name, args := strings.TrimSuffix(filepath.Base(args[0]), ".exe"), args[1:]
+	env.FromEnvironment = name == environmentProgram
+	if strings.HasPrefix(name, kubelet.PeerProgram) {
+		args = append([]string{kubelet.Name}, args...)
+	}
 	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := signal.NotifyContext(context.Background(), append(wanted, syscall.SIGTERM)...)
 	defer stop()
+	env.Environ = httpguard.TrimProxyVariables(env.Environ, os.Setenv)
+	httpguard.AddProxyErrors(env.Transport, env.Getenv())
 	in := int(stdin.Fd())
 	env.Stdin, env.StdinIsTerminal, env.StdoutIsTerminal = stdin, term.IsTerminal(in), term.IsTerminal(int(stdout.Fd()))
 	if env.Stdout == nil {
@@ -78,7 +95,7 @@ func Run(ctx context.Context, env app.Env, args []string) int {
 	env.Log = slog.New(&lineHandler{out: env.Stderr, level: level, now: env.Now, start: env.Now()})
 	if len(args) == 0 {
 		fmt.Fprint(env.Stdout, help(Root(cmdutil.Env{Env: env})))
-		return exitFailed
+		return exitUsage
 	}
 	switch action := args[0]; {
 	case slices.Contains(protocol, action) && len(args) == 1: // with more arguments, a user has typed it
@@ -86,6 +103,8 @@ func Run(ctx context.Context, env app.Env, args []string) int {
 	case action == "--version", action == "-v", action == credentials.ActionVersion && len(args) == 1:
 		fmt.Fprintf(env.Stdout, "%s (%s) %s\n", program, module, currentVersion())
 		return 0
+	case action == kubelet.Name && !kubelet.WantsHelp(args):
+		return kubelet.Main(ctx, cmdutil.Env{Env: env, Version: currentVersion()}, args[1:])
 	}
 	open := sync.OnceValues(func() (*app.App, error) { return app.Open(env) })
 	return runCommand(ctx, cmdutil.Env{Env: env, Open: open, Version: currentVersion()}, args)
@@ -96,8 +115,8 @@ func Run(ctx context.Context, env app.Env, args []string) int {
 func runCommand(ctx context.Context, env cmdutil.Env, args []string) int {
 	root := Root(env)
 	root.SetIn(env.Stdin)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
+	root.SetOut(text.Writer{Out: env.Stdout}) // help and completions
+	root.SetErr(text.Writer{Out: env.Stderr})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {
@@ -148,14 +167,14 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	} else {
 		line.WriteString("warning: ")
 	}
-	line.WriteString(text.Line(r.Message))
+	line.WriteString(r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		if value := a.Value.Resolve().String(); value != "" {
 			fmt.Fprintf(&line, " %s=%q", a.Key, value)
 		}
 		return true
 	})
-	_, err := fmt.Fprintln(h.out, line.String())
+	_, err := fmt.Fprintln(h.out, text.Line(line.String()))
 	return err
 }
 

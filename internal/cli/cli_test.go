@@ -78,3 +78,23 @@ func TestToken_is_not_printed_to_a_terminal(t *testing.T) {
 		t.Errorf("with --force: %q", errs.String())
 	}
 }
+
+// TestRun_get_on_a_terminal_shows_no_secret has a user who types what a client runs.
+func TestRun_get_on_a_terminal_shows_no_secret(t *testing.T) {
+	var out, errs bytes.Buffer
+	env := app.Env{
+		Stdout: &out, Stderr: &errs, Now: time.Now, Transport: http.NewFileTransport(http.Dir(t.TempDir())),
+		Environ: []string{"DOCKER_CREDENTIAL_ACR_KEYRING=file", "DOCKER_CREDENTIAL_ACR_HOME=" + t.TempDir()},
+	}
+	env.Stdin = strings.NewReader(`{"ServerURL":"contoso.azurecr.io","Username":"admin","Secret":"c4n4ry"}`)
+	if status := Run(t.Context(), env, []string{"store"}); status != 0 {
+		t.Fatal(out.String())
+	}
+	env.Stdin, env.StdoutIsTerminal = strings.NewReader("contoso.azurecr.io"), true
+	const masked = `{"ServerURL":"contoso.azurecr.io","Username":"admin","Secret":"********"}` + "\n"
+	const how = "docker-credential-acr: the secret is not shown on a terminal. " +
+		"To print it, run: echo contoso.azurecr.io | docker-credential-acr get | cat\n"
+	if status := Run(t.Context(), env, []string{"get"}); status != 0 || out.String() != masked || errs.String() != how {
+		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
+	}
+}

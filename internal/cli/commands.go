@@ -4,80 +4,122 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/docker/docker-credential-helpers/credentials"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/config"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/configure"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/kubelet"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/login"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/logout"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/status"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/token"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/unlock"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// Root returns the tree of commands that users type. The actions of clients are none of
-// its commands: with arguments they are usage errors, which say how to run them.
+// Root returns the tree of commands that users type, and hidden ones that only describe what
+// clients run.
 func Root(env cmdutil.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use: program + " COMMAND", Short: "Docker credential helper for Azure Container Registry",
 		Long: `Sign in Docker, Podman and other clients to Azure Container Registry.
 
-It uses your "az login" session, AZURE_* variables, CI tokens, a managed
-identity, "docker login" credentials, or its own login.`,
+This helper uses your "az login" session, AZURE_* variables, CI tokens, a
+managed identity, "docker login" credentials, or its own login.`,
 		Example: cmdutil.Examples(
 			"Use this helper with Docker and Podman for a registry", "configure contoso.azurecr.io",
 			"Sign in, if you are not signed in with Azure CLI", "login contoso.azurecr.io",
 			"Find out why a pull fails", "doctor contoso.azurecr.io"),
 		DisableFlagsInUseLine: true, SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmdutil.UsageErrorf("no command given; see: %s --help", program)
 			}
-			if slices.Contains(protocol, args[0]) {
-				return cmdutil.UsageErrorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s",
-					args[0], program)
-			}
-			if args[0] == credentials.ActionVersion {
-				return cmdutil.UsageErrorf("%s takes no arguments", args[0])
-			}
-			return cmdutil.UsageErrorf("unknown command %q; see: %s --help", args[0], program)
+			return unknownCommand(c, args[0])
 		},
 	}
 	root.SetFlagErrorFunc(flagError)
 	cobra.EnableCommandSorting = false // the most used ones come first
 	root.AddCommand(login.Command(env), logout.Command(env), status.Command(env), doctor.Command(env),
-		configure.Command(env), configure.UndoCommand(env), token.Command(env), unlock.Command(env))
+		configure.Command(env), configure.UndoCommand(env), token.Command(env), unlock.Command(env), config.Command(env),
+		kubelet.Command(env))
 	for _, c := range root.Commands() {
 		if strings.Contains(c.Use, "REGISTRY") {
 			c.ValidArgsFunction = env.Complete
 		}
 	}
+	for _, action := range clientCommands {
+		root.AddCommand(clientCommand(action[0], action[1]))
+	}
 	addHelp(root)
 	return root
+}
+
+// unknownCommand is the error for a command that doesn't exist.
+func unknownCommand(root *cobra.Command, typed string) error {
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	if meant := text.Nearest(strings.ToLower(typed), names); meant != "" {
+		return cmdutil.UsageErrorf("unknown command %q; did you mean %s? See: %s --help", typed, meant, program)
+	}
+	return cmdutil.UsageErrorf("unknown command %q; see: %s --help", typed, program)
+}
+
+// clientCommand describes what clients run, which a user has typed with arguments; without,
+// serve answers.
+func clientCommand(name, what string) *cobra.Command {
+	c := &cobra.Command{
+		Use: name, Short: what, Hidden: true, DisableFlagsInUseLine: true, Args: cobra.ArbitraryArgs,
+		Long: what + ".\n\nClients run this command; you don't need to. It has no flags and no arguments.",
+		RunE: func(*cobra.Command, []string) error {
+			if requests[name] == "" {
+				return cmdutil.UsageErrorf("%s takes no arguments", name)
+			}
+			return cmdutil.UsageErrorf("%s takes no arguments; it reads standard input: echo REGISTRY | %s %[1]s",
+				name, program)
+		},
+	}
+	if requests[name] != "" {
+		c.Long += "\nIt reads from standard input " + requests[name] + "."
+	}
+	return c
 }
 
 // flagError says what is wrong with a flag, without its value, which may be a secret.
 func flagError(c *cobra.Command, err error) error {
 	switch e := err.(type) {
 	case *pflag.NotExistError:
-		hyphens := "--"
-		if e.GetSpecifiedShortnames() != "" {
-			hyphens = "-"
-		}
-		err = errors.New("unknown flag: " + hyphens + e.GetSpecifiedName())
+		return unknownFlag(c, e)
 	case *pflag.InvalidSyntaxError:
 		err = errors.New("invalid flag: the name is missing")
 	case *pflag.InvalidValueError:
 		err = fmt.Errorf("--%s takes no value", e.GetFlag().Name)
 	}
 	return cmdutil.UsageErrorf("%w; see: %s --help", err, c.CommandPath())
+}
+
+// unknownFlag is the error for a flag that doesn't exist.
+func unknownFlag(c *cobra.Command, e *pflag.NotExistError) error {
+	typed, names := e.GetSpecifiedName(), []string{"help"}
+	if e.GetSpecifiedShortnames() != "" {
+		return cmdutil.UsageErrorf("unknown flag: -%s; see: %s --help", typed, c.CommandPath())
+	}
+	if !c.HasParent() {
+		names = append(names, "version")
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if meant := text.Nearest(strings.ToLower(typed), names); meant != "" {
+		return cmdutil.UsageErrorf("unknown flag: --%s; did you mean --%s? See: %s --help", typed, meant, c.CommandPath())
+	}
+	return cmdutil.UsageErrorf("unknown flag: --%s; see: %s --help", typed, c.CommandPath())
 }
 
 // help is what --help prints. It is not a template of cobra's, which would link
@@ -153,12 +195,9 @@ func addHelp(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Show the help of a command", Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 && slices.Contains(append(protocol, credentials.ActionVersion), args[0]) {
-				return root.Help()
-			}
 			about, rest, err := root.Find(args)
 			if err != nil || about == root && len(rest) > 0 {
-				return cmdutil.UsageErrorf("unknown command %q; see: %s --help", strings.Join(args, " "), program)
+				return unknownCommand(root, strings.Join(args, " "))
 			}
 			return about.Help()
 		},
@@ -167,15 +206,15 @@ func addHelp(root *cobra.Command) {
 	completion, _, _ := root.Find([]string{"completion"})
 	completion.Use, completion.Short = "completion SHELL", "Print shell completions"
 	completion.Long = "Print completions for a shell: bash, zsh, fish or powershell.\n\n" +
-		"They complete commands, flags and registries."
-	completion.Example = cmdutil.Examples(
-		"Load completions in this bash session", "completion bash > /tmp/acr.bash && source /tmp/acr.bash",
-		"Show how to install completions for zsh", "completion zsh --help")
+		"Completions know the commands, their flags and your registries."
+	completion.Example = "  # Load completions in this bash session\n  source <(" + program + " completion bash)\n\n" +
+		cmdutil.Examples("Show how to install completions for zsh", "completion zsh --help")
 	completion.Args, completion.RunE = cobra.ArbitraryArgs, func(*cobra.Command, []string) error {
 		return cmdutil.UsageErrorf("choose a shell: %s completion bash, zsh, fish or powershell", program)
 	}
 	for _, c := range completion.Commands() {
 		c.Args = cmdutil.Args(0, 0, "")
+		c.DisableFlagsInUseLine = false // cobra sets it for bash only
 		c.Short, c.Long = "Print completions for "+c.Name(), "Print completions for "+c.Name()+"."
 		c.Example = completions[c.Name()]
 		if f := c.Flags().Lookup("no-descriptions"); f != nil {
@@ -189,13 +228,13 @@ var completions = map[string]string{
 	"bash": `  # Load them in this session (needs bash-completion)
   source <(docker-credential-acr completion bash)
 
-  # Load them in every session
+  # Load them in every session (as root)
   docker-credential-acr completion bash > \
       /etc/bash_completion.d/docker-credential-acr`,
 	"zsh": `  # Load them in this session (after compinit)
   source <(docker-credential-acr completion zsh)
 
-  # Load them in every session
+  # Load them in every session (you must be able to write to the directory)
   docker-credential-acr completion zsh > "${fpath[1]}/_docker-credential-acr"`,
 	"fish": `  # Load them in this session
   docker-credential-acr completion fish | source

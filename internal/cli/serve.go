@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
@@ -22,9 +24,10 @@ import (
 // client waits for it any more.
 func serve(ctx context.Context, env app.Env, action string) int {
 	var out bytes.Buffer
+	var h helper
 	in, err := readRequest(env, action)
 	if err == nil {
-		h := helper{ctx: ctx}
+		h.ctx = ctx
 		h.app, h.openErr = app.Open(env)
 		err = credentials.HandleCommand(h, action, in, &out)
 	}
@@ -34,22 +37,41 @@ func serve(ctx context.Context, env app.Env, action string) int {
 	case errors.Is(err, errNeverStored):
 		return 0
 	case err != nil:
-		return fail(env, err)
+		return fail(env, h.app, err)
 	}
-	if _, err := env.Stdout.Write(out.Bytes()); err != nil {
-		return fail(env, fmt.Errorf("can't write the response: %w", err))
+	if action == credentials.ActionGet && env.StdoutIsTerminal {
+		out = mask(env, out)
+	}
+	if _, err := env.Stdout.Write(text.JSON(out.Bytes())); err != nil {
+		return fail(env, h.app, fmt.Errorf("can't write the response: %w", err))
 	}
 	return 0
 }
 
-// fail reports an error twice, because no client shows both: the sentence on standard
-// output for Docker 29, Compose, Podman and crane; the sentence with advice on standard
-// error for older Docker and for docker login. Not found is not a failure to a client,
-// which compares the sentence, so standard output has nothing but that.
-func fail(env app.Env, err error) int {
-	fmt.Fprintln(env.Stdout, text.Line(err.Error()))
-	if line := app.Message(err); line != "" {
-		fmt.Fprintf(env.Stderr, "%s: %s\n", program, text.Line(line))
+// mask hides the secret of a get from a terminal, where a user has typed it: clients use a
+// pipe.
+func mask(env app.Env, out bytes.Buffer) (masked bytes.Buffer) {
+	var c credentials.Credentials
+	_ = json.Unmarshal(out.Bytes(), &c) // it was encoded a moment ago
+	c.Secret = "********"
+	_ = json.NewEncoder(&masked).Encode(c)
+	how := fmt.Sprintf("run: echo %s | %s get | cat", text.Quote(text.Line(c.ServerURL)), program)
+	if c.Username == registry.NullGUID {
+		how = fmt.Sprintf("run: %s token %s --force", program, text.Quote(text.Line(c.ServerURL)))
+	}
+	fmt.Fprintf(env.Stderr, "%s: the secret is not shown on a terminal. To print it, %s\n", program, how)
+	return masked
+}
+
+// fail reports an error twice, because no client shows both: on standard output for Docker
+// 29, Compose, Podman and crane; with all advice on standard error for older Docker and for
+// docker login, where builds that ask several times would repeat it. Not found is not a
+// failure to a client, which compares the sentence, so standard output has nothing but that.
+func fail(env app.Env, a *app.App, err error) int {
+	fmt.Fprintln(env.Stdout, text.Line(app.Quotable(err)))
+	line := text.Line(app.Message(err))
+	if line != "" && (a == nil || env.StdoutIsTerminal || !a.WasTold(line)) {
+		fmt.Fprintf(env.Stderr, "%s: %s\n", program, line)
 	}
 	return exitFailed
 }
@@ -74,27 +96,40 @@ func (h helper) Get(server string) (user, password string, err error) {
 
 // Add implements credentials.Helper.
 func (h helper) Add(c *credentials.Credentials) error {
-	if h.openErr != nil {
+	switch {
+	case h.openErr != nil:
 		return &app.Error{Registry: c.ServerURL, Err: h.openErr}
+	case h.app.FromEnvironment:
+		return errStoresNothing
 	}
 	return h.app.Store(h.ctx, c.ServerURL, c.Username, secret.New(c.Secret))
 }
 
 // Delete implements credentials.Helper.
 func (h helper) Delete(server string) error {
-	if h.openErr != nil {
+	switch {
+	case h.openErr != nil:
 		return h.openErr
+	case h.app.FromEnvironment:
+		return errStoresNothing
 	}
 	return h.app.Erase(h.ctx, server)
 }
 
 // List implements credentials.Helper.
 func (h helper) List() (map[string]string, error) {
-	if h.openErr != nil {
+	switch {
+	case h.openErr != nil:
 		return nil, h.openErr
+	case h.app.FromEnvironment:
+		return map[string]string{}, nil
 	}
 	return h.app.List(h.ctx)
 }
+
+// errStoresNothing is what store and erase end with under the name of the helper that
+// fails there, too.
+var errStoresNothing = errors.New(environmentProgram + " takes identities from the environment, and stores nothing")
 
 // errNeverStored is readRequest's error for an erase that has nothing to delete.
 var errNeverStored = errors.New("no login is stored under a name with a line break")
@@ -133,6 +168,7 @@ func readRequest(env app.Env, action string) (io.Reader, error) {
 	case len(line) > maxRequest:
 		return nil, fmt.Errorf("standard input has more than %d bytes", maxRequest)
 	}
+	line = safefile.TrimBOM(line) // PowerShell's pipes may begin with one
 	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 	switch hasBreak := bytes.ContainsAny(line, "\r\n\x00"); {
 	case action == credentials.ActionStore && !json.Valid(line):

@@ -135,7 +135,9 @@ func (h *Helper) run(ctx context.Context, action string, stdin, handed secret.St
 		said := cmp.Or(firstLine(string(out), handed), firstLine(exit.Stderr, handed), exit.Error())
 		return nil, h.fail(fault.DelegateFailed, "failed: "+said)
 	case stopped != nil && stopped.TimedOut:
-		return nil, h.fail(fault.DelegateTimeout, stopped.Reason)
+		return nil, &fault.Error{
+			Code: fault.DelegateTimeout, Subject: h.Program(), Reason: stopped.Reason, Cause: stopped.Cause,
+		}
 	}
 	return nil, h.fail(fault.DelegateFailed, err.Error())
 }

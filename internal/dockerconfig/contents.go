@@ -9,8 +9,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"maps"
 	"net/url"
 	"slices"
@@ -38,6 +36,8 @@ type Contents struct {
 	Credentials []Credential
 	// Empty says that the file has no text. Docker accepts that, Podman doesn't.
 	Empty bool
+	// Complaint is what Docker warns of, although it goes on; "" for nothing.
+	Complaint string
 }
 
 // A Credential is a plaintext credential.
@@ -98,42 +98,43 @@ func (c Credential) IsForSome(host string) bool {
 }
 
 // An entry is a member of auths.
-type entry struct{ Auth, Username, Password, IdentityToken, RegistryToken string }
+type entry struct{ Auth, Username, Password, IdentityToken, RegistryToken, Email, ServerAddress string }
 
-// Read parses the text of a file; an empty one has no contents. The error quotes none of
-// it.
+// Read parses the text of a file that is going to be edited, for both clients; an empty one
+// has no contents. The error quotes none of it.
 func Read(text []byte) (Contents, error) {
-	var file struct {
-		Auths       map[string]entry
-		CredHelpers map[string]string
-		CredsStore  string
+	if err := CheckEncoding(text); err != nil {
+		return Contents{}, err
 	}
 	isEmpty := len(bytes.TrimSpace(text)) == 0
-	if !isEmpty && json.Unmarshal(text, &file) != nil { // whose error would quote the text
-		return Contents{}, fault.New(fault.ClientMalformed, "it is not a valid Docker config file (JSON)")
+	var f file
+	if !isEmpty && json.Unmarshal(text, &f) != nil {
+		return Contents{}, errMalformed()
 	}
-	c := Contents{Helpers: file.CredHelpers, Store: file.CredsStore, Empty: isEmpty}
-	for _, server := range slices.Sorted(maps.Keys(file.Auths)) {
-		if credential, ok := file.Auths[server].credential(server); ok {
+	return f.contents(isEmpty), nil
+}
+
+// contents decodes the credentials.
+func (f file) contents(isEmpty bool) Contents {
+	c := Contents{Helpers: f.CredHelpers, Store: f.CredsStore, Empty: isEmpty}
+	for _, server := range slices.Sorted(maps.Keys(f.Auths)) {
+		if credential, ok := f.Auths[server].credential(server); ok {
 			c.Credentials = append(c.Credentials, credential)
 		}
 	}
-	return c, nil
+	return c
 }
 
-// ReadFile reads a file; its errors name it. One that doesn't exist is an error, too.
-func ReadFile(path string) (c Contents, err error) {
-	f, err := safefile.Open(path)
-	if err == nil && !f.Exists {
-		err = fs.ErrNotExist
+// CheckEncoding refuses a text that Windows tools wrote so that Docker and Podman can't read
+// it.
+func CheckEncoding(text []byte) error {
+	switch trimmed, err := safefile.Text(text); {
+	case err != nil:
+		return fault.New(fault.ClientMalformed, "%v", err)
+	case len(trimmed) < len(text):
+		return fault.New(fault.ClientMalformed, "it begins with a byte order mark; save it as UTF-8 without one")
 	}
-	if err == nil {
-		c, err = Read(f.Text)
-	}
-	if err != nil {
-		return Contents{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, nil
+	return nil
 }
 
 // credential decodes an entry. Docker leaves one with nothing in it where a helper has

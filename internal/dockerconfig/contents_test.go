@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
@@ -30,6 +31,19 @@ func TestRead(t *testing.T) {
 	} {
 		if _, err := Read([]byte(text)); err == nil || err.Error() != "it is not a valid Docker config file (JSON)" {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Docker and Podman can't read what some Windows tools write.
+func TestRead_names_other_encodings(t *testing.T) {
+	for text, want := range map[string]string{
+		"\ufeff{}":           "it begins with a byte order mark; save it as UTF-8 without one",
+		"\xff\xfe{\x00}\x00": "it is UTF-16 text; save it as UTF-8",
+		"\xfe\xff\x00{\x00}": "it is UTF-16 text; save it as UTF-8",
+	} {
+		if _, err := Read([]byte(text)); fault.CodeOf(err) != fault.ClientMalformed || err.Error() != want {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Paths struct {
 	// Search are the files in which Podman looks for a helper or a credential: Auth and,
 	// unless a variable names the one file, Docker's.
 	Search []string
+	// Helm and Regctl are the files in which these clients store their own logins, which
+	// they prefer to helpers.
+	Helm, Regctl string
 	// DropIn is where configure writes the drop-in file for
 	// containers-registries.conf(5).
 	DropIn string
@@ -79,7 +82,24 @@ func FindPaths(getenv func(string) string) (Paths, error) {
 		p.Search = append(slices.Clone(p.Auth), p.Docker)
 	}
 	p.findRegistriesConf(getenv, os.Geteuid() == 0)
+	p.Helm = cmp.Or(getenv("HELM_REGISTRY_CONFIG"), filepath.Join(p.helmHome(getenv), "registry", "config.json"))
+	p.Regctl = cmp.Or(getenv("REGCTL_CONFIG"), filepath.Join(home, ".regctl", "config.json"))
 	return p, nil
+}
+
+// helmHome returns Helm's configuration directory. (helm, pkg/helmpath.)
+func (p Paths) helmHome(getenv func(string) string) string {
+	if dir := getenv("HELM_CONFIG_HOME"); dir != "" {
+		return dir
+	}
+	byDefault := filepath.Join(p.Home, ".config")
+	switch runtime.GOOS {
+	case "windows":
+		byDefault = getenv("APPDATA")
+	case "darwin":
+		byDefault = filepath.Join(p.Home, "Library", "Preferences")
+	}
+	return filepath.Join(cmp.Or(getenv("XDG_CONFIG_HOME"), byDefault), "helm")
 }
 
 // findAuthFiles follows containers-auth.json(5). The runtime directory is emptied at
@@ -134,7 +154,7 @@ func (p Paths) Files() []string {
 // helper for, as they spell them. A file that can't be read has none.
 func (p Paths) ConfiguredNames() (names []string) {
 	for _, path := range p.Files() {
-		contents, _ := ReadFile(path)
+		contents, _ := p.readOwn(path)
 		names = append(names, contents.OwnNames()...)
 	}
 	return names
@@ -155,6 +175,10 @@ func (p Paths) Registries(clouds registry.Clouds) (hosts []string) {
 func parseHelpers(text []byte) (names []string, err error) {
 	var conf struct {
 		Helpers []string `toml:"credential-helpers"`
+	}
+	text, err = safefile.Text(text) // Podman's parser skips the mark, too
+	if err != nil {
+		return nil, fault.New(fault.ClientMalformed, "%v", err)
 	}
 	if err := toml.Unmarshal(text, &conf); err != nil {
 		line := 0

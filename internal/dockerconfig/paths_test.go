@@ -67,6 +67,8 @@ func TestParseHelpers(t *testing.T) {
 		{"# credential-helpers = [\"x\"]\n", nil, ""},
 		{"\n  'credential-helpers'=[\n 'x',# 'z'\n \"y\"\n]\n[[registry]]\n", []string{"x", "y"}, ""},
 		{"credential-helpers = []", nil, ""},
+		{"\ufeffcredential-helpers = ['acr']", []string{"acr"}, ""}, // Podman skips it, too
+		{"\xff\xfea\x00", nil, "it is UTF-16 text; save it as UTF-8"},
 		{"[[registry]]\ncredential-helpers = ['acr']", nil, ""},
 		{"credential-helpers = ['acr']\n= 5", nil, fmt.Sprintf(wrong, 2)},
 		{"credential-helpers = 'acr'", nil, fmt.Sprintf(wrong, 1)},

@@ -37,6 +37,14 @@ type Client struct {
 	Log *slog.Logger
 }
 
+// Connect begins to open the connection to a registry, for the one exchange that will need
+// it soon, and returns a client that uses it. Close the connection.
+func (c Client) Connect(ctx context.Context, host registry.Host) (Client, *httpguard.Connection) {
+	connection := httpguard.Connect(ctx, c.Transport, host.String())
+	c.Transport = connection
+	return c, connection
+}
+
 // Exchange exchanges an access token for the registry's refresh token, at the cost of
 // one request. A token without an end must not be cached: its claims can't be read, or
 // are not plausible.
@@ -71,7 +79,7 @@ func (c Client) Exchange(ctx context.Context, host registry.Host, access secret.
 	case life > maxLife:
 		c.Log.Debug("the token is used once and not cached", "why", "its life is not plausible", "life", life)
 	default:
-		token.Expires = now.Add(min(life, maxUse))
+		token.Expires = claims.end(now, date, life)
 	}
 	return token, nil
 }

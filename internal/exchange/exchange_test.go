@@ -1,8 +1,10 @@
 package exchange_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -90,6 +92,44 @@ func TestClient_RefreshToken(t *testing.T) {
 	if r.Method != "POST" || r.Path != "/oauth2/exchange" || len(r.Query) != 0 || !reflect.DeepEqual(r.Form, want) {
 		t.Errorf("%s %s?%s with the fields %v", r.Method, r.Path, r.Query.Encode(), r.Form)
 	}
+}
+
+// By a clock that is right, a token never outlives its own end; a clock that is wrong only counts its life.
+func TestClient_Exchange_end_of_life(t *testing.T) {
+	const life = 3 * time.Hour
+	for _, row := range []struct{ ahead, expires time.Duration }{ // of the server's clock, in which exp is life
+		{0, life},
+		{-30 * time.Second, life - 30*time.Second}, // from its receipt
+		{30 * time.Second, life},                   // not half a minute later
+		{59 * time.Second, life},
+		{time.Minute, life + time.Minute},
+		{5 * time.Hour, life + 5*time.Hour},
+		{-5 * time.Hour, life - 5*time.Hour},
+	} {
+		server := time.Unix(1_800_000_000, 0).UTC()
+		f := fixture{host: parseHost(t, "contoso.azurecr.io")}
+		f.client = exchange.Client{
+			Now: func() time.Time { return server.Add(row.ahead) }, Log: slog.New(slog.DiscardHandler),
+			Transport: answer{server, jwt(`{"aud":"contoso.azurecr.io","iat":%d,"exp":%d}`, server.Unix(), server.Add(life).Unix())},
+		}
+		got, err := f.client.Exchange(t.Context(), f.host, secret.Token{})
+		if err != nil || got.Expires.Sub(server) != row.expires {
+			t.Errorf("a clock that is %v ahead: %v, %v; want %v", row.ahead, got.Expires.Sub(server), err, row.expires)
+		}
+	}
+}
+
+// An answer is a registry's that has one refresh token.
+type answer struct {
+	date  time.Time
+	token string
+}
+
+func (a answer) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"refresh_token":"` + a.token + `"}`)),
+		Header: http.Header{"Content-Type": {"application/json"}, "Date": {a.date.Format(http.TimeFormat)}},
+	}, nil
 }
 
 // A regional endpoint's token names the whole registry.
@@ -221,5 +261,15 @@ func TestClient_RefreshToken_quotes_only_known_forms(t *testing.T) {
 		if got.CorrelationID != row.correlation || got.Reason != reason {
 			t.Errorf("%d %s: %+v", row.status, row.message, got)
 		}
+	}
+}
+
+func TestClient_Exchange_canceled(t *testing.T) {
+	f := newFixture(t)
+	f.cloud.Fault("", "*", azuretest.Fault{Hang: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := f.client.Exchange(ctx, f.host, f.access()); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

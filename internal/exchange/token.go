@@ -7,6 +7,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
@@ -22,6 +23,9 @@ const (
 	maxUse  = 3 * time.Hour
 	maxLife = 24 * time.Hour
 )
+
+// maxSkew is how far this computer's clock may be off to count as right.
+const maxSkew = time.Minute
 
 // Claims is what can be read in an ACR token. Registries publish no key, so only the
 // registry can tell whether a token is genuine.
@@ -59,6 +63,27 @@ func (c Claims) life(date time.Time) time.Duration {
 	return life
 }
 
+// hasEnded reports whether a token is in its last seconds, or past its end, by the local
+// clock.
+func (c Claims) hasEnded(now time.Time) bool {
+	left := c.life(now)
+	if c.IssuedAt == nil {
+		return left <= secret.Margin(left)
+	}
+	return left <= secret.Margin(c.ExpiresAt.Sub(c.IssuedAt.Time))
+}
+
+// end returns when a token that was received now ends by the local clock, whose life counts
+// from the server's clock (date). A local clock that is right decides together with the
+// token's own end: of two clocks that differ by seconds, the later one would use it too long.
+func (c Claims) end(now, date time.Time, life time.Duration) time.Time {
+	end := now.Add(min(life, maxUse))
+	if now.Sub(date).Abs() < maxSkew && c.ExpiresAt.Before(end) {
+		return c.ExpiresAt.Time
+	}
+	return end
+}
+
 // Accept checks a token that another program obtained and stored now. It ends when it
 // says, after its life counted from now, or in three hours, whichever is earlier. An error says why the
 // token can't be used for the registry.
@@ -69,8 +94,9 @@ func Accept(host registry.Host, value string, now time.Time) (secret.Token, Clai
 		return secret.Token{}, Claims{}, errors.New("it is not an ACR token")
 	case !claims.For(host):
 		return secret.Token{}, Claims{}, errors.New("it is a token for another registry or service")
-	case claims.life(now) <= 0:
-		return secret.Token{}, Claims{}, errors.New("it has expired")
+	case claims.hasEnded(now):
+		return secret.Token{}, Claims{}, fault.New(fault.RegistryExpired, "it ended at %s, and this computer's clock says %s",
+			claims.ExpiresAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	life := min(claims.life(now), maxUse)
 	return secret.Token{Value: secret.New(value), Issued: now, Expires: now.Add(life)}, claims, nil

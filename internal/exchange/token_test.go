@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
 // jwt returns an ACR token whose signature is not valid.
@@ -31,7 +32,9 @@ func TestAccept(t *testing.T) {
 		{"from a clock that is ahead", jwt(ours+`,"iat":%d,"exp":%d}`, at(time.Hour), at(4*time.Hour)), 3 * time.Hour},
 		{"several audiences", jwt(`{"aud":["x","contoso.azurecr.io"],"exp":%d}`, at(time.Hour)), time.Hour},
 		{"a year", jwt(ours+`,"exp":%d}`, at(365*24*time.Hour)), 3 * time.Hour},
+		{"short", jwt(ours+`,"iat":%d,"exp":%d}`, at(0), at(20*time.Second)), 20 * time.Second},
 		{"expired", jwt(ours+`,"exp":%d}`, at(-time.Second)), 0},
+		{"in its last minute", jwt(ours+`,"iat":%d,"exp":%d}`, at(time.Minute-3*time.Hour), at(time.Minute)), 0},
 		{"for another registry", jwt(`{"aud":"fabrikam.azurecr.io","exp":%d}`, at(time.Hour)), 0},
 		{"no end", jwt(ours + `}`), 0},
 		{"no JSON inside", jwt(`{`), 0},
@@ -47,5 +50,16 @@ func TestAccept(t *testing.T) {
 		if err != nil && row.token != "" && strings.Contains(err.Error(), row.token) {
 			t.Errorf("%s: the error quotes the token", row.what)
 		}
+	}
+}
+
+// A clock that is hours ahead looks like a token that has expired, so the error shows both times.
+func TestAccept_shows_the_clock(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	token := jwt(`{"aud":"contoso.azurecr.io","iat":%d,"exp":%d}`, now.Add(-5*time.Hour).Unix(), now.Add(-2*time.Hour).Unix())
+	_, _, err := exchange.Accept(parseHost(t, "contoso.azurecr.io"), token, now)
+	const want = "it ended at 2027-01-15T06:00:00Z, and this computer's clock says 2027-01-15T08:00:00Z"
+	if fault.CodeOf(err) != fault.RegistryExpired || err.Error() != want {
+		t.Errorf("%s: %v", fault.CodeOf(err), err)
 	}
 }

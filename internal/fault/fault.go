@@ -9,9 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // An Error says what failed and why, in one lower-case sentence without a full stop. It
@@ -50,6 +54,15 @@ func Because(what string, code Code, err error) *Error {
 	return &Error{
 		Code: cmp.Or(CodeOf(err), code), Reason: what + ": " + err.Error(), RetryAfter: RetryAfter(err), Cause: err,
 	}
+}
+
+// InvalidVariable returns the error for a variable whose value can't be used, with the
+// reason that continues its name, or with what surrounds the value, if that is the cause.
+func InvalidVariable(code Code, variable, value, reason string) *Error {
+	if surroundings := text.Surroundings(value); surroundings != "" {
+		code, reason = VariableQuotes, surroundings
+	}
+	return &Error{Code: code, Object: variable, Reason: variable + " " + reason}
 }
 
 func (e *Error) Error() string {
@@ -127,32 +140,40 @@ const (
 	FromAzureCLI     Situation = "Azure CLI"
 	FromAzd          Situation = "azd"
 	FromPowerShell   Situation = "PowerShell"
+	FromAzureJSON    Situation = "azure.json"
+	FromPod          Situation = "service account"
 )
 
-// A row is a line of the document's tables: what a code means and what to do, or the
-// advice for some codes in one situation.
+// A row is a line of the document's tables: what a code means and what to do, the advice
+// for some codes in one situation, or what advice says on another system.
 type row struct {
 	codes           []string
 	situation       Situation // "" in the tables of codes
-	meaning, advice string
+	system          string    // "" but in the last table
+	meaning, advice string    // in the last table the words to replace, and those for them
 }
 
-// rows parses the document. That takes 0.1 ms, and only failures need it.
-func rows() (all []row) {
+// rows are the lines of the document. To parse it takes 0.1 ms, and only failures need it.
+var rows = sync.OnceValue(parseRows)
+
+func parseRows() (all []row) {
 	plain := strings.NewReplacer(`\|`, "|", `\*`, "*", "`", "")
-	isSpecial := false
+	isSpecial, isOfSystem := false, false
 	for line := range strings.Lines(document) {
 		isSpecial = isSpecial || strings.HasPrefix(line, "## Advice that depends on the situation")
+		isOfSystem = isOfSystem || strings.HasPrefix(line, "## Advice on other systems")
 		line = strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |\n")
 		cells := strings.Split(line, " | ")
 		if len(cells) != 3 || !strings.HasPrefix(line, "`") {
 			continue
 		}
-		r := row{codes: strings.Fields(plain.Replace(cells[0])), advice: plain.Replace(cells[2])}
-		if isSpecial {
-			r.situation = Situation(plain.Replace(cells[1]))
-		} else {
-			r.meaning = plain.Replace(cells[1])
+		first, second := plain.Replace(cells[0]), plain.Replace(cells[1])
+		r := row{codes: strings.Fields(first), meaning: second, advice: plain.Replace(cells[2])}
+		switch {
+		case isOfSystem:
+			r.codes, r.system = nil, first
+		case isSpecial:
+			r.meaning, r.situation = "", Situation(second)
 		}
 		all = append(all, r)
 	}
@@ -181,6 +202,8 @@ type Context struct {
 	// Terraform's variables, so that advice names those.
 	Situation Situation
 	Terraform bool
+	// System is the operating system, as in runtime.GOOS; "" for this computer's.
+	System string
 }
 
 // terraform replaces the variables that Terraform's azurerm provider has, too.
@@ -205,11 +228,28 @@ func (c Context) Advice(err error) string {
 	if c.Terraform {
 		advice = terraform.Replace(advice)
 	}
-	return fill(advice, map[string]string{
+	return fill(forSystem(cmp.Or(c.System, runtime.GOOS), advice), map[string]string{
 		"PROGRAM": failed.Subject, "REGISTRY": c.Registry, "LOGIN": cmp.Or(c.Login, c.Registry),
 		"CLIENT-ID": c.ClientID, "TENANT": c.Tenant, "NUMBER": strings.TrimPrefix(string(failed.Code), aadsts),
 		"PATH": object, "VARIABLE": object, "KEYRING": object, "CLOUD": object,
 	})
+}
+
+// forSystem replaces what only a Unix has, or only Linux, in advice for another system.
+func forSystem(system, advice string) string {
+	if system == "windows" || system == "darwin" {
+		advice = regexp.MustCompile(` \(Linux: [^)]*\)`).ReplaceAllString(advice, "")
+	}
+	if system != "windows" {
+		return advice
+	}
+	for _, r := range rows() {
+		if r.system == system {
+			advice = strings.ReplaceAll(advice, r.meaning, r.advice)
+		}
+	}
+	// Neither of the shells there sets variables before a command.
+	return regexp.MustCompile(`Run: ([A-Z_]+=\S+) (\S)`).ReplaceAllString(advice, "Set $1, and run: $2")
 }
 
 // fill replaces whole words. A word without a value stays, unless it is an option's that

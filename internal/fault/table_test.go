@@ -24,7 +24,7 @@ func TestTable_has_every_code(t *testing.T) {
 	}
 	seen := map[Code]bool{}
 	for _, r := range rows() {
-		if r.situation != "" {
+		if r.situation != "" || r.system != "" {
 			continue
 		}
 		code := Code(r.codes[0])
@@ -45,9 +45,12 @@ func TestTable_has_every_code(t *testing.T) {
 
 func TestTable_meanings_and_advice(t *testing.T) {
 	known := []Situation{
-		"", FromCommandLine, FromLogin, FromRegistryUser, FromConfig, FromAzureCLI, FromAzd, FromPowerShell,
+		"", FromCommandLine, FromLogin, FromRegistryUser, FromConfig, FromAzureCLI, FromAzd, FromPowerShell, FromAzureJSON, FromPod,
 	}
 	for _, r := range rows() {
+		if r.system != "" {
+			continue
+		}
 		checkAdvice(t, r)
 		if !slices.Contains(known, r.situation) && !Code(r.situation).IsKnown() {
 			t.Errorf("there is no situation %q", r.situation)
@@ -127,6 +130,50 @@ func TestContext_Advice(t *testing.T) {
 		got := row.context.Advice(row.err)
 		if !strings.Contains(got, row.want) || row.want == "" && got != "" {
 			t.Errorf("%v: %q, want %q", row.err, got, row.want)
+		}
+	}
+}
+
+// foreign is what makes no sense on a system.
+var foreign = map[string]*regexp.Regexp{
+	"windows": regexp.MustCompile(`chmod|chown|sudo|\brm |SSL_CERT_|/dev/|/etc/|usermod|timedatectl|0600|Linux|'\(|` +
+		`: [A-Z_]+=\S+ docker-`),
+	"darwin": regexp.MustCompile(`SSL_CERT_|usermod|timedatectl|Linux`),
+}
+
+// TestContext_Advice_on_other_systems tries every code in every situation.
+func TestContext_Advice_on_other_systems(t *testing.T) {
+	for system, pattern := range foreign {
+		for _, r := range rows() {
+			for _, code := range r.codes {
+				err := &Error{Code: Code(code)}
+				if Code(r.situation).IsKnown() {
+					err.Cause = &Error{Code: Code(r.situation)}
+				}
+				c := Context{Situation: r.situation, System: system}
+				if advice := c.Advice(err); pattern.MatchString(advice) {
+					t.Errorf("%s, %s on %s: %s", code, r.situation, system, advice)
+				}
+			}
+		}
+	}
+	all := rows()
+	for _, r := range all {
+		isUsed := slices.ContainsFunc(all, func(other row) bool {
+			return other.system == "" && strings.Contains(other.advice, r.meaning)
+		})
+		if r.system != "" && !isUsed {
+			t.Errorf("no advice says %q", r.meaning)
+		}
+	}
+	windows := Context{Registry: "contoso.azurecr.io", System: "windows"}
+	for err, want := range map[*Error]string{
+		{Code: EntraOther}:                     "Set DOCKER_CREDENTIAL_ACR_TRACE=1, and run: docker-credential-acr doctor contoso.azurecr.io",
+		{Code: TLS}:                            "If a proxy inspects TLS, add its CA certificate to the system's trust store",
+		{Code: LoginVault, Object: `"C:\a b"`}: `In the properties of "C:\a b" (Security), remove the access of other users`,
+	} {
+		if got := windows.Advice(err); got != want {
+			t.Errorf("%s: %q, want %q", err.Code, got, want)
 		}
 	}
 }

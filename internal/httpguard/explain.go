@@ -19,13 +19,20 @@ import (
 )
 
 // Explain finds the one sentence for an error of net/http. The sentence never holds the
-// error's own text, which may quote what a server sent.
+// error's own text, which may quote what a server sent. Its cause is at most the context's
+// error.
 func Explain(host string, err error) *fault.Error {
 	if known, ok := errors.AsType[*fault.Error](err); ok {
 		return known
 	}
 	code, reason := explain(err)
-	return &fault.Error{Code: code, Subject: host, Reason: cmp.Or(reason, code.Meaning())}
+	e := &fault.Error{Code: code, Subject: host, Reason: cmp.Or(reason, code.Meaning())}
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			e.Cause = ended
+		}
+	}
+	return e
 }
 
 // explain returns the code of an error, and the reason if the code's own meaning isn't
@@ -45,10 +52,14 @@ func explain(err error) (code fault.Code, reason string) {
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return fault.Proxy, ""
+	case errors.As(err, &op) && strings.HasPrefix(op.Op, "socks"):
+		return explainSOCKS(op)
 	case errors.As(err, &tooLong):
 		return fault.TooLong, fmt.Sprintf("returned more than %d bytes", tooLong.Limit)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fault.DNS, ""
+	case errors.As(err, &unknown) && hasNoRoots():
+		return fault.NoRoots, "can't be verified: " + fault.NoRoots.Meaning()
 	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &wrong):
 		return fault.TLS, ""
 	case errors.As(err, &header), errors.As(err, &alert):
@@ -63,6 +74,27 @@ func explain(err error) (code fault.Code, reason string) {
 		return fault.Unreachable, "refused the connection"
 	}
 	return fault.Unreachable, ""
+}
+
+// explainSOCKS returns the code of an error of a SOCKS proxy, of which net/http has only
+// texts.
+func explainSOCKS(op *net.OpError) (code fault.Code, reason string) {
+	switch text := op.Err.Error(); {
+	case strings.Contains(text, "authentication"):
+		return fault.ProxyPassword, "could not be reached: the proxy wants a user name and password, or does not accept them"
+	case strings.Contains(text, "not allowed"):
+		return fault.ProxyDenied, "could not be reached: the proxy does not allow it"
+	case strings.Contains(text, "unknown error"):
+		return fault.ProxyFailed, "could not be reached: the proxy can't connect to it"
+	}
+	return fault.Proxy, ""
+}
+
+// hasNoRoots reports whether the system has no root certificates, as in an empty container
+// image. On Windows and macOS it always has some.
+func hasNoRoots() bool {
+	roots, err := x509.SystemCertPool()
+	return err != nil || roots.Equal(x509.NewCertPool())
 }
 
 // RetryAfter returns how long a server asks to wait (RFC 9110 §10.2.3) when it is

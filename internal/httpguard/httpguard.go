@@ -10,9 +10,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -159,27 +156,4 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// proxySchemes are those of the proxies that net/http supports.
-var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
-
-// ProxyFor returns the proxy through which requests to a host go, without user name and
-// password; "" for none. An error means that its address can't be used.
-func ProxyFor(base http.RoundTripper, host string) (string, error) {
-	t, ok := base.(*http.Transport)
-	if !ok || t.Proxy == nil {
-		return "", nil
-	}
-	proxy, err := t.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: host}})
-	if err == nil && proxy == nil {
-		return "", nil
-	}
-	// Any part of an address that can't be parsed may be the password, so it is not
-	// shown.
-	if err != nil || !slices.Contains(proxySchemes, proxy.Scheme) || proxy.Hostname() == "" ||
-		strings.HasSuffix(proxy.Host, ":") {
-		return "", fault.New(fault.Proxy, "the proxy's URL (HTTPS_PROXY) is not valid")
-	}
-	return proxy.Scheme + "://" + proxy.Host, nil
 }

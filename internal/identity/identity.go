@@ -180,6 +180,8 @@ type TokenProxy struct {
 	// CAFile and CAData are the root certificates to trust, in PEM; at most one of them,
 	// none for the system's.
 	CAFile, CAData string
+	// Direct says that no HTTP proxy is used on the way to it.
+	Direct bool
 }
 
 // AzureCLIClient stands for Azure CLI's public client ID where a client ID is asked for.
@@ -284,6 +286,8 @@ const (
 	FromMachine
 	FromStoredToken
 	FromCode
+	FromServiceAccount
+	FromAzureJSON
 )
 
 // String names the source for the user; "" for none.
@@ -298,7 +302,7 @@ func (s Source) String() string {
 		return "a stored login"
 	case FromConfig:
 		return fmt.Sprintf("config file %s (%s)", s.Name, s.Pattern)
-	case FromEnvironment, FromCode:
+	case FromEnvironment, FromCode, FromServiceAccount, FromAzureJSON:
 		return s.Name
 	case FromEndpoint:
 		return "the " + s.Name + " endpoint"

@@ -12,14 +12,14 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
-// A bounded backend has a limited time, and is disabled once that is over. go-keyring
-// can't be canceled, so the work runs in a goroutine of its own, which is left behind
-// then; it may hold a lock inside godbus, which is one more reason never to use that
-// backend again.
+// A bounded backend has a limited time, and is disabled once that is over. Not all work can
+// be canceled, so it runs in a goroutine of its own, which is left behind then; it may hold
+// a lock inside godbus, which is one more reason never to use that backend again.
 type bounded struct {
 	backend     backend
 	name, title string
 	timeout     time.Duration // 0: the backend can't hang, and runs in the caller's goroutine
+	prompts     bool          // reading a locked backend asks the user, for as long as it may take
 
 	disabled context.Context // ends when the backend has timed out
 	disable  context.CancelFunc
@@ -27,7 +27,9 @@ type bounded struct {
 
 func newBounded(b backend, name, title string, timeout time.Duration) *bounded {
 	disabled, disable := context.WithCancel(context.Background())
-	return &bounded{b, name, title, timeout, disabled, disable}
+	return &bounded{
+		backend: b, name: name, title: title, timeout: timeout, disabled: disabled, disable: disable,
+	}
 }
 
 // do runs work within the backend's timeout, or as long as ctx allows if that is less,
@@ -54,12 +56,19 @@ func (b *bounded) do(ctx context.Context, work func(context.Context) ([]byte, er
 	go func() {
 		defer done()
 		defer time.AfterFunc(b.timeout, b.disable).Stop()
-		key, err := work(b.disabled)
+		// Work that can be canceled ends before its caller goes on, who may end the process
+		// and leave a program behind.
+		ctx, cancel := context.WithTimeout(b.disabled, b.timeout-b.timeout/10)
+		defer cancel()
+		key, err := work(ctx)
+		if ctx.Err() != nil && !fault.Is(err, fault.KeyringLocked) {
+			b.disable()
+		}
 		results <- result{key, err}
 	}()
 	select {
 	case r := <-results:
-		if r.err != nil && b.disabled.Err() != nil {
+		if r.err != nil && b.disabled.Err() != nil && !fault.Is(r.err, fault.KeyringLocked) {
 			return nil, b.timeoutError() // more exact than what the cancellation looked like
 		}
 		return r.key, r.err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
@@ -16,6 +17,10 @@ import (
 // file's mode, and used on request only. Unlike the other backends it works without a
 // desktop session and after a restart.
 type keyFile struct{ path string }
+
+func openKeyFile(s Settings) (b *bounded, ok bool) {
+	return newBounded(keyFile{s.KeyFile}, File, strings.TrimSpace("the key file "+s.KeyFile), 0), true
+}
 
 // maxKeyFile is more than a key, which has 45 bytes.
 const maxKeyFile = 1 << 10
@@ -30,7 +35,7 @@ func (f keyFile) Key(context.Context) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, safefile.Bare(err)
+		return nil, safefile.Denied(filepath.Dir(f.path), safefile.Bare(err))
 	}
 	defer dir.Close()
 	content, err := safefile.ReadPrivate(dir, filepath.Base(f.path), maxKeyFile)
@@ -42,7 +47,7 @@ func (f keyFile) Key(context.Context) ([]byte, error) {
 	case err != nil && !errors.Is(err, safefile.ErrTooLong):
 		return nil, f.fail(fault.KeyFile, err)
 	}
-	key := decode(string(content))
+	key := decode(string(safefile.TrimBOM(content)))
 	if err != nil || len(key) != KeySize {
 		return nil, f.fail(fault.KeyFile, errNotKey)
 	}
@@ -57,8 +62,8 @@ func (f keyFile) fail(code fault.Code, err error) error {
 // Create creates the whole file at once: of two processes that do, one wins, and no reader
 // sees half a key.
 func (f keyFile) Create(_ context.Context, key []byte) error {
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-		return safefile.Bare(err)
+	if err := safefile.MakeDir(filepath.Dir(f.path)); err != nil {
+		return err
 	}
 	dir, err := os.OpenRoot(filepath.Dir(f.path))
 	if err != nil {

@@ -45,6 +45,19 @@ func TestKeyFile_Create(t *testing.T) {
 	}
 }
 
+// An editor may have added a byte order mark.
+func TestKeyFile_Key_of_an_editor(t *testing.T) {
+	store, path := openFile(t)
+	created := must(store.Create(t.Context(), File, uncontended))
+	text := "\ufeff" + encode(created) + "\r\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := store.Key(t.Context(), File); err != nil || !bytes.Equal(created, read) {
+		t.Error(err)
+	}
+}
+
 func TestKeyFile_Create_without_directory(t *testing.T) {
 	_, err := open(t, Settings{Choice: "file"}).Create(t.Context(), File, uncontended)
 	if kind(err) != "unavailable" || err.Error() != "the key file can't be used: there is no directory for it" {

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -57,15 +56,24 @@ type Locker func(context.Context) (unlock func(), err error)
 // Settings says which backends to use, and where the key file is.
 type Settings struct {
 	Choice  string              // auto (also ""), os, kernel, file or none
+	Follow  string              // what auto follows: os, kernel or file; "" for the usual order
 	KeyFile string              // absolute path of the key file, "" where there is no directory for it
-	Getenv  func(string) string // for DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR
+	Getenv  func(string) string // for DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR, and what programs need
+	// LockedMarker is a file in a private directory of the user, by which processes on macOS
+	// tell each other that the Keychain is locked; "" for none.
+	LockedMarker string
+	// Now is the clock, for the age of that file.
+	Now func() time.Time
 
 	label string // the kernel key's description, "" for the usual one; tests use their own
 }
 
 // A Store is the key store of one process. It remembers which backends timed out. It is
 // safe for many goroutines.
-type Store struct{ backends []*bounded }
+type Store struct {
+	backends []*bounded
+	demanded bool // by a Choice other than auto
+}
 
 // A backend is a place for the key. Key returns nil where there is no key; a locked
 // keyring is a fault.KeyringLocked, and every other error means that the backend can't be
@@ -83,14 +91,10 @@ func Open(s Settings) (*Store, error) {
 	if s.label == "" {
 		s.label = serviceName + ":" + userName
 	}
-	store := &Store{}
+	store := &Store{demanded: s.Choice != "auto" && s.Choice != ""}
 	switch s.Choice {
 	case "auto", "":
-		for _, open := range []func(Settings) (*bounded, bool){openOS, openKernel} {
-			if b, ok := open(s); ok {
-				store.backends = append(store.backends, b)
-			}
-		}
+		return &Store{backends: automatic(s)}, nil
 	case OS:
 		b, _ := openOS(s) // without a bus it fails when it is read
 		store.backends = []*bounded{b}
@@ -98,17 +102,39 @@ func Open(s Settings) (*Store, error) {
 		b, _ := openKernel(s)
 		store.backends = []*bounded{b}
 	case File:
-		title := strings.TrimSpace("the key file " + s.KeyFile)
-		store.backends = []*bounded{newBounded(keyFile{s.KeyFile}, File, title, 0)}
+		b, _ := openKeyFile(s)
+		store.backends = []*bounded{b}
 	case "none":
 	default:
-		return nil, &fault.Error{
-			Code: fault.Settings, Object: "DOCKER_CREDENTIAL_ACR_KEYRING",
-			Reason: fmt.Sprintf("DOCKER_CREDENTIAL_ACR_KEYRING is %q; use auto, os, kernel, file or none", s.Choice),
-		}
+		return nil, fault.InvalidVariable(fault.Settings, "DOCKER_CREDENTIAL_ACR_KEYRING", s.Choice,
+			fmt.Sprintf("is %q; use auto, os, kernel, file or none", s.Choice))
 	}
 	return store, nil
 }
+
+// automatic returns what auto uses. An OS keyring goes first, because it protects the key
+// best. After it goes what the user has chosen once; the kernel keyring stays, for what it
+// has encrypted already. Who chose the OS keyring wants nothing else.
+func automatic(s Settings) (backends []*bounded) {
+	order := []func(Settings) (*bounded, bool){openOS, openKernel}
+	switch s.Follow {
+	case OS:
+		b, _ := openOS(s)
+		return []*bounded{b}
+	case File:
+		order = []func(Settings) (*bounded, bool){openOS, openKeyFile, openKernel}
+	}
+	for _, open := range order {
+		if b, ok := open(s); ok {
+			backends = append(backends, b)
+		}
+	}
+	return backends
+}
+
+// IsDemanded reports whether the user, or the library's, wants these backends and no
+// others, here and now.
+func (s *Store) IsDemanded() bool { return s.demanded }
 
 // Backends returns the names of the usable backends, best first: a subset of "os",
 // "kernel" and "file"; nil for none. Usable means worth trying, not that a key is there.
@@ -180,6 +206,28 @@ func errNotUsed(backend string) error {
 	return fault.New(fault.KeyringUnavailable, "%s is not available in this session", Title(backend))
 }
 
+// TryWrite tries to write to a backend that has no key, if nothing else shows that it can be
+// written: macOS has sessions without a keychain, in which reading finds no key.
+func (s *Store) TryWrite(ctx context.Context, backend string) error {
+	b, err := s.find(backend)
+	if err != nil {
+		return err
+	}
+	t, ok := b.backend.(interface {
+		TryWrite(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	_, err = b.do(ctx, func(ctx context.Context) ([]byte, error) {
+		if err := t.TryWrite(ctx); err != nil {
+			return nil, b.explain(err)
+		}
+		return nil, nil
+	}, func() {})
+	return err
+}
+
 // Unlock asks the user to unlock the OS keyring, in that keyring's own dialog, and
 // reports whether it was unlocked already. It takes as long as the user takes, or ctx,
 // and calls prompting before the dialog shows.
@@ -189,19 +237,20 @@ func (s *Store) Unlock(ctx context.Context, prompting func()) (already bool, err
 		return false, errors.New("there is no OS keyring in this session (for example over SSH, or " +
 			"DOCKER_CREDENTIAL_ACR_KEYRING selects another one)")
 	}
-	_, err = s.Key(ctx, OS)
-	switch {
-	case err == nil, errors.Is(err, ErrNotFound):
-		return true, nil
-	case !fault.Is(err, fault.KeyringLocked):
-		return false, err
+	if !b.prompts { // else there would be two dialogs
+		_, err = s.Key(ctx, OS)
+		switch {
+		case err == nil, errors.Is(err, ErrNotFound):
+			return true, nil
+		case !fault.Is(err, fault.KeyringLocked):
+			return false, err
+		}
 	}
 	u, ok := b.backend.(interface { // waits until the dialog ends
 		Unlock(ctx context.Context, prompting func()) error
 	})
 	if !ok {
-		return false, errors.New("this system unlocks its keyring when you sign in to it " +
-			"(on macOS over SSH, run: security unlock-keychain)")
+		return false, errors.New("this system unlocks its keyring when you sign in to it")
 	}
 	if err := u.Unlock(ctx, prompting); err != nil {
 		err = cmp.Or(ctx.Err(), err) // more exact than what the cancellation looked like

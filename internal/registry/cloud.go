@@ -38,12 +38,25 @@ type Cloud struct {
 	// TokenExchange is the audience of assertions in this cloud; "" for the constant
 	// TokenExchange.
 	TokenExchange string
+	// StandardEndpoints says of a custom cloud that its authority has Microsoft Entra ID's
+	// usual endpoints, so that its OpenID document need not be read.
+	StandardEndpoints bool
+}
+
+// HasKnownEndpoints reports whether the authority has Microsoft Entra ID's usual endpoints:
+// that of a built-in cloud has.
+func (c Cloud) HasKnownEndpoints() bool {
+	return c.StandardEndpoints ||
+		slices.ContainsFunc(clouds, func(known Cloud) bool { return known.Authority == c.Authority })
 }
 
 // HasAuthority reports whether an authority's host belongs to this cloud.
 func (c Cloud) HasAuthority(host string) bool {
 	return host == c.Authority || slices.Contains(c.Aliases, host)
 }
+
+// testCloud is the name of the cloud in which Microsoft tests registries.
+const testCloud = "ACR test"
 
 // clouds is closed: a token is never sent to a host whose suffix is not here. Sources:
 // azure-cli's cloud.py and acr_import tests, cloud-provider-azure's credential provider,
@@ -64,7 +77,18 @@ var clouds = []Cloud{
 	{Name: "Germany", AzureCLI: "AzureGermanCloud", Suffix: "azurecr.de", Authority: "login.microsoftonline.de"},
 	{Name: "Bleu", Suffix: "azurecr.sovcloud-azure.fr", Authority: "login.sovcloud-identity.fr"},
 	{Name: "Delos", Suffix: "azurecr.sovcloud-azure.de", Authority: "login.sovcloud-identity.de"},
-	{Name: "ACR test", AzureCLI: "AzureCloud", Suffix: "azurecr-test.io", Authority: "login.microsoftonline.com"},
+	{Name: testCloud, AzureCLI: "AzureCloud", Suffix: "azurecr-test.io", Authority: "login.microsoftonline.com"},
+}
+
+// Suffixes returns what login servers end with, in the clouds that anyone may
+// use.
+func Suffixes() (suffixes []string) {
+	for _, c := range clouds {
+		if c.Name != testCloud {
+			suffixes = append(suffixes, c.Suffix)
+		}
+	}
+	return suffixes
 }
 
 // Clouds are the clouds of a config file, in addition to those of the table: Azure Local,

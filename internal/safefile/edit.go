@@ -139,9 +139,9 @@ func (c *Change) Apply() error {
 		return err
 	}
 	if c.temp == "" {
-		return Bare(os.Remove(c.file.Path))
+		return Bare(whenFree(func() error { return os.Remove(c.file.Path) }))
 	}
-	return Bare(os.Rename(c.temp, c.file.target))
+	return Bare(whenFree(func() error { return os.Rename(c.temp, c.file.target) }))
 }
 
 // Discard deletes what was prepared. After Apply it does nothing.

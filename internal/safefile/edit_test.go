@@ -43,6 +43,7 @@ func replace(path, text string, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
+	defer c.Discard()
 	return c.Apply()
 }
 

@@ -11,7 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
@@ -22,6 +24,8 @@ var (
 	ErrNotRegular = errors.New("it is not a regular file")
 	// ErrTooLong is the error for a file that is longer than the limit.
 	ErrTooLong = errors.New("it is too long")
+	// ErrUTF16 is the error for a text that isn't UTF-8, as some Windows tools write it.
+	ErrUTF16 = errors.New("it is UTF-16 text; save it as UTF-8")
 	// ErrUntrusted is among the causes where other users could have written the file.
 	ErrUntrusted = errors.New("untrusted")
 )
@@ -43,7 +47,7 @@ func Read(path string, limit int64) ([]byte, error) {
 func ReadTrusted(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, withoutWaiting, 0)
 	return read(f, err, limit, func(info fs.FileInfo) error {
-		if err := checkTrusted(info); err != nil {
+		if err := checkTrusted(f, info); err != nil {
 			return err
 		}
 		return checkWay(path)
@@ -59,7 +63,7 @@ func ReadPrivate(dir *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, ErrNotRegular
 	}
 	f, err := dir.OpenFile(name, withoutWaiting, 0)
-	return read(f, err, limit, CheckPrivate)
+	return read(f, err, limit, func(info fs.FileInfo) error { return checkPrivate(f, info) })
 }
 
 // read checks what was opened, so that the file can't be exchanged between the check and
@@ -105,46 +109,49 @@ func ReadLimited(r io.Reader, limit int64) ([]byte, error) {
 // TrimBOM removes the byte order mark that some editors and PowerShell begin a text with.
 func TrimBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
+// Text returns a text without its byte order mark. The error is ErrUTF16, also for text in
+// UTF-16 without a mark, of which the first two bytes tell: no other text has a NUL there.
+func Text(content []byte) ([]byte, error) {
+	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
+		if bytes.HasPrefix(content, []byte(mark)) {
+			return nil, ErrUTF16
+		}
+	}
+	if len(content) > 1 && (content[0] == 0) != (content[1] == 0) {
+		return nil, ErrUTF16
+	}
+	return TrimBOM(content), nil
+}
+
 // Bare removes the path from an error: it may be that of a temporary file, or behind a
-// symbolic link.
+// symbolic link. It removes the full stop of Windows' texts, too.
 func Bare(err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return failed.Err
+		err = failed.Err
+	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		err = failed.Err
 	}
-	if failed, ok := errors.AsType[*os.LinkError](err); ok {
-		return failed.Err
+	if err != nil && strings.HasSuffix(err.Error(), ".") {
+		return part{err}
 	}
 	return err
 }
 
-// CheckPrivate returns an error, which wraps ErrUntrusted, if other users could have read
-// or written a file. Windows has nothing to check: a file in a user's directories
-// inherits an access list of the user, administrators and the system.
-func CheckPrivate(info fs.FileInfo) error {
-	switch uid, known := owner(info); {
-	case !known:
-		return nil
-	case uid != os.Geteuid():
-		return untrusted(fault.FileForeign, "it belongs to another user")
-	case info.Mode().Perm()&0o077 != 0:
-		return untrusted(fault.FileOpen, "other users have access to it")
-	}
-	return nil
-}
+// A part is an error of Windows, whose texts are whole sentences, as the part of another
+// sentence.
+type part struct{ error }
 
-// checkTrusted returns an error, which wraps ErrUntrusted, if a user other than the
-// reader and root could have written a file.
-func checkTrusted(info fs.FileInfo) error {
-	switch uid, known := owner(info); {
-	case !known:
-		return nil
-	case !isTrusted(uid):
-		return untrusted(fault.FileForeign, "it belongs to another user")
-	case info.Mode().Perm()&0o022 != 0:
-		return untrusted(fault.FileOpen, "other users can write to it")
-	}
-	return nil
-}
+func (p part) Error() string { return strings.TrimSuffix(p.error.Error(), ".") }
+
+// Unwrap returns the error.
+func (p part) Unwrap() error { return p.error }
+
+// What checkPrivate and checkTrusted find.
+var (
+	errForeign  = untrusted(fault.FileForeign, "it belongs to another user")
+	errReadable = untrusted(fault.FileOpen, "other users have access to it")
+	errWritable = untrusted(fault.FileOpen, "other users can write to it")
+)
 
 func untrusted(code fault.Code, reason string) error {
 	return &fault.Error{Code: code, Reason: reason, Cause: ErrUntrusted}
@@ -158,8 +165,11 @@ func IsOwn(info fs.FileInfo) bool {
 }
 
 // tempPrefix begins the name of a file that is being written; a process that was killed
-// leaves it.
-const tempPrefix = "tmp-"
+// leaves it. Letters of rand.Text follow.
+const (
+	tempPrefix  = "tmp-"
+	tempLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
 
 // Write replaces a private file (mode 0600) in dir, whole or not at all. A durable file
 // is on the disk when Write returns, at the cost of a sync; another may be lost with the
@@ -167,7 +177,7 @@ const tempPrefix = "tmp-"
 func Write(dir *os.Root, name string, content []byte, durable bool) error {
 	temp, err := writeTemp(dir, tempPrefix, content, attributes{mode: 0o600, sync: durable})
 	if err == nil {
-		err = dir.Rename(temp, name)
+		err = whenFree(func() error { return dir.Rename(temp, name) })
 	}
 	if err != nil {
 		_ = dir.Remove(temp)
@@ -177,6 +187,11 @@ func Write(dir *os.Root, name string, content []byte, durable bool) error {
 		SyncDir(dir)
 	}
 	return nil
+}
+
+// Remove deletes a file, or an empty directory.
+func Remove(dir *os.Root, name string) error {
+	return Bare(whenFree(func() error { return dir.Remove(name) }))
 }
 
 // WriteNew creates a private file (mode 0600) in dir, durably, unless there is one. Of two
@@ -225,7 +240,43 @@ func writeTemp(dir *os.Root, prefix string, content []byte, a attributes) (name 
 	if err == nil && a.sync {
 		err = f.Sync()
 	}
+	if info, failed := f.Stat(); failed == nil {
+		sweepTemp(dir, prefix, name, info.ModTime())
+	}
 	return name, errors.Join(err, f.Close())
+}
+
+// Temporary files of killed writers are deleted by the next writer after an hour, which no
+// writer takes, and only so many at once that no user waits for it.
+const (
+	sweepAfter  = time.Hour
+	sweepAtMost = 100
+)
+
+// sweepTemp deletes what killed writers have left in dir. The file that has just been
+// written tells what such names look like, and the file system's time.
+func sweepTemp(dir *os.Root, prefix, written string, now time.Time) {
+	d, err := dir.Open(".")
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	swept := 0
+	for _, name := range names {
+		suffix, ok := strings.CutPrefix(name, prefix)
+		if !ok || len(name) != len(written) || strings.Trim(suffix, tempLetters) != "" {
+			continue
+		}
+		info, err := dir.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() || now.Sub(info.ModTime()) < sweepAfter {
+			continue
+		}
+		_ = dir.Remove(name)
+		if swept++; swept == sweepAtMost {
+			return
+		}
+	}
 }
 
 // SyncDir makes a rename in dir durable. Not every system can, and none needs it to be

@@ -2,13 +2,14 @@ package safefile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
 func TestRead(t *testing.T) {
@@ -36,7 +37,7 @@ func TestRead(t *testing.T) {
 func TestReadTrusted(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "file"), "x", 0o644)
 	must(ReadTrusted(path, 10))
-	write(t, path, "x", 0o666)
+	share(t, path)
 	if _, err := ReadTrusted(path, 10); !errors.Is(err, ErrUntrusted) || err.Error() != "other users can write to it" {
 		t.Error(err)
 	}
@@ -53,9 +54,13 @@ func openRoot(t *testing.T) (path string, dir *os.Root) {
 func TestReadPrivate(t *testing.T) {
 	path, dir := openRoot(t)
 	write(t, filepath.Join(path, "file"), "x", 0o600)
-	write(t, filepath.Join(path, "open"), "x", 0o640)
-	check(t, os.Symlink("file", filepath.Join(path, "link")))
-	for name, want := range map[string]error{"file": nil, "link": ErrNotRegular, "open": ErrUntrusted} {
+	share(t, write(t, filepath.Join(path, "open"), "x", 0o600))
+	files := map[string]error{"file": nil, "open": ErrUntrusted}
+	if runtime.GOOS != "windows" { // where links need a privilege
+		check(t, os.Symlink("file", filepath.Join(path, "link")))
+		files["link"] = ErrNotRegular
+	}
+	for name, want := range files {
 		if content, err := ReadPrivate(dir, name, 10); !errors.Is(err, want) || err == nil && string(content) != "x" {
 			t.Errorf("%s: %q, %v", name, content, err)
 		}
@@ -71,33 +76,52 @@ func TestWriteNew(t *testing.T) {
 	}
 }
 
-func TestCheckPrivate_and_checkTrusted(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has access lists instead of modes")
-	}
-	path := write(t, filepath.Join(t.TempDir(), "file"), "", 0o600)
-	for _, row := range []struct {
-		mode             os.FileMode
-		uid              int
-		private, trusted string
-	}{
-		{0o600, -1, "<nil>", "<nil>"},
-		{0o400, -1, "<nil>", "<nil>"},
-		{0o644, -1, "other users have access to it", "<nil>"},
-		{0o664, -1, "other users have access to it", "other users can write to it"},
-		{0o602, -1, "other users have access to it", "other users can write to it"},
-		{0o600, 12345, "it belongs to another user", "it belongs to another user"},
+// Windows tools write more than the text.
+func TestText(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                   "",
+		"a":                  "a",
+		"{}":                 "{}",
+		"\xef\xbb\xbf{}":     "{}",
+		"\xef\xbb\xbf":       "",
+		"\xff\xfe{\x00}\x00": "UTF-16",
+		"\xfe\xff\x00{\x00}": "UTF-16",
+		"{\x00}\x00":         "UTF-16",
+		"\x00{\x00}":         "UTF-16",
+		"\x30\x82\x00\x00":   "\x30\x82\x00\x00", // PKCS#12
+		"\x00\x00\x00\x00":   "\x00\x00\x00\x00",
+		"\xff":               "\xff",
 	} {
-		if row.uid >= 0 && os.Getuid() != 0 {
-			continue // only root can give files away
-		}
-		check(t, os.Chown(path, row.uid, -1), os.Chmod(path, row.mode))
-		info := must(os.Stat(path))
-		for i, err := range []error{CheckPrivate(info), checkTrusted(info)} {
-			want := []string{row.private, row.trusted}[i]
-			if fmt.Sprint(err) != want || err != nil && !errors.Is(err, ErrUntrusted) {
-				t.Errorf("mode %o, owner %d: %v, want %s", row.mode, row.uid, err, want)
+		got, err := Text([]byte(content))
+		if want == "UTF-16" {
+			want = ""
+			if !errors.Is(err, ErrUTF16) {
+				t.Errorf("%q: %v", content, err)
 			}
+		} else if err != nil {
+			t.Errorf("%q: %v", content, err)
 		}
+		if string(got) != want {
+			t.Errorf("%q: %q", content, got)
+		}
+	}
+}
+
+// A directory that only needs chmod is told from a file system without modes, at the cost of a file that must not stay.
+func TestCheckPrivate_of_an_open_directory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // it has no modes
+	}
+	path := t.TempDir()
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := must(os.OpenRoot(path))
+	defer dir.Close()
+	if err := CheckPrivate(dir); fault.CodeOf(err) != fault.FileOpen {
+		t.Error(err)
+	}
+	if entries := must(os.ReadDir(path)); len(entries) > 0 {
+		t.Errorf("%v stays", entries)
 	}
 }

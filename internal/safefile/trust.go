@@ -36,57 +36,49 @@ func checkWay(path string) error {
 		if err := checkDir(dir, info); err != nil {
 			return err
 		}
-		if info.Mode().Type() != fs.ModeSymlink {
-			dir = next
-			continue
+		// Windows' junctions are irregular; other irregular files, as of OneDrive, are no links.
+		target, err := "", error(nil)
+		switch info.Mode().Type() {
+		case fs.ModeSymlink:
+			target, err = os.Readlink(next)
+		case fs.ModeIrregular:
+			target, _ = os.Readlink(next)
 		}
-		target, err := os.Readlink(next)
-		if links++; err == nil && links > maxLinks {
+		if target != "" {
+			links++
+		}
+		if links > maxLinks {
 			err = errors.New("too many symbolic links")
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return Bare(err)
+		case target == "":
+			dir = next
+		default:
+			if filepath.IsAbs(target) {
+				dir = filepath.VolumeName(target) + string(filepath.Separator)
+			}
+			rest = append(split(target[len(filepath.VolumeName(target)):]), rest...)
 		}
-		if filepath.IsAbs(target) {
-			dir = root
-		}
-		rest = append(split(target), rest...)
 	}
 	return nil
 }
 
 func split(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == filepath.Separator })
+	return strings.FieldsFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
 }
 
-// checkDir returns an error if a user other than the reader and root can replace an entry
-// of a directory. In a sticky directory, such as /tmp, only an entry's owner can. A group
-// with the number of the directory's owner has no other members, where each user has a
-// group of their own.
-func checkDir(dir string, entry fs.FileInfo) error {
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return Bare(err)
-	}
-	uid, known := owner(info)
-	if !known {
-		return nil
-	}
-	entryOwner, _ := owner(entry)
-	writers := info.Mode().Perm() & 0o022
-	if gid := group(info); gid == uid && gid != 0 {
-		writers &^= 0o020
-	}
-	switch {
-	case !isTrusted(uid):
-		return untrustedDir(fault.FileForeign, dir, "the directory "+dir+" belongs to another user")
-	case writers == 0, info.Mode()&fs.ModeSticky != 0 && isTrusted(entryOwner):
-		return nil
-	}
+// foreignDir and writableDir are errors whose advice is about the directory, not about the
+// file in it.
+func foreignDir(dir string) error {
+	return untrustedDir(fault.FileForeign, dir, "the directory "+dir+" belongs to another user")
+}
+
+func writableDir(dir string) error {
 	return untrustedDir(fault.FileOpen, dir, "other users can write to the directory "+dir)
 }
 
-// untrustedDir returns an error whose advice is about the directory, not about the file.
 func untrustedDir(code fault.Code, dir, reason string) error {
 	return &fault.Error{Code: code, Object: text.Quote(dir), Reason: reason, Cause: ErrUntrusted}
 }

@@ -4,6 +4,7 @@ package safefile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,40 @@ import (
 )
 
 const other = 12345 // another user and group
+
+// share lets every user read and write a file.
+func share(t *testing.T, path string) {
+	t.Helper()
+	check(t, os.Chmod(path, 0o666))
+}
+
+func TestCheckPrivate_and_checkTrusted(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "file"), "", 0o600)
+	for _, row := range []struct {
+		mode             os.FileMode
+		uid              int
+		private, trusted string
+	}{
+		{0o600, -1, "<nil>", "<nil>"},
+		{0o400, -1, "<nil>", "<nil>"},
+		{0o644, -1, "other users have access to it", "<nil>"},
+		{0o664, -1, "other users have access to it", "other users can write to it"},
+		{0o602, -1, "other users have access to it", "other users can write to it"},
+		{0o600, 12345, "it belongs to another user", "it belongs to another user"},
+	} {
+		if row.uid >= 0 && os.Getuid() != 0 {
+			continue // only root can give files away
+		}
+		check(t, os.Chown(path, row.uid, -1), os.Chmod(path, row.mode))
+		info := must(os.Stat(path))
+		for i, err := range []error{checkPrivate(nil, info), checkTrusted(nil, info)} {
+			want := []string{row.private, row.trusted}[i]
+			if fmt.Sprint(err) != want || err != nil && !errors.Is(err, ErrUntrusted) {
+				t.Errorf("mode %o, owner %d: %v, want %s", row.mode, row.uid, err, want)
+			}
+		}
+	}
+}
 
 func TestReadTrusted_checks_directories(t *testing.T) {
 	if os.Getuid() != 0 {

@@ -62,8 +62,16 @@ type Token struct {
 // IsValid reports whether the token can still be used. A token from the future can't: the
 // clock was set back, and how much of the token's life is left is unknown.
 func (t Token) IsValid(now time.Time) bool {
-	return !now.Before(t.Issued) && now.Before(t.Expires)
+	return !now.Before(t.Issued) && now.Before(t.UsableUntil())
 }
+
+// UsableUntil returns when the token counts as ended: a pull that begins in its last seconds
+// fails.
+func (t Token) UsableUntil() time.Time { return t.Expires.Add(-Margin(t.Expires.Sub(t.Issued))) }
+
+// Margin returns how long before its end a token counts as ended: a minute, but a twentieth
+// of its life at most.
+func Margin(life time.Duration) time.Duration { return min(time.Minute, life/20) }
 
 // IsFresh reports whether more than half of the token's life is left. ACR tokens live
 // three hours, and a push that begins in a token's last minute must not fail halfway.

@@ -64,7 +64,9 @@ func TestToken_IsValid_and_IsFresh(t *testing.T) {
 		{0, true, true},
 		{90*time.Minute - time.Second, true, true},
 		{90 * time.Minute, true, false},
-		{3*time.Hour - time.Second, true, false},
+		{3*time.Hour - time.Minute - time.Second, true, false},
+		{3*time.Hour - time.Minute, false, false}, // a pull that begins now fails
+		{3*time.Hour - time.Second, false, false},
 		{3 * time.Hour, false, false},
 	} {
 		now := issued.Add(row.after)
@@ -74,5 +76,12 @@ func TestToken_IsValid_and_IsFresh(t *testing.T) {
 	}
 	if (secret.Token{Issued: issued}).IsValid(issued) {
 		t.Error("a token without an end is alive")
+	}
+	short := secret.Token{Issued: issued, Expires: issued.Add(20 * time.Second)}
+	if !short.IsValid(issued.Add(18*time.Second)) || short.IsValid(issued.Add(19*time.Second)) {
+		t.Error("of a life of 20 s, the last second does not count as ended, or more does")
+	}
+	if !short.IsFresh(issued.Add(9*time.Second)) || short.IsFresh(issued.Add(10*time.Second)) {
+		t.Error("a life of 20 s is not renewed in the middle")
 	}
 }

@@ -36,10 +36,7 @@ type Runner struct {
 // cloned repository is not the user's. (os/exec.LookPath reads the process's own PATH,
 // not the one that was handed in.)
 func (r Runner) Find(name string) string {
-	extensions := []string{""}
-	if runtime.GOOS == "windows" {
-		extensions = []string{".exe", ".cmd"} // az is a batch file
-	}
+	extensions := programExtensions(r.Getenv)
 	for _, dir := range filepath.SplitList(r.Getenv("PATH")) {
 		for _, extension := range extensions {
 			path := filepath.Join(dir, name+extension)
@@ -64,8 +61,8 @@ func IsProgram(path string) bool {
 type Command struct {
 	// Path is what Find returned.
 	Path string
-	// Args must be validated: on Windows a program may be a batch file, where quoting
-	// can't be relied on.
+	// Args must be validated: on Windows a program may be a batch file, which gets none that
+	// cmd.exe would interpret.
 	Args []string
 	// Stdin is what the program reads; the zero value for nothing.
 	Stdin secret.String
@@ -78,13 +75,17 @@ type Command struct {
 }
 
 // An Error says why a program did not run to its own end. Reason continues the program's
-// name.
+// name. Cause is the error of the caller's context, if that ended it; nil otherwise.
 type Error struct {
 	Reason   string
 	TimedOut bool
+	Cause    error
 }
 
 func (e *Error) Error() string { return e.Reason }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // An ExitError is a program's failure. Stderr may quote secrets, so it is only searched,
 // never shown.
@@ -109,20 +110,22 @@ func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
 	}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = waitDelay
-	killProcessGroup(cmd)
-	err := cmd.Run()
+	err := runGroup(cmd)
 	exit, exited := errors.AsType[*exec.ExitError](err)
+	refused, _ := errors.AsType[*Error](err)
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded, though a child still holds its pipes
 		return stdout, nil
 	case ctx.Err() != nil:
-		return nil, &Error{"was canceled", true}
+		return nil, &Error{"was canceled", true, ctx.Err()}
 	case limited.Err() != nil:
-		return nil, &Error{fmt.Sprintf("did not respond within %v", c.Timeout), true}
+		return nil, &Error{fmt.Sprintf("did not respond within %v", c.Timeout), true, nil}
+	case refused != nil:
+		return nil, refused
 	case exited:
 		return stdout, &ExitError{exit.ExitCode(), string(stderr)}
 	}
-	return nil, &Error{"could not be run", false}
+	return nil, &Error{Reason: "could not be run"}
 }
 
 // Start runs a program that outlives this one, and doesn't wait for it. inherits is as in

@@ -3,8 +3,8 @@
 package text
 
 import (
+	"runtime"
 	"strings"
-	"unicode"
 )
 
 // Sets of characters for Only.
@@ -45,27 +45,102 @@ func IsTenant(s string) bool {
 	return IsGUID(s) || IsHostName(s) && strings.Contains(s, ".")
 }
 
-// Line makes text fit to be shown on one line of a terminal: white space becomes a space,
-// and every other character that can't be printed or seen (control characters, marks of
-// direction, zero width, fillers) a question mark. Everything that comes from outside the
-// program goes through it.
-func Line(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r), unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector),
-			r == '\u2800': // a blank
-			return '?'
-		}
-		return r
-	}, s)
+// Quote quotes an argument for a POSIX shell, on Windows for PowerShell, if it needs
+// quotes.
+func Quote(arg string) string {
+	if runtime.GOOS == "windows" {
+		return quoteWindows(arg)
+	}
+	return quotePOSIX(arg)
 }
 
-// Quote quotes an argument for a POSIX shell, if it needs quotes.
-func Quote(arg string) string {
-	if arg != "" && Only(arg, Lower+Upper+Digits+"._:/-") {
+const unquoted = Lower + Upper + Digits + "._:/-"
+
+func quotePOSIX(arg string) string {
+	if arg != "" && Only(arg, unquoted) {
 		return arg
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// quoteWindows takes double quotes, which cmd.exe has too, where nothing has a meaning in
+// them.
+func quoteWindows(arg string) string {
+	switch {
+	case arg != "" && Only(arg, unquoted+`\`):
+		return arg
+	case strings.ContainsAny(arg, "\"$`%\u201c\u201d\u201e"):
+		return "'" + strings.NewReplacer("'", "''", "\u2018", "\u2018\u2018", "\u2019", "\u2019\u2019").Replace(arg) + "'"
+	}
+	return `"` + arg + `"`
+}
+
+// Surroundings says what of the place that a value was copied from still surrounds it, to
+// continue a sentence: quotes, which a file for docker run --env-file keeps, a line break or
+// a space. It is "" for nothing.
+func Surroundings(value string) string {
+	trimmed := strings.TrimSpace(value)
+	before, _, _ := strings.Cut(value, trimmed)
+	after := strings.TrimPrefix(value, before+trimmed)
+	switch {
+	case trimmed == "":
+		return ""
+	case strings.ContainsAny(after, "\r\n"):
+		return "ends with a line break"
+	case after != "":
+		return "ends with a space"
+	case strings.ContainsAny(before, "\r\n"):
+		return "begins with a line break"
+	case before != "":
+		return "begins with a space"
+	}
+	for _, pair := range []string{`""`, `''`, "``", "“”", "„“", "‘’", "«»"} {
+		first, last := []rune(pair)[0], []rune(pair)[1]
+		runes := []rune(value)
+		if len(runes) > 1 && runes[0] == first && runes[len(runes)-1] == last {
+			return "is in quotes"
+		}
+	}
+	if strings.ContainsRune(`"'`, rune(value[0])) || strings.ContainsRune(`"'`, rune(value[len(value)-1])) {
+		return "has a quote at one of its ends"
+	}
+	return ""
+}
+
+// Nearest returns the candidate that was probably meant: the one with the fewest typing
+// errors, of at most two, and fewer than half of its letters; "" for none.
+func Nearest(typed string, candidates []string) (nearest string) {
+	best := 3
+	for _, c := range candidates {
+		if n := typos(typed, c); n < best && 2*n < len(c) {
+			nearest, best = c, n
+		}
+	}
+	return nearest
+}
+
+// typos returns how many letters must be added, left out, replaced, or exchanged with their
+// neighbor to make b of a. (The optimal string alignment distance.)
+func typos(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replaced)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }

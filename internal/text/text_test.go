@@ -50,34 +50,64 @@ func TestIsTenant(t *testing.T) {
 	}
 }
 
-func TestLine(t *testing.T) {
-	for s, want := range map[string]string{
-		"plain text":                       "plain text",
-		"Zoë":                              "Zoë",
-		"two\nlines\r\n":                   "two lines  ",
-		"\x1b[31mred\x1b[0m":               "?[31mred?[0m",
-		"a\x00b\x7f":                       "a?b?",
-		"right\u202eto left":               "right?to left",
-		"zero\u200bwidth\ufeff":            "zero?width?",
-		"\xff":                             "\ufffd",
-		"a\u3164b\u034f\ufe0f\u2800\u00ad": "a?b????",
+func TestQuote(t *testing.T) {
+	for _, row := range []struct{ arg, posix, windows string }{
+		{"contoso.azurecr.io", "contoso.azurecr.io", "contoso.azurecr.io"},
+		{"https://index.docker.io/v1/", "https://index.docker.io/v1/", "https://index.docker.io/v1/"},
+		{"*.azurecr.io", "'*.azurecr.io'", `"*.azurecr.io"`},
+		{"it's", `'it'\''s'`, `"it's"`},
+		{"", "''", `""`},
+		{`C:\acr`, `'C:\acr'`, `C:\acr`},
+		{`C:\Program Files (x86)\acr`, `'C:\Program Files (x86)\acr'`, `"C:\Program Files (x86)\acr"`},
+		{"it's $(x)", `'it'\''s $(x)'`, "'it''s $(x)'"},
+		{`a"b`, `'a"b'`, `'a"b'`},
+		{"%PATH%", "'%PATH%'", "'%PATH%'"},
 	} {
-		if got := Line(s); got != want {
-			t.Errorf("Line(%q) = %q, want %q", s, got, want)
+		if posix, windows := quotePOSIX(row.arg), quoteWindows(row.arg); posix != row.posix || windows != row.windows {
+			t.Errorf("%q is %s, and on Windows %s", row.arg, posix, windows)
 		}
 	}
 }
 
-func TestQuote(t *testing.T) {
-	for arg, want := range map[string]string{
-		"contoso.azurecr.io":          "contoso.azurecr.io",
-		"https://index.docker.io/v1/": "https://index.docker.io/v1/",
-		"*.azurecr.io":                "'*.azurecr.io'",
-		"it's":                        `'it'\''s'`,
-		"":                            "''",
+func TestSurroundings(t *testing.T) {
+	for value, want := range map[string]string{
+		"":            "",
+		"a":           "",
+		"a b":         "",
+		`a"b`:         "",
+		`"a"`:         "is in quotes",
+		`'a'`:         "is in quotes",
+		"`a`":         "is in quotes",
+		"“a”":         "is in quotes",
+		`""`:          "is in quotes",
+		`"`:           "has a quote at one of its ends",
+		`"a`:          "has a quote at one of its ends",
+		`a'`:          "has a quote at one of its ends",
+		"a\n":         "ends with a line break",
+		"a\r\n":       "ends with a line break",
+		"a\r":         "ends with a line break",
+		"a ":          "ends with a space",
+		"\ta":         "begins with a space",
+		"\na":         "begins with a line break",
+		"\"a\"\r\n":   "ends with a line break",
+		" \n ":        "",
+		"\u00a0a":     "begins with a space",
+		"a\xff\xfe\"": "has a quote at one of its ends",
 	} {
-		if got := Quote(arg); got != want {
-			t.Errorf("Quote(%q) = %s, want %s", arg, got, want)
+		if got := Surroundings(value); got != want {
+			t.Errorf("Surroundings(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	commands := []string{"login", "logout", "status", "doctor", "configure", "unconfigure", "get", "list"}
+	for typed, want := range map[string]string{
+		"logni": "login", "stauts": "status", "docter": "doctor", "confgure": "configure", "lgoin": "login", "lis": "list",
+		"got": "get", "xyz": "", "": "", "nonsense": "", "statistics": "", "unlock": "", "status": "status",
+	} {
+		if got := Nearest(typed, commands); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
 		}
 	}
 }

@@ -72,6 +72,22 @@ func (s *Session) Entries() (entries []Entry, err error) {
 	return entries, err
 }
 
+// FailedServers returns the servers for which getting a token failed within the last day.
+func (s *Session) FailedServers() (servers []string) {
+	if s.dir == nil {
+		return nil
+	}
+	_ = s.visit(func(space, name string) { // what can't be listed is unknown
+		if path.Ext(name) != failureSuffix {
+			return
+		}
+		if f, err := s.parseFailure(space, name); err == nil && f.Server != "" && s.Now().Sub(f.Since) < sweepAfter {
+			servers = append(servers, f.Server)
+		}
+	})
+	return servers
+}
+
 func (s *Session) entry(space, name string) (e Entry, ok bool) {
 	read := s.dir.Read
 	if path.Ext(name) == loginSuffix {
@@ -90,21 +106,21 @@ func (s *Session) entry(space, name string) (e Entry, ok bool) {
 
 // Peek returns what can be known without any key of the token that Token would look for:
 // of several the one that Token would try first, else one that has ended, or whose key is
-// not available here. failure is one that is still shared; nil for none.
+// not available here. failure is the last one since that token was issued, whether it is
+// still shared or not; nil for none.
 func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok bool, failure *Failure) {
 	if s.err != nil {
 		return Entry{}, false, nil
 	}
 	key := newCacheKey(host, id)
-	spaces, _ := s.keyspaces()
+	spaces, usable := s.keyspaces()
 	for _, space := range spaces {
 		e, found := s.entry(space, key.name)
 		if found && (!ok || e.Available == best.Available && e.Life.Expires.After(best.Life.Expires)) {
 			best, ok = e, true
 		}
 	}
-	_, failure = s.lookUp(key)
-	return best, ok, failure
+	return best, ok, s.lastFailure(spaces[:usable], key, best.Life.Issued)
 }
 
 // RegistryTenant returns the tenant, a GUID, that a token of the server names; "" for
@@ -131,14 +147,15 @@ func (s *Session) BackendOf(l identity.Login) (backend string, available bool) {
 	return keyspace.Backend(l.Keyspace), s.isUsable(l.Keyspace)
 }
 
-// serverOf returns the server that a token or failure record is for; "" for unknown.
-func (s *Session) serverOf(space, name string) string {
+// concerns reports whether a token or failure record is for a server that a login covers.
+// The record of a failed sign-in is for every server.
+func (s *Session) concerns(space, name string, covers func(server string) bool) bool {
 	if path.Ext(name) == failureSuffix {
 		f, _ := s.parseFailure(space, name)
-		return f.Server
+		return f.Server == "" || covers(f.Server)
 	}
 	f, _ := s.dir.Read(space, name)
-	return f.Server
+	return covers(f.Server)
 }
 
 // Erase deletes the login of a server or pattern ("" for none), and the tokens and
@@ -154,7 +171,7 @@ func (s *Session) Erase(ctx context.Context, server string, covers func(server s
 	defer s.lockLogin(ctx, server)()
 	e := erasure{session: s}
 	failed := s.visit(func(space, name string) {
-		if name == loginName(server) || path.Ext(name) != loginSuffix && covers(s.serverOf(space, name)) {
+		if name == loginName(server) || path.Ext(name) != loginSuffix && s.concerns(space, name, covers) {
 			e.remove(space, name)
 		}
 	})
@@ -193,7 +210,7 @@ func (s *Session) ClearFailures(covers func(server string) bool) {
 		s.Memory.erase(covers)
 	}
 	_ = s.visit(func(space, name string) {
-		if path.Ext(name) == failureSuffix && covers(s.serverOf(space, name)) {
+		if path.Ext(name) == failureSuffix && s.concerns(space, name, covers) {
 			_ = s.dir.Remove(space, name)
 		}
 	})
@@ -239,6 +256,9 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 			_ = s.dir.Remove(space, "")
 		}
 	}
+	if err == nil {
+		_ = s.dir.Remove("", keystore.ChoiceName)
+	}
 	return e.erased, keys, err
 }
 
@@ -264,8 +284,14 @@ func (s *Session) deleteKey(ctx context.Context, backend string, spaces []string
 const sweepAfter = 24 * time.Hour
 
 // sweep deletes what ended long ago, and what neither this nor a later version can read,
-// except logins: CI agents get tokens for a new identity in every job.
-func (s *Session) sweep(space string) {
+// except logins: CI agents get tokens for a new identity in every job. Of each server but
+// current, which has a new token, the last one stays: by that, list knows the server.
+func (s *Session) sweep(space, current string) {
+	type token struct {
+		name    string
+		expires time.Time
+	}
+	last := map[string]token{}
 	names, _ := s.dir.Names(space)
 	for _, name := range names {
 		info, err := s.dir.Stat(space, name)
@@ -277,7 +303,13 @@ func (s *Session) sweep(space string) {
 			if fault.Is(err, fault.LoginNewer) || err == nil && s.Now().Sub(f.Expires) < sweepAfter {
 				continue
 			}
+			if other := last[f.Server]; err == nil && f.Server != current && f.Expires.After(other.expires) {
+				last[f.Server] = token{name, f.Expires}
+				name = other.name
+			}
 		}
-		_ = s.dir.Remove(space, name)
+		if name != "" {
+			_ = s.dir.Remove(space, name)
+		}
 	}
 }

@@ -185,7 +185,7 @@ func (s *Session) Verify(ctx context.Context, l identity.Login) error {
 		return nil
 	}
 	_, _, err := s.openLogin(ctx, l)
-	if fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone) && l.NamesNothing() {
+	if fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNamespace) && l.NamesNothing() {
 		return nil
 	}
 	return err
@@ -279,7 +279,7 @@ func (s *Session) writeLogin(seal sealer, l identity.Login, value secret.String)
 	if err != nil {
 		return err
 	}
-	s.sweep(seal.keyspace)
+	s.sweep(seal.keyspace, "")
 	return s.dir.Write(seal.keyspace, name, content, true)
 }
 

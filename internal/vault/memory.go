@@ -64,7 +64,7 @@ func (s *Session) TokenFromMemory(
 		return token, err
 	}
 	for {
-		call, isFirst := s.Memory.enter(key.name, s.Now)
+		call, isFirst := s.Memory.enter(key, s.Now)
 		if isFirst {
 			s.lead(ctx, key, call, get)
 		}
@@ -86,22 +86,32 @@ func (s *Session) TokenFromMemory(
 
 // enter returns the call that answers a get: what is in memory, where that counts; one to
 // wait for; or with isFirst the one to make.
-func (m *Memory) enter(name string, now func() time.Time) (call *memoryCall, isFirst bool) {
+func (m *Memory) enter(key cacheKey, now func() time.Time) (call *memoryCall, isFirst bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// With the time before the lock, a token that another goroutine has just put there would
 	// be from the future.
-	if token, err, ok := m.entries[name].answer(now()); ok {
+	if token, err, ok := m.entry(key, now()).answer(now()); ok {
 		return &memoryCall{token: token, err: err}, false
 	}
-	if call := m.calls[name]; call != nil {
+	if call := m.calls[key.name]; call != nil {
 		return call, false
 	}
 	if m.calls == nil {
 		m.calls = map[string]*memoryCall{}
 	}
-	m.calls[name] = &memoryCall{done: make(chan struct{})}
-	return m.calls[name], true
+	m.calls[key.name] = &memoryCall{done: make(chan struct{})}
+	return m.calls[key.name], true
+}
+
+// entry returns what is in memory, with a failed sign-in of the same identity for another
+// registry. The lock must be held.
+func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
+	e := m.entries[key.name]
+	if e.failure.at(now) == nil {
+		e.failure = m.entries[key.signInName].failure
+	}
+	return e
 }
 
 // answer returns what the entry says to a get; ok reports whether it counts without
@@ -144,7 +154,7 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 // process has renewed or deleted it.
 func (s *Session) recall(key cacheKey) memoryEntry {
 	s.Memory.mu.Lock()
-	e := s.Memory.entries[key.name]
+	e := s.Memory.entry(key, s.Now())
 	s.Memory.mu.Unlock()
 	if !e.isStored {
 		return e
@@ -180,6 +190,7 @@ func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token
 	if err == nil {
 		e.isStored = s.stores(key, token)
 		s.Memory.put(key.name, e, e.checked)
+		s.Memory.put(key.signInName, memoryEntry{}, e.checked)
 		return
 	}
 	s.spaces = nil
@@ -187,6 +198,7 @@ func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token
 		old := s.recall(key)
 		old.server, old.failure = e.server, s.newFailure(ctx, key, err, old.token)
 		s.Memory.put(key.name, old, s.Now())
+		s.Memory.put(key.signInName, memoryEntry{failure: s.newSignInFailure(ctx, key, err)}, s.Now())
 	}
 }
 
@@ -206,9 +218,9 @@ func (m *Memory) put(name string, e memoryEntry, now time.Time) {
 	})
 }
 
-// erase deletes the entries of the servers that a login covers.
+// erase deletes the entries of the servers that a login covers, and all failed sign-ins.
 func (m *Memory) erase(covers func(server string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.entries, func(_ string, e memoryEntry) bool { return covers(e.server) })
+	maps.DeleteFunc(m.entries, func(_ string, e memoryEntry) bool { return e.server == "" || covers(e.server) })
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ type Fetch func(context.Context) (secret.Token, error)
 // the token isn't found, so one identity's token is never returned to another.
 type cacheKey struct {
 	name, failureName string // of its file, and of the record of a failure to get it
+	signInName        string // of the record of a failed sign-in, which all registries share
 	header            keyspace.Header
 	assertion         identity.Assertion
 }
@@ -40,8 +42,10 @@ type cacheKey struct {
 func newCacheKey(host registry.Host, id identity.Identity) cacheKey {
 	name := hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
 		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint)
+	signIn := hashName("sign-in", host.Cloud().Authority, id.Audience, string(id.Kind), id.Tenant, id.ClientID, id.User,
+		id.Fingerprint)
 	return cacheKey{
-		name: name + tokenSuffix, failureName: name + failureSuffix,
+		name: name + tokenSuffix, failureName: name + failureSuffix, signInName: signIn + failureSuffix,
 		header: keyspace.Header{Audience: id.Audience, Assertion: id.Assertion.Hash, Login: identity.Login{
 			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
 		}},
@@ -145,7 +149,9 @@ func (s *Session) writeToken(seal sealer, key cacheKey, value secret.Token) erro
 		return err
 	}
 	_ = s.dir.Remove(seal.keyspace, key.failureName)
-	s.sweep(seal.keyspace)
+	_ = s.dir.Remove(seal.keyspace, key.signInName)
+	s.sweep(seal.keyspace, key.header.Server)
+	s.sweepKeyspaces(seal.keyspace)
 	return nil
 }
 
@@ -197,7 +203,7 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 		}
 		// Where there is a fresh token, a record of a failure is out of date.
 		if failure == nil && (err != nil || !f.Life().IsFresh(s.Now())) {
-			failure = s.readFailure(space, key)
+			failure = s.sharedFailure(space, key)
 		}
 	}
 	slices.SortStableFunc(files, func(a, b keyspace.File) int { return b.Expires.Compare(a.Expires) })
@@ -226,11 +232,21 @@ func (s *Session) open(ctx context.Context, files []keyspace.File) (token secret
 
 const failureSuffix = ".failed"
 
+// A SignInError is the error of a Fetch where signing in failed, not the exchange: then it
+// fails for every registry of the same identity.
+type SignInError struct{ Err error }
+
+func (e *SignInError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *SignInError) Unwrap() error { return e.Err }
+
 // A Failure is the record of a failed fetch that other processes share, so that 60
 // processes with a wrong secret make one token request. Nothing in it is secret, and it
-// is named like the token, whose name changes with the secret.
+// is named like the token, whose name changes with the secret. A failed sign-in has two
+// records: one is for all registries, and names none.
 type Failure struct {
-	Server string     `json:"server"`
+	Server string     `json:"server,omitempty"`
 	Code   fault.Code `json:"code"`
 	Text   string     `json:"text"`
 	Since  time.Time  `json:"since"`
@@ -269,17 +285,33 @@ const (
 )
 
 // newFailure returns the record of a failed fetch; nil for what only this process can't
-// do, because of its keyring or its caller's deadline.
+// do, because of its keyring, its environment or its caller's deadline.
 func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, cached secret.Token) *Failure {
-	if ctx.Err() != nil || CannotOpen(failed) {
+	if ctx.Err() != nil || CannotOpen(failed) || fault.Is(failed, fault.Variable, fault.VariableQuotes) {
 		return nil
 	}
 	now, wait := s.Now(), fault.RetryAfter(failed)
-	share := max(shareFailure, min(shareWhileValid, cached.Expires.Sub(now)), min(wait, maxFailureSharing))
+	if s.ShareFailures > 0 && fault.Is(failed, fault.IMDSAbsent) {
+		wait = 0 // a node's network may still be starting
+	}
+	share := max(cmp.Or(s.ShareFailures, shareFailure), min(shareWhileValid, cached.UsableUntil().Sub(now)), min(wait, maxFailureSharing))
 	return &Failure{
 		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(),
 		Since: now, Until: now.Add(share), RetryAfter: wait, cause: failed,
 	}
+}
+
+// newSignInFailure returns the record of a failed sign-in for all registries; nil where
+// something else failed, and where newFailure is nil.
+func (s *Session) newSignInFailure(ctx context.Context, key cacheKey, failed error) *Failure {
+	if _, ok := errors.AsType[*SignInError](failed); !ok {
+		return nil
+	}
+	f := s.newFailure(ctx, key, failed, secret.Token{})
+	if f != nil {
+		f.Server = ""
+	}
+	return f
 }
 
 // recordFailure records a failed fetch for other processes.
@@ -288,32 +320,71 @@ func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, 
 	if f == nil {
 		return
 	}
-	content, err := json.Marshal(f)
+	err := s.create()
 	if err == nil {
-		err = s.create()
+		err = s.writeFailure(seal, key.failureName, f)
 	}
 	if err == nil {
-		err = s.dir.Write(seal.keyspace, key.failureName, content, false)
+		err = s.writeFailure(seal, key.signInName, s.newSignInFailure(ctx, key, failed))
 	}
 	if err != nil {
 		s.Log.Debug("the failure could not be recorded", "error", err)
 	}
 }
 
+// writeFailure writes a record; nil deletes it.
+func (s *Session) writeFailure(seal sealer, name string, f *Failure) error {
+	if f == nil {
+		_ = s.dir.Remove(seal.keyspace, name)
+		return nil
+	}
+	content, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return s.dir.Write(seal.keyspace, name, content, false)
+}
+
 // CannotOpen reports whether an operation failed because a stored login can't be opened
 // here.
 func CannotOpen(err error) bool {
-	return fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNewer, fault.LoginDamaged,
-		fault.LoginVault, fault.LoginChanged)
+	return fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNamespace,
+		fault.LoginNewer, fault.LoginDamaged, fault.LoginVault, fault.LoginChanged)
 }
 
-// readFailure returns the failure of a token that is still shared; nil for none.
-func (s *Session) readFailure(space string, key cacheKey) *Failure {
-	f, err := s.parseFailure(space, key.failureName)
-	if err != nil || f.Server != key.header.Server || f.Until.Sub(f.Since) > maxFailureSharing {
-		return nil // none, or not one that was recorded for this token
+// failures returns the records of failures to get a token, and to sign in for it.
+func (s *Session) failures(space string, key cacheKey) (recorded []*Failure) {
+	for name, server := range map[string]string{key.failureName: key.header.Server, key.signInName: ""} {
+		f, err := s.parseFailure(space, name)
+		if err == nil && f.Server == server && f.Until.Sub(f.Since) <= maxFailureSharing { // it was recorded for this token
+			recorded = append(recorded, &f)
+		}
 	}
-	return f.at(s.Now())
+	return recorded
+}
+
+// sharedFailure returns a failure that is still shared; nil for none.
+func (s *Session) sharedFailure(space string, key cacheKey) (shared *Failure) {
+	for _, f := range s.failures(space, key) {
+		if f := f.at(s.Now()); f != nil && (shared == nil || f.Until.After(shared.Until)) {
+			shared = f
+		}
+	}
+	return shared
+}
+
+// lastFailure returns the last failure of the last day, after a time; nil for none.
+func (s *Session) lastFailure(spaces []string, key cacheKey, after time.Time) (last *Failure) {
+	now := s.Now()
+	for _, space := range spaces {
+		for _, f := range s.failures(space, key) {
+			isRecent := !f.Since.After(now) && now.Sub(f.Since) < sweepAfter && !f.Since.Before(after)
+			if isRecent && (last == nil || f.Since.After(last.Since)) {
+				last = f
+			}
+		}
+	}
+	return last
 }
 
 func (s *Session) parseFailure(space, name string) (f Failure, err error) {

@@ -85,14 +85,14 @@ func TestSession_CachedToken_until_it_ends(t *testing.T) {
 	v := newVault(t, "os")
 	v.expect("token 1", app, v.issue)
 	s := v.session()
-	v.advance(3*time.Hour - time.Second)
+	v.advance(3*time.Hour - time.Minute - time.Second)
 	key := v.keys.byName["os"]
 	for _, row := range []struct {
 		what   string
 		change func()
 		want   fault.Code
 	}{
-		{"in its last second", func() {}, ""},
+		{"in its last usable second", func() {}, ""},
 		{"locked", func() { delete(v.keys.byName, "os") }, fault.LoginKeyring},
 		{"another key", func() { v.keys.byName["os"] = make([]byte, 32) }, fault.LoginKeyGone},
 		{"no key", func() { v.keys.byName["os"] = nil }, fault.LoginKeyGone},
@@ -272,7 +272,7 @@ func TestSession_Token_returns_valid_token_when_renewal_fails(t *testing.T) {
 	t.Run("and shares the failure no longer than the token is valid", func(t *testing.T) {
 		v := newVault(t, "os")
 		v.expect("token 1", app, v.issue)
-		v.advance(3*time.Hour - 10*time.Second)
+		v.advance(3*time.Hour - time.Minute - 10*time.Second)
 		v.expect("token 1", app, down)
 		v.advance(9 * time.Second)
 		v.expect("token 1", app, v.issue) // the failure is shared
@@ -365,5 +365,130 @@ func TestSession_sweep(t *testing.T) {
 	if got := strings.Join(kinds, " "); strings.Count(got, "token") != 2 || strings.Count(got, "login") != 1 ||
 		strings.Count(got, "kind") != 1 || len(kinds) != 4 {
 		t.Errorf("left: %s; want the new token, the login, and what a newer version wrote", got)
+	}
+}
+
+// TestSession_Token_shares_a_failed_sign_in has eight registries of one identity, as a classic docker build has: they
+// wait for a dead Entra once.
+func TestSession_Token_shares_a_failed_sign_in(t *testing.T) {
+	for _, row := range []struct {
+		what       string
+		failed     error
+		all, other int // fetches of eight registries, and of another one
+	}{{"signing in", &SignInError{errDown}, 1, 0}, {"the exchange", errDown, 8, 1}} {
+		for _, inMemory := range []bool{false, true} {
+			v, failed := newVault(t, "os"), row.failed
+			if inMemory {
+				v = newVault(t)
+				v.Memory = new(Memory)
+			}
+			fetches := 0
+			get := func(name string, id identity.Identity) {
+				s := v.session()
+				get := s.Token
+				if inMemory {
+					get = s.TokenFromMemory
+				}
+				token, err := get(t.Context(), host(name), id, false, func(ctx context.Context) (secret.Token, error) {
+					if fetches++; failed == nil {
+						return v.issue(ctx)
+					}
+					return secret.Token{}, failed
+				})
+				if got := textOf(token.Value, err); failed != nil && got != failed.Error() {
+					t.Errorf("%s failed: %s", row.what, got)
+				}
+			}
+			expect := func(want int, when string) {
+				if fetches != want {
+					t.Errorf("%s failed, in memory %t: %d fetches %s, want %d", row.what, inMemory, fetches, when, want)
+				}
+				fetches = 0
+			}
+			for i := range 8 {
+				get(fmt.Sprintf("r%d.azurecr.io", i), app)
+			}
+			expect(row.all, "of eight registries")
+			get("r1.azurecr.io", appWith("a new secret"))
+			expect(1, "with a new secret")
+			v.session().ClearFailures(is("r2.azurecr.io"))
+			get("r2.azurecr.io", app)
+			expect(1, "after a login")
+			get("r8.azurecr.io", app)
+			expect(row.other, "of another registry then")
+			v.advance(shareFailure)
+			failed = nil
+			get("r3.azurecr.io", app)
+			get("r4.azurecr.io", app)
+			expect(2, "after a success")
+		}
+	}
+}
+
+// TestSession_Peek_last_failure proves that a failure is known until a success or for a day, though it is shared for
+// seconds.
+func TestSession_Peek_last_failure(t *testing.T) {
+	v := newVault(t, "os")
+	peek := func(name string) string {
+		_, _, failure := v.session().Peek(host(name), app)
+		if failure == nil {
+			return ""
+		}
+		return failure.Text
+	}
+	expect := func(when, want, other string) {
+		t.Helper()
+		if got := peek(contoso); got != want {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+		if got := peek("fabrikam.azurecr.io"); got != other {
+			t.Errorf("%s, another registry: %q, want %q", when, got, other)
+		}
+	}
+	signIn := func(context.Context) (secret.Token, error) { return secret.Token{}, &SignInError{errDown} }
+	v.expect(errDown.Error(), app, signIn)
+	v.advance(time.Hour)
+	expect("an hour after a failed sign-in", errDown.Error(), errDown.Error())
+	v.expect("token 1", app, v.issue)
+	expect("after a success", "", "")
+	v.advance(2 * time.Hour)
+	v.expect("token 1", app, down)
+	v.advance(30 * time.Minute)
+	expect("after a failed renewal", errDown.Error(), "")
+	v.expect("token 2", app, v.issue)
+	expect("after its success", "", "")
+	v.advance(3 * time.Hour)
+	v.expect(errDown.Error(), app, signIn)
+	v.advance(sweepAfter - time.Second)
+	expect("within a day", errDown.Error(), errDown.Error())
+	v.advance(time.Second)
+	expect("a day later", "", "")
+}
+
+// TestSession_sweep_keeps_the_last_token_of_a_server proves that a server stays known when its tokens have ended.
+func TestSession_sweep_keeps_the_last_token_of_a_server(t *testing.T) {
+	v := newVault(t, "os")
+	for _, name := range []string{"a.azurecr.io", "b.azurecr.io"} {
+		for job := range 3 {
+			id := appWith(fmt.Sprint("job ", job))
+			must(v.session().Token(t.Context(), host(name), id, false, v.issue))
+			v.advance(time.Minute)
+		}
+	}
+	for _, f := range v.files("os-*/*") {
+		if err := os.Chtimes(f, v.Now(), v.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		v.advance(30 * 24 * time.Hour)
+		v.expect("token "+fmt.Sprint(v.issued.Load()+1), app, v.issue)
+	}
+	servers := map[string]int{}
+	for _, e := range must(v.session().Entries()) {
+		servers[e.Server]++
+	}
+	if servers["a.azurecr.io"] != 1 || servers["b.azurecr.io"] != 1 || servers[contoso] != 1 {
+		t.Errorf("tokens of each server: %v, want the last one", servers)
 	}
 }

@@ -12,13 +12,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
 
@@ -28,6 +29,7 @@ type Keys interface {
 	Key(ctx context.Context, backend string) ([]byte, error)
 	Create(ctx context.Context, backend string, lock keystore.Locker) ([]byte, error)
 	Delete(ctx context.Context, backend string, lock keystore.Locker) error
+	IsDemanded() bool
 }
 
 // A Vault says where the vault is. Goroutines and processes may use it at once.
@@ -43,6 +45,8 @@ type Vault struct {
 	// Memory is in front of the vault for TokenFromMemory; nil for none: a process that gets
 	// one token needs none.
 	Memory *Memory
+	// ShareFailures is for how long a failed fetch is shared at least; 0 for five seconds.
+	ShareFailures time.Duration
 	// Now is the clock.
 	Now func() time.Time
 	// Log gets the steps, never a secret.
@@ -52,9 +56,9 @@ type Vault struct {
 // A Session is the vault opened for one operation, such as a get, in one goroutine.
 type Session struct {
 	*Vault
-	dir    *keyspace.Dir // nil where there is no vault
-	err    error         // why the vault is not used
-	spaces []string      // the keyspaces when they were last listed; nil to list them again
+	dir    *keyspace.Dir     // nil where there is no vault
+	err    error             // why the vault is not used
+	spaces []string          // the keyspaces when they were last listed; nil to list them again
 	keys   map[string][]byte // what was read of the key store, by backend
 }
 
@@ -70,6 +74,10 @@ func (v *Vault) Open() *Session {
 		s.err = nil
 	}
 	if s.err != nil {
+		denied := safefile.Denied(v.Dir, s.err)
+		if fault.Is(denied, fault.FileDenied, fault.FileForeign) {
+			s.err = &fault.Error{Code: fault.LoginVault, Reason: "the vault can't be used: " + denied.Error(), Cause: denied}
+		}
 		v.Log.Debug("the vault is not used", "error", s.err)
 	}
 	return s
@@ -96,8 +104,8 @@ func (s *Session) create() error {
 	case s.err != nil || s.dir != nil:
 		return s.err
 	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return fault.New(fault.VaultNoPlace, "can't create the vault: %v", err)
+	if err := safefile.MakeDir(s.Dir); err != nil {
+		return &fault.Error{Code: fault.VaultNoPlace, Reason: "can't create the vault: " + err.Error(), Cause: err}
 	}
 	s.dir, s.err = keyspace.Open(s.Dir)
 	return s.err
@@ -147,8 +155,15 @@ type sealer struct {
 // backend that is locked, slow or broken is skipped. An error has the code of the last
 // backend's failure.
 func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err error) {
-	err = &fault.Error{Code: fault.KeyringNone}
+	none := &fault.Error{Code: fault.KeyringNone}
+	if s.Keys.IsDemanded() { // so none is
+		none.Cause = &fault.Error{Code: fault.Settings}
+	}
+	err = none
 	for _, backend := range s.Keys.Backends() {
+		if backend == keystore.File && s.prefersOS() {
+			continue
+		}
 		key, failed := s.readKey(ctx, backend)
 		if errors.Is(failed, keystore.ErrNotFound) {
 			if !create {
@@ -166,6 +181,16 @@ func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err err
 		err = failed
 	}
 	return sealer{}, err
+}
+
+// prefersOS reports whether nothing new may be sealed by a key file, because keys of the
+// OS keyring have sealed entries here. Otherwise a program that can write files here could
+// choose the key, whenever the OS keyring is locked or not at hand. The user may demand it.
+func (s *Session) prefersOS() bool {
+	spaces, _ := s.keyspaces()
+	return !s.Keys.IsDemanded() && slices.ContainsFunc(spaces, func(space string) bool {
+		return keyspace.Backend(space) == keystore.OS
+	})
 }
 
 // Writable returns why nothing can be stored; nil if something can. It may create the
@@ -227,6 +252,24 @@ func hashName(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
+// NotInNamespace returns why a login that may be opened here can't be opened in a user
+// namespace; nil if it can, as far as that is known.
+func (s *Session) NotInNamespace(l identity.Login) error {
+	if keyspace.Backend(l.Keyspace) != keystore.Kernel || !l.HasSecret() && l.NamesNothing() {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.LoginNamespace, Reason: "Podman can't open the stored login: its key is in the kernel keyring, and " +
+			"Podman runs this helper in a user namespace, which has keyrings of its own",
+	}
+}
+
+// Unwritable returns why nothing can be written to the vault, or why it can't be created,
+// as far as that is known without trying; nil if it can.
+func (s *Session) Unwritable() error {
+	return safefile.CheckPlace(filepath.Join(s.Dir, "new"))
+}
+
 // readKey reads a backend's key, once for each session.
 func (s *Session) readKey(ctx context.Context, backend string) ([]byte, error) {
 	if key := s.keys[backend]; key != nil {
@@ -251,6 +294,12 @@ func (s *Session) key(ctx context.Context, space string) ([]byte, error) {
 	key, err := s.readKey(ctx, backend)
 	switch {
 	case errors.Is(err, keystore.ErrNotFound), err == nil && keyspace.Name(backend, key) != space:
+		if backend == keystore.Kernel && safefile.InUserNamespace() {
+			return nil, &fault.Error{
+				Code: fault.LoginNamespace, Reason: "its key is not in the kernel keyring of this user namespace " +
+					"(Podman and Buildah run helpers in one without root, with keyrings of its own)",
+			}
+		}
 		return nil, fault.New(fault.LoginKeyGone, "its key is no longer in %s", keystore.Title(backend))
 	case err != nil:
 		return nil, &fault.Error{Code: fault.LoginKeyring, Reason: err.Error(), Cause: err}

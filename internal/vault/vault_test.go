@@ -27,6 +27,7 @@ type keys struct {
 	backends []string
 	byName   map[string][]byte
 	reads    int
+	demanded bool
 }
 
 func newKeys(backends ...string) *keys {
@@ -38,6 +39,8 @@ func newKeys(backends ...string) *keys {
 }
 
 func (k *keys) Backends() []string { return k.backends }
+
+func (k *keys) IsDemanded() bool { return k.demanded }
 
 func (k *keys) Key(_ context.Context, backend string) ([]byte, error) {
 	k.mu.Lock()

@@ -21,7 +21,8 @@
 //     endpoint for client credentials with a secret, a certificate or a federated
 //     token.
 //   - Issuers of such tokens: GitHub Actions, Azure Pipelines, any other
-//     ([Cloud.AddIssuer]), and the token proxy of an AKS cluster with identity
+//     ([Cloud.AddIssuer]) such as a Kubernetes cluster with its service accounts
+//     ([Issuer.ServiceAccount]), and the token proxy of an AKS cluster with identity
 //     bindings.
 //   - Users sign in on Entra's pages, in a real browser, with [Cloud.Browse], or by
 //     device code. Their refresh tokens rotate and expire, and Conditional Access

@@ -1,6 +1,7 @@
 package azuretest
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -83,15 +84,22 @@ func (i *Issuer) Token(subject, audience string, ttl time.Duration) string {
 }
 
 func (i *Issuer) sign(subject string, audience any, ttl time.Duration) string {
+	return i.signClaims(subject, audience, ttl, nil)
+}
+
+// signClaims signs a token with more claims than the usual ones.
+func (i *Issuer) signClaims(subject string, audience any, ttl time.Duration, more map[string]any) string {
 	now := i.cloud.Now()
 	from := now
 	if ttl < 0 {
 		from = now.Add(2 * ttl)
 	}
-	return i.cloud.issue(i.signer, map[string]any{
+	claims := map[string]any{
 		"iss": i.url, "sub": subject, "aud": audience, "jti": newGUID(),
 		"iat": from.Unix(), "nbf": from.Unix(), "exp": now.Add(ttl).Unix(),
-	})
+	}
+	maps.Copy(claims, more)
+	return i.cloud.issue(i.signer, claims)
 }
 
 // signerOf returns the signer of an issuer: an Issuer, or Entra itself for tokens of managed identities. It is nil

@@ -74,13 +74,15 @@ func (m *memoryRegistry) serveObject(w http.ResponseWriter, req *http.Request, t
 	http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(found.content))
 }
 
-// putManifest stores the manifest of an image if its digest is right and its blobs exist. Indexes aren't supported.
+// putManifest stores the manifest of an image if its digest is right and its blobs exist, or an index if its manifests
+// exist.
 func (m *memoryRegistry) putManifest(w http.ResponseWriter, req *http.Request, t target) {
 	type descriptor struct{ Digest string }
 	var image struct { // media types are not checked
 		MediaType string
 		Config    descriptor
 		Layers    []descriptor
+		Manifests []descriptor // of an index
 	}
 	content, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest))
 	if err != nil || json.Unmarshal(content, &image) != nil {
@@ -94,10 +96,14 @@ func (m *memoryRegistry) putManifest(w http.ResponseWriter, req *http.Request, t
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, blob := range append(image.Layers, image.Config) {
-		if _, ok := m.objects[objectKey(t.repository, "blobs", blob.Digest)]; !ok {
+	kind, parts := "blobs", append(image.Layers, image.Config)
+	if image.Manifests != nil {
+		kind, parts = "manifests", image.Manifests
+	}
+	for _, part := range parts {
+		if _, ok := m.objects[objectKey(t.repository, kind, part.Digest)]; !ok {
 			refuse(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry",
-				map[string]string{"digest": blob.Digest})
+				map[string]string{"digest": part.Digest})
 			return
 		}
 	}

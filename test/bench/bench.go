@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,19 +16,29 @@ import (
 
 const (
 	host     = "contoso.azurecr.io"
+	host2    = "fabrikam.azurecr.io"
 	tenantID = "11111111-2222-3333-4444-555555555555"
 	clientID = "7d1c0000-0000-4000-8000-00000000abcd"
 	password = "the~secret-of.the.service.principal"
 	module   = "github.com/docker-credential-acr/docker-credential-acr"
 )
 
+// servicePrincipal are the variables of the identity that most rows sign in as.
+var servicePrincipal = []string{
+	"AZURE_TENANT_ID=" + tenantID, "AZURE_CLIENT_ID=" + clientID, "AZURE_CLIENT_SECRET=" + password,
+}
+
 // A bench is a fake Azure, three programs and a directory.
 type bench struct {
 	ctx                   context.Context
 	cloud                 *azuretest.Cloud
-	proxy                 string
-	dir                   string // deleted at the end
-	helper, minimal, peak string // paths of programs
+	tenant                *azuretest.Tenant
+	app                   *azuretest.ServicePrincipal
+	registries            []*azuretest.Registry
+	proxy                 string   // to the fake Azure, without delay
+	relays                []*relay // to the fake Azure, by distances
+	dir                   string   // deleted at the end
+	helper, minimal, peak string   // paths of programs
 	daemons               []*exec.Cmd
 }
 
@@ -43,13 +54,7 @@ func newBench(ctx context.Context) (b *bench, err error) {
 			err = errors.Join(err, b.close())
 		}
 	}()
-	if b.cloud, err = azuretest.New(); err != nil {
-		return nil, err
-	}
-	tenant := b.cloud.AddTenant(tenantID)
-	b.cloud.AddRegistry(host, tenant).Grant(tenant.AddServicePrincipal(clientID, password), azuretest.AcrPull)
-	b.proxy = b.cloud.StartProxy().URL()
-	if err := b.cloud.WriteCA(b.path("root.pem")); err != nil {
+	if err := b.startCloud(); err != nil {
 		return nil, err
 	}
 	b.helper, b.minimal, b.peak = b.path("docker-credential-acr"), b.path("minimal"), b.path("peak")
@@ -58,6 +63,35 @@ func newBench(ctx context.Context) (b *bench, err error) {
 		b.build(b.minimal, module+"/test/bench/minimal"),
 		b.build(b.peak, module+"/test/bench/peak"),
 	)
+}
+
+// startCloud starts the fake Azure, and the ways to it.
+func (b *bench) startCloud() (err error) {
+	if b.cloud, err = azuretest.New(); err != nil {
+		return err
+	}
+	b.tenant = b.cloud.AddTenant(tenantID)
+	b.app = b.tenant.AddServicePrincipal(clientID, password)
+	for _, h := range []string{host, host2} {
+		b.registries = append(b.registries, b.cloud.AddRegistry(h, b.tenant))
+	}
+	b.grant(b.app)
+	b.proxy = b.cloud.StartProxy().URL()
+	for _, rtt := range distances {
+		relay, err := startRelay(b.cloud.Addr(), rtt)
+		if err != nil {
+			return err
+		}
+		b.relays = append(b.relays, relay)
+	}
+	return b.cloud.WriteCA(b.path("root.pem"))
+}
+
+// grant lets an identity pull from all registries.
+func (b *bench) grant(p azuretest.Principal) {
+	for _, r := range b.registries {
+		r.Grant(p, azuretest.AcrPull)
+	}
 }
 
 // build builds as releases are built.
@@ -70,15 +104,13 @@ func (b *bench) build(target, pkg string) error {
 	return nil
 }
 
-// env returns the environment of a measured process: the identity, the way to the fake Azure, and a home directory.
-// extra comes last and takes precedence.
-func (b *bench) env(home, keyring string, extra ...string) []string {
+// env returns the environment of a measured process: the way to the fake Azure, a home directory, and the identity.
+func (b *bench) env(home, keyring, proxy string, identity []string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home,
-		"AZURE_TENANT_ID=" + tenantID, "AZURE_CLIENT_ID=" + clientID, "AZURE_CLIENT_SECRET=" + password,
-		"HTTPS_PROXY=" + b.proxy, "SSL_CERT_FILE=" + b.path("root.pem"),
+		"HTTPS_PROXY=" + proxy, "SSL_CERT_FILE=" + b.path("root.pem"),
 		"DOCKER_CREDENTIAL_ACR_HOME=" + filepath.Join(home, "acr"), "DOCKER_CREDENTIAL_ACR_KEYRING=" + keyring,
-	}, extra...)
+	}, identity...)
 }
 
 func (b *bench) path(parts ...string) string {
@@ -90,12 +122,20 @@ func (b *bench) newHome(name string) (string, error) {
 	return os.MkdirTemp(b.dir, "home-"+name+"-")
 }
 
+// kinds names requests for readers of the results. The only other request to Entra is that of a peer.
+var kinds = map[string]string{
+	azuretest.KindOpenID: "OpenID document", azuretest.KindEntraToken: "token request",
+	azuretest.KindEntraOther: "token request", azuretest.KindAppService: "local token request",
+	azuretest.KindExchange: "exchange",
+}
+
 // requests returns a summary of the requests since the last Reset.
 func (b *bench) requests() string {
 	counts, order := map[string]int{}, []string{}
 	for _, r := range b.cloud.Requests() {
-		if counts[r.Kind]++; counts[r.Kind] == 1 {
-			order = append(order, r.Kind)
+		kind := cmp.Or(kinds[r.Kind], r.Kind)
+		if counts[kind]++; counts[kind] == 1 {
+			order = append(order, kind)
 		}
 	}
 	slices.Sort(order)
@@ -110,6 +150,9 @@ func (b *bench) close() error {
 	for _, d := range slices.Backward(b.daemons) {
 		_ = d.Process.Kill()
 		_ = d.Wait()
+	}
+	for _, r := range b.relays {
+		_ = r.close()
 	}
 	if b.cloud != nil {
 		b.cloud.Close()

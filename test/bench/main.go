@@ -1,43 +1,57 @@
-// Bench measures the helper as whole processes, and compares it with a minimal helper: a Go program that reads a
-// request and writes JSON.
+// Bench measures the helper as whole processes, and compares it with a minimal helper (a Go program that reads a
+// request and writes JSON) and with helpers of others.
 //
 //	go run ./test/bench
 //
 // It builds the program and starts it some hundred times per row against azuretest's fake Azure, in its own home
-// directory. The rows take turns, so that a slow moment of the computer affects all of them. Budgets are printed beside
-// the times and not enforced; the exit status is 1 if a run gives a wrong result.
+// directory. The rows take turns, so that a slow moment of the computer affects all of them. Other rows reach the fake
+// Azure through relays that make it far, to count round trips. Budgets are printed beside the figures and not enforced;
+// the exit status is 1 if a run gives a wrong result. Results are printed, and written to docs/benchmark.md and
+// docs/benchmark.svg.
 //
 // It needs Linux, because only there a built program trusts the fake Azure. The row of the kernel keyring uses the
 // helper's usual key, and makes it if there is none; the row of the Secret Service has its own bus and keyring.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
-	"text/tabwriter"
+	"time"
 )
 
+// settings are the flags.
+type settings struct {
+	runs, farRuns, parallel int
+	dir                     string
+}
+
 func main() {
-	runs := flag.Int("n", 200, "runs of each row")
-	parallel := flag.Int("parallel", 100, "processes to start at once")
+	var s settings
+	flag.IntVar(&s.runs, "n", 200, "runs of each row without delay")
+	flag.IntVar(&s.farRuns, "far", 15, "runs of each row with a far cloud")
+	flag.IntVar(&s.parallel, "parallel", 100, "processes to start at once")
+	flag.StringVar(&s.dir, "o", "docs", "the directory for benchmark.md and benchmark.svg; \"\" writes neither")
 	flag.Parse()
+	s.runs, s.farRuns, s.parallel = max(s.runs, 1), max(s.farRuns, 1), max(s.parallel, 1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, max(*runs, 1), max(*parallel, 1)); err != nil {
+	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// run prints times only after all runs gave the right result.
-func run(ctx context.Context, out io.Writer, runs, parallel int) (err error) {
+// run prints and writes results only after all runs gave the right result.
+func run(ctx context.Context, s settings) (err error) {
 	if runtime.GOOS != "linux" {
 		return errors.New("this needs Linux: only there a built program trusts the fake Azure")
 	}
@@ -46,81 +60,41 @@ func run(ctx context.Context, out io.Writer, runs, parallel int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	rows, skipped, err := b.rows()
+	all, err := b.measureAll(s)
 	if err != nil {
 		return err
 	}
-	if err := b.measure(rows, runs); err != nil {
+	var report, picture bytes.Buffer
+	if err := b.writeReport(&report, all, s.parallel); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d runs of each row, in turns; %d CPUs, %s\n\n", runs, runtime.NumCPU(), runtime.Version())
-	printTimes(out, rows)
-	for _, s := range skipped {
-		fmt.Fprintln(out, s)
-	}
-	fmt.Fprintln(out)
-	return b.printSizes(out, rows, parallel)
-}
-
-// printTimes prints a line for each row; the first is the minimal helper. It prints medians, because the slowest runs
-// depend on the computer and not on the program, and p90, which shows how busy the computer was.
-func printTimes(out io.Writer, rows []*row) {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "median ms\tp90 ms\t× minimal\tbudget\t")
-	minimal := rows[0].percentile(0.5)
-	for _, r := range rows {
-		median := r.percentile(0.5)
-		ratio := float64(median) / float64(minimal)
-		fmt.Fprintf(t, "%.2f\t%.2f\t%.2f\t%s\t  %s\n",
-			ms(median), ms(r.percentile(0.9)), ratio, budget(ratio, r.budget, "%.1f"), r.name)
-	}
-	t.Flush()
-}
-
-// printSizes measures and prints size, memory and requests.
-func (b *bench) printSizes(out io.Writer, rows []*row, parallel int) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "measured\tbudget\t")
-	info, err := os.Stat(b.helper)
+	const distance = 100 * time.Millisecond
+	err = writeChart(&picture, []chart{
+		{"Azure without delay", all.near},
+		{fmt.Sprintf("Azure %.0f ms away", ms(distance)), at(all.far, distance)},
+	})
 	if err != nil {
 		return err
 	}
-	// The budget is older than the commands for users (doctor, configure, status, …), which exceed it by 0.7 MB. Most
-	// of the size is net/http, TLS and MSAL, which are needed without them, too.
-	size := float64(info.Size()) / 1e6
-	fmt.Fprintf(t, "%.1f MB\t%s\t  binary, stripped\n", size, budget(size, 11, "%.0f MB"))
-	for _, r := range rows {
-		if r.memory == 0 && r != rows[0] {
-			continue
-		}
-		peak, err := b.peakMemory(r)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-		fmt.Fprintf(t, "%.1f MB\t%s\t  peak memory, %s\n", peak, budget(peak, r.memory, "%.0f MB"), r.name)
+	if _, err := os.Stdout.Write(report.Bytes()); err != nil || s.dir == "" {
+		return err
 	}
-	single, err := b.getInParallel(1)
-	if err != nil {
-		return fmt.Errorf("an uncached get: %w", err)
-	}
-	fmt.Fprintf(t, "%.0f ms\t\t  an uncached get that also makes the key; requests: %s\n",
-		ms(single.took), single.requests)
-	many, err := b.getInParallel(parallel)
-	if err != nil {
-		return fmt.Errorf("%d uncached gets at once: %w", parallel, err)
-	}
-	fmt.Fprintf(t, "%d exchange\t%s\t  %d uncached gets at once, %.0f ms in all; requests: %s\n",
-		many.exchanges, budget(float64(many.exchanges), 1, "%.0f"), parallel, ms(many.took), many.requests)
-	return t.Flush()
+	return errors.Join(
+		os.WriteFile(filepath.Join(s.dir, "benchmark.md"), report.Bytes(), 0o644),
+		os.WriteFile(filepath.Join(s.dir, "benchmark.svg"), picture.Bytes(), 0o644),
+	)
 }
 
-// budget formats a limit, and whether a value exceeds it.
-func budget(value, limit float64, format string) string {
-	switch {
-	case limit == 0:
-		return ""
-	case value > limit:
-		return "OVER " + fmt.Sprintf(format, limit)
+// measureAll measures the near rows in turns, then the far ones.
+func (b *bench) measureAll(s settings) (all results, err error) {
+	var skipped []string
+	if all.near, all.skipped, err = b.rows(); err != nil {
+		return all, err
 	}
-	return "≤ " + fmt.Sprintf(format, limit)
+	if all.far, skipped, err = b.farRows(); err != nil {
+		return all, err
+	}
+	all.skipped = append(all.skipped, skipped...)
+	err = b.measure(all.near, s.runs)
+	return all, errors.Join(err, b.measure(slices.Concat(all.far...), s.farRuns))
 }

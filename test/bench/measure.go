@@ -2,14 +2,17 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,11 +26,20 @@ type row struct {
 	program string
 	args    []string
 	env     []string
-	user    string  // the user in the right output
-	before  func()  // runs before each run, and is not measured; nil for none
-	budget  float64 // times the minimal helper; 0 for none
-	memory  float64 // budget in MB; 0 for none
-	times   []time.Duration
+	host    string       // the registry; "" for the usual one
+	user    string       // the user in the right output
+	kinds   []string     // of the requests that each run must send once; nil for no request at all
+	before  func() error // runs before each run, and is not measured; nil for none
+	entries int          // how many entries the vault has; 0 where that is not compared
+	theirs  bool         // is a program of others
+
+	budget        float64 // times the minimal helper, or round trips; 0 for none
+	requestBudget float64 // 0 for none
+	memory        float64 // budget in MB; 0 for none
+
+	times    []time.Duration
+	requests string // of the last run
+	sent     int    // the number of these requests
 }
 
 func (r *row) percentile(part float64) time.Duration {
@@ -52,7 +64,9 @@ func (b *bench) rows() (rows []*row, skipped []string, err error) {
 			rows = append(rows, r)
 		}
 	}
-	add(&row{name: "minimal helper", program: b.minimal, user: "user", env: b.env(b.dir, "none")}, nil)
+	add(&row{
+		name: "minimal helper", program: b.minimal, user: "user", env: b.env(b.dir, "none", b.proxy, nil), theirs: true,
+	}, nil)
 	add(b.cached("kernel", "kernel keyring", 2.0))
 	if bus, problem := b.startSecretService(); problem != nil {
 		add(nil, fmt.Errorf("%w: get, cached, Secret Service: %w", errSkipped, problem))
@@ -60,8 +74,10 @@ func (b *bench) rows() (rows []*row, skipped []string, err error) {
 		add(b.cached("os", "Secret Service", 3.2, bus))
 		add(b.dockerHelper(bus))
 	}
-	add(b.cached("file", "key file", 0))
-	add(b.uncached())
+	for _, entries := range []int{1, 1000, 10000} {
+		add(b.cachedAmong(entries))
+	}
+	add(b.cold())
 	return rows, skipped, err
 }
 
@@ -72,7 +88,8 @@ func (b *bench) cached(keyring, title string, budget float64, extra ...string) (
 		return nil, err
 	}
 	r := &row{
-		name: "get, cached, " + title, program: b.helper, args: []string{"get"}, env: b.env(home, keyring, extra...),
+		name: "get, cached, " + title, program: b.helper, args: []string{"get"},
+		env:  append(b.env(home, keyring, b.proxy, servicePrincipal), extra...),
 		user: nullGUID, budget: budget, memory: 10,
 	}
 	for range 50 { // gnome-keyring needs a moment after its start
@@ -88,41 +105,93 @@ func (b *bench) cached(keyring, title string, budget float64, extra ...string) (
 	return nil, fmt.Errorf("%w: %s: this keyring can't be used on this computer", errSkipped, r.name)
 }
 
-// uncached returns the row of a get without a cached token: before each run the token is deleted. The key is in a file,
-// the fastest keyring, so that most of the time is that of the requests.
-func (b *bench) uncached() (*row, error) {
-	home, err := b.newHome("uncached")
-	r := &row{
-		name: "get, uncached (sign in, exchange)", program: b.helper, args: []string{"get"}, env: b.env(home, "file"),
-		user: nullGUID, memory: 16,
+// cachedAmong returns the row of a get with a cached token in a vault of this many entries. The others are copies of
+// it with random names; no get opens them, because it asks for names.
+func (b *bench) cachedAmong(entries int) (*row, error) {
+	r, err := b.cached("file", "key file", 0)
+	if err != nil {
+		return nil, err
 	}
-	r.before = func() {
-		tokens, _ := filepath.Glob(filepath.Join(home, "acr", "vault", "*", "*.token"))
-		for _, t := range tokens {
-			_ = os.Remove(t)
-		}
+	r.entries = entries
+	if entries == 1 {
+		return r, nil
+	}
+	r.name, r.memory = fmt.Sprintf("%s, %s entries", r.name, thousands(entries)), 0
+	tokens, err := filepath.Glob(filepath.Join(homeOf(r), "acr", "vault", "*", "*.token"))
+	if err != nil || len(tokens) == 0 {
+		return nil, fmt.Errorf("%s: no token is stored: %v", r.name, err)
+	}
+	content, err := os.ReadFile(tokens[0])
+	for range entries - 1 {
+		random := make([]byte, (len(filepath.Base(tokens[0]))-len(".token"))/2)
+		rand.Read(random)
+		name := filepath.Join(filepath.Dir(tokens[0]), hex.EncodeToString(random)+".token")
+		err = errors.Join(err, os.WriteFile(name, content, 0o600))
 	}
 	return r, err
 }
 
-// measure runs all rows in turns, and checks that only uncached gets send requests.
+// homeOf returns a row's home directory.
+func homeOf(r *row) string {
+	for _, v := range r.env {
+		if home, ok := strings.CutPrefix(v, "HOME="); ok {
+			return home
+		}
+	}
+	return ""
+}
+
+// cold returns the row of a get without a cached token. The key is in a file, the fastest keyring, so that most of the
+// time is that of the requests.
+func (b *bench) cold() (*row, error) {
+	home, err := b.newHome("cold")
+	return &row{
+		name: "get, cold (sign in, exchange)", program: b.helper, args: []string{"get"},
+		env: b.env(home, "file", b.proxy, servicePrincipal), user: nullGUID, memory: 16,
+		kinds:  []string{azuretest.KindEntraToken, azuretest.KindExchange},
+		before: func() error { return emptyVault(home) },
+	}, err
+}
+
+// emptyVault deletes all but the key.
+func emptyVault(home string) error {
+	files, err := filepath.Glob(filepath.Join(home, "acr", "vault", "*-*", "*"))
+	for _, f := range files {
+		err = errors.Join(err, os.RemoveAll(f))
+	}
+	return err
+}
+
+// measure runs all rows in turns, and checks that each sends the requests that it must.
 func (b *bench) measure(rows []*row, runs int) error {
 	for range runs {
 		for _, r := range rows {
-			exchanges := 0
-			if r.before != nil {
-				r.before()
-				exchanges = 1
-			}
-			b.cloud.Reset()
-			took, err := b.run(r)
-			if err != nil {
+			if err := b.measureOnce(r); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			if seen := b.cloud.Seen(azuretest.KindExchange); seen != exchanges {
-				return fmt.Errorf("%s: %d exchanges, want %d", r.name, seen, exchanges)
-			}
-			r.times = append(r.times, took)
+		}
+	}
+	return nil
+}
+
+func (b *bench) measureOnce(r *row) error {
+	if r.before != nil {
+		if err := r.before(); err != nil {
+			return err
+		}
+	}
+	b.cloud.Reset()
+	took, err := b.run(r)
+	if err != nil {
+		return err
+	}
+	r.times, r.requests, r.sent = append(r.times, took), b.requests(), len(b.cloud.Requests())
+	if r.kinds == nil && r.sent > 0 {
+		return fmt.Errorf("sent requests: %s", r.requests)
+	}
+	for _, kind := range r.kinds {
+		if n := b.cloud.Seen(kind); n != 1 {
+			return fmt.Errorf("sent %d requests of kind %s, want 1", n, kind)
 		}
 	}
 	return nil
@@ -133,14 +202,19 @@ func (b *bench) measure(rows []*row, runs int) error {
 func (b *bench) run(r *row) (time.Duration, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(b.ctx, r.program, r.args...)
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.env, strings.NewReader(host), &stdout, &stderr
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.env, r.stdin(), &stdout, &stderr
 	start := time.Now()
 	err := cmd.Run()
 	took := time.Since(start)
-	return took, errors.Join(err, r.check(stdout.Bytes(), stderr.String()))
+	if err != nil { // what a helper that fails prints has no secret
+		return took, fmt.Errorf("%w: %s%s", err, &stdout, &stderr)
+	}
+	return took, r.check(stdout.Bytes(), stderr.String())
 }
 
 const nullGUID = "00000000-0000-0000-0000-000000000000"
+
+func (r *row) stdin() io.Reader { return strings.NewReader(cmp.Or(r.host, host)) }
 
 // check checks the output. Its error doesn't quote the output, which may have a secret.
 func (r *row) check(stdout []byte, stderr string) error {
@@ -156,34 +230,11 @@ func (r *row) check(stdout []byte, stderr string) error {
 	return nil
 }
 
-// peakMemory returns the median of a row's peak memory, in MB.
-func (b *bench) peakMemory(r *row) (float64, error) {
-	var found []float64
-	for range 11 {
-		if r.before != nil {
-			r.before()
-		}
-		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(b.ctx, b.peak, append([]string{r.program}, r.args...)...)
-		cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.env, strings.NewReader(host), &stdout, &stderr
-		if err := cmd.Run(); err != nil {
-			return 0, fmt.Errorf("%w: %s", err, stderr.String())
-		}
-		kib, err := strconv.Atoi(strings.TrimSpace(stderr.String()))
-		if err := errors.Join(err, r.check(stdout.Bytes(), "")); err != nil {
-			return 0, err
-		}
-		found = append(found, float64(kib)*1024/1e6)
-	}
-	slices.Sort(found)
-	return found[len(found)/2], nil
-}
-
 // A result is the result of several gets at once.
 type result struct {
-	took      time.Duration
-	exchanges int
-	requests  string
+	took     time.Duration
+	most     int // the requests of the most frequent kind: 1 if the processes shared all of them
+	requests string
 }
 
 // getInParallel starts n processes at once in an empty home directory, without a key, as a build of many images on a
@@ -193,7 +244,9 @@ func (b *bench) getInParallel(n int) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	r := &row{program: b.helper, args: []string{"get"}, env: b.env(home, "file"), user: nullGUID}
+	r := &row{
+		program: b.helper, args: []string{"get"}, env: b.env(home, "file", b.proxy, servicePrincipal), user: nullGUID,
+	}
 	errs := make([]error, n)
 	b.cloud.Reset()
 	start := time.Now()
@@ -202,5 +255,6 @@ func (b *bench) getInParallel(n int) (result, error) {
 		wg.Go(func() { _, errs[i] = b.run(r) })
 	}
 	wg.Wait()
-	return result{time.Since(start), b.cloud.Seen(azuretest.KindExchange), b.requests()}, errors.Join(errs...)
+	most := max(b.cloud.Seen(azuretest.KindEntraToken), b.cloud.Seen(azuretest.KindExchange))
+	return result{time.Since(start), most, b.requests()}, errors.Join(errs...)
 }

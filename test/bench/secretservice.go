@@ -88,7 +88,10 @@ func (b *bench) dockerHelper(bus string) (*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &row{name: name + " get", program: path, args: []string{"get"}, env: b.env(home, "none", bus), user: "user"}
+	r := &row{
+		name: name + " get", program: path, args: []string{"get"}, env: b.env(home, "none", b.proxy, []string{bus}),
+		user: "user", theirs: true,
+	}
 	secret := strings.Repeat("s", 1000)
 	login, err := json.Marshal(map[string]string{"ServerURL": host, "Username": "user", "Secret": secret})
 	if err != nil {

@@ -29,7 +29,7 @@ func runHelper() int {
 	return cli.Main(app.Env{
 		Stderr: os.Stderr, Environ: os.Environ(), Now: time.Now,
 		Transport: azuretest.TransportTo(os.Getenv(addressVar), root),
-	}, os.Stdin, os.Stdout, os.Args[1:])
+	}, os.Stdin, os.Stdout, os.Args)
 }
 
 // install makes this executable available as the helper.

@@ -18,8 +18,11 @@ import (
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/rhysd/actionlint"
 	"go.yaml.in/yaml/v3"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	kubeletconfigv1 "k8s.io/kubelet/config/v1"
 	kubernetes "sigs.k8s.io/yaml"
 )
 
@@ -203,7 +206,12 @@ func checkWorkflow(b codeBlock) error {
 func checkManifest(document map[string]any) error {
 	kinds := map[string]any{
 		"v1/ServiceAccount": &corev1.ServiceAccount{},
+		"v1/Pod":            &corev1.Pod{},
+		"apps/v1/DaemonSet": &appsv1.DaemonSet{},
 		"batch/v1/Job":      &batchv1.Job{},
+		"rbac.authorization.k8s.io/v1/ClusterRole":          &rbacv1.ClusterRole{},
+		"rbac.authorization.k8s.io/v1/ClusterRoleBinding":   &rbacv1.ClusterRoleBinding{},
+		"kubelet.config.k8s.io/v1/CredentialProviderConfig": &kubeletconfigv1.CredentialProviderConfig{},
 	}
 	kind := fmt.Sprint(document["apiVersion"], "/", document["kind"])
 	object := kinds[kind]

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,36 @@ func TestWrongSecret(t *testing.T) {
 			t.Errorf("Entra received %d requests", got)
 		}
 	})
+}
+
+// TestNoRootCertificates runs the shipped program as an empty container image would.
+func TestNoRootCertificates(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.useServicePrincipal(clientSecret)
+	f.env["SSL_CERT_FILE"], f.env["SSL_CERT_DIR"] = f.write(filepath.Join(f.work, "empty.pem"), ""), f.dir("certs")
+	out, err := f.get(host)
+	if err == nil || !strings.Contains(out, "login.microsoftonline.com can't be verified: no trusted root certificates are installed") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestProxyVariable proves that the shipped program sends nothing around a proxy whose variable is wrong, and uses one
+// that only has the line break of a Windows file at its end.
+func TestProxyVariable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.useServicePrincipal(clientSecret)
+	proxy := f.env["HTTPS_PROXY"]
+	f.env["HTTPS_PROXY"] = strings.Replace(proxy, "http://", "http://ada:p4ssw%G4g@", 1)
+	out, err := f.get(host)
+	if err == nil || !strings.Contains(out, ": HTTPS_PROXY is not a valid proxy URL") || strings.Contains(out, "p4ssw") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	f.env["HTTPS_PROXY"] = proxy + "\r"
+	if out, err := f.get(host); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestAnonymousPull proves that clients continue without a login: a registry with anonymous pull accepts them.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,8 @@ type fixture struct {
 	registry *azuretest.Registry
 	backend  http.Handler
 	session  *session // nil without a D-Bus session
+
+	as []string // the command that runs others as another user; nil for none
 
 	home string // the user's home directory, which is searched for secrets
 	work string // the test's own files
@@ -189,6 +192,7 @@ const commandTimeout = 2 * time.Minute
 func (f *fixture) exec(stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
+	args = append(slices.Clone(f.as), args...)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Path = f.find(args[0])
 	cmd.Err = nil

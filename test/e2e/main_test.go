@@ -103,6 +103,8 @@ var packages = map[string]string{
 	"dbus-run-session":     "dbus",
 	"gnome-keyring-daemon": "gnome-keyring",
 	"keyctl":               "keyutils",
+	"newuidmap":            "uidmap",
+	"setpriv":              "util-linux",
 	"unshare":              "util-linux",
 }
 

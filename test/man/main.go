@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -58,12 +61,27 @@ func page(c *cobra.Command) ([]byte, error) {
 	if err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Source: cmdutil.Program}, &b); err != nil {
 		return nil, err
 	}
-	text, seeAlso, hasSeeAlso := strings.Cut(b.String(), ".SH SEE ALSO")
+	content := heading.ReplaceAllLiteralString(strings.ReplaceAll(b.String(), "\t", "    "), title(c))
+	text, seeAlso, hasSeeAlso := strings.Cut(content, ".SH SEE ALSO")
 	text += section("EXIT STATUS", cli.ExitStatus) + section("ENVIRONMENT", cli.Environment) + section("FILES", cli.Files)
 	if hasSeeAlso {
 		text += ".SH SEE ALSO" + seeAlso
 	}
 	return []byte(text), nil
+}
+
+// heading is the line with a page's name, section and date.
+var heading = regexp.MustCompile(`(?m)^\.TH .*$`)
+
+// title returns that line. Its date, which cobra writes in a form that mandoc doesn't read,
+// is that of the commit, as make says.
+func title(c *cobra.Command) string {
+	day := time.Now()
+	if seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		day = time.Unix(seconds, 0)
+	}
+	name := strings.ToUpper(strings.ReplaceAll(c.CommandPath(), " ", "-"))
+	return fmt.Sprintf(".TH %q 1 %q %q", name, day.UTC().Format(time.DateOnly), cmdutil.Program)
 }
 
 // section is a list of names and what they mean. Roff reads a hyphen as a dash.

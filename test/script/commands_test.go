@@ -106,7 +106,7 @@ func (s *fixture) fault(ts *testscript.TestScript, settings []string) azuretest.
 type change func(*testscript.TestScript, *fixture, []string)
 
 // allChanges are what cloud do can do.
-var allChanges = []map[string]change{registryChanges, userChanges, hostChanges}
+var allChanges = []map[string]change{registryChanges, userChanges, hostChanges, clusterChanges}
 
 // registryChanges are changes of the registry and its application.
 var registryChanges = map[string]change{
@@ -159,7 +159,7 @@ func clockCommand(ts *testscript.TestScript, _ bool, args []string) {
 // parallelCommand runs N processes at the same time with the same input. All must succeed, or with ! all must
 // fail, with the same output:
 //
-//	parallel N INPUT ACTION
+//	parallel N INPUT ACTION…
 func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -176,7 +176,8 @@ func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			cmd := exec.Command(path, args[2])
+			cmd := exec.Command(path, args[2:]...)
+			cmd.Dir = ts.MkAbs(".")
 			cmd.Env = parallelEnviron(ts)
 			cmd.Stdin = strings.NewReader(input)
 			out, err := cmd.Output()
@@ -225,8 +226,8 @@ func bytesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// expandCommand replaces $VARIABLES in a file of the script: expand FILE.
+// expandCommand replaces $VARIABLES in a file of the script: expand FILE. Paths get slashes, which need no quotes in JSON.
 func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
-	content := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	content := os.Expand(ts.ReadFile(args[0]), func(name string) string { return filepath.ToSlash(ts.Getenv(name)) })
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
 }

@@ -28,6 +28,7 @@ func resolve(_ context.Context, host string) ([]string, error) {
 var masks = []struct{ pattern, by string }{
 	{`(?m) +\d+ ms$`, ""},
 	{`"milliseconds": \d+`, `"milliseconds": 0`},
+	{`a file of \d{4}-\d\d-\d\d`, "a file of DATE"},
 	{`correlation ID [0-9a-f-]+`, "correlation ID ID"},
 	{`(?m)^(ok    version    ).*$`, "$1 VERSION"},
 	{`("version": |"check": "version",\s+"status": "ok",\s+"code": "ok",\s+"fact": )"[^"]*"`, `$1"VERSION"`},

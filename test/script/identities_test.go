@@ -10,7 +10,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -108,6 +112,18 @@ var hostChanges = map[string]change{
 		ts.Setenv("AZURE_KUBERNETES_TOKEN_PROXY", proxy.URL())
 		ts.Setenv("AZURE_KUBERNETES_SNI_NAME", proxy.ServerName())
 		ts.Setenv("AZURE_KUBERNETES_CA_FILE", ts.MkAbs("proxy-ca.pem"))
+	},
+	"proxy": func(ts *testscript.TestScript, s *fixture, a []string) {
+		addr := strings.TrimPrefix(s.cloud.StartProxy().URL(), "http://")
+		if len(a) > 0 {
+			status, err := strconv.Atoi(a[0])
+			ts.Check(err)
+			refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			ts.Defer(refusing.Close)
+			addr = refusing.Listener.Addr().String()
+		}
+		ts.Setenv("PROXY_ADDR", addr) // for program
+		ts.Setenv("HTTPS_PROXY", "http://"+addr)
 	},
 	"trust-identity": func(_ *testscript.TestScript, s *fixture, a []string) {
 		s.app.AddManagedIdentityCredential(s.identities[a[0]])

@@ -3,9 +3,11 @@
 package script
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,12 +26,15 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"docker-credential-acr": program,
-		"az":                    fakeAz,
-		"fake-delegate":         fakeDelegate,
-		"azd":                   fakeTool,
-		"pwsh":                  fakeTool,
-		"xdg-open":              fakeBrowser,
+		"docker-credential-acr":     program,
+		"docker-credential-acr-env": program,
+		"acr-credential-provider":   program,
+		"az":                        fakeAz,
+		"fake-delegate":             fakeDelegate,
+		"azd":                       fakeTool,
+		"pwsh":                      fakeTool,
+		"xdg-open":                  fakeBrowser,
+		"rundll32":                  fakeBrowser, // of Windows
 	})
 }
 
@@ -44,15 +49,23 @@ func program() {
 	transcript := open(os.Getenv("TRANSCRIPT"))
 	transport := azuretest.TransportTo(os.Getenv("CLOUD_ADDR"), ca)
 	transport.Proxy = http.ProxyFromEnvironment
+	dial := transport.DialContext // which leads to the cloud, whatever the address
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == os.Getenv("PROXY_ADDR") {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+		return dial(ctx, network, addr)
+	}
 	var stdout strings.Builder
 	status := cli.Main(app.Env{
 		Stdout: io.MultiWriter(os.Stdout, &stdout), Stderr: io.MultiWriter(os.Stderr, transcript),
 		Environ: os.Environ(), Transport: transport, LookupHost: resolve, Executable: os.Executable,
 		OnAzureVM: func() bool { return os.Getenv("ON_AZURE") != "" },
 		MachineID: func() string { return "this computer" },
+		Parent:    func() string { return os.Getenv("PARENT") },
 		Now:       func() time.Time { return time.Now().Add(ahead) },
 		Exit:      os.Exit,
-	}, os.Stdin, os.Stdout, os.Args[1:])
+	}, os.Stdin, os.Stdout, os.Args)
 	if status != 0 || slices.Contains(os.Args, "doctor") { // its output goes into bug reports
 		fmt.Fprint(transcript, stdout.String())
 	}
@@ -88,6 +101,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"ended":    endedCommand,
 	"mask":     maskCommand,
 	"readme":   readmeCommand,
+	"request":  requestCommand,
 }
 
 // TestReadme_lists_commands keeps the index of commands complete.
@@ -122,6 +136,9 @@ type fixture struct {
 	host       *azuretest.ManagedIdentityHost
 	issuer     *azuretest.Issuer
 	gitHub     *azuretest.GitHubActions
+	cluster    *azuretest.Issuer
+	proxy      *azuretest.TokenProxy
+	accounts   map[string]*azuretest.ServiceAccount
 }
 
 // Names that every script may use. The secret is one that nothing else contains.
@@ -141,6 +158,7 @@ func setup(env *testscript.Env) error {
 	s := &fixture{
 		cloud: cloud, tenant: cloud.AddTenant(tenantID, "contoso.example"), work: env.WorkDir,
 		users: map[string]*azuretest.User{}, identities: map[string]*azuretest.ManagedIdentity{},
+		accounts: map[string]*azuretest.ServiceAccount{},
 	}
 	s.app = s.tenant.AddServicePrincipal(clientID, password)
 	s.registry = cloud.AddRegistry("contoso.azurecr.io", s.tenant)

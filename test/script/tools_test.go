@@ -57,7 +57,7 @@ func fakeAz() {
 
 // signInAz signs a user in to the stand-in for az:
 //
-//	cloud do az USER [old|signed-out|expired|mfa|slow|garbage|other-tenant|traceback|switched]
+//	cloud do az USER [old|signed-out|expired|mfa|slow|garbage|noise|other-tenant|traceback|switched]
 func signInAz(ts *testscript.TestScript, s *fixture, a []string) {
 	user := s.tenant.AddUser(a[0])
 	s.registry.Grant(user, "AcrPull")
@@ -94,7 +94,10 @@ func signInAz(ts *testscript.TestScript, s *fixture, a []string) {
 		answer.Stdout = ""
 	}
 	if state == "garbage" {
-		answer.Stdout = "WARNING: something else " + answer.Stdout
+		answer.Stdout = "WARNING: something else " + answer.Stdout[:len(answer.Stdout)-1]
+	}
+	if state == "noise" {
+		answer.Stdout = "WARNING: {something else}\n" + answer.Stdout + "\n\x1b[0m"
 	}
 	dir := ts.Getenv("AZURE_CONFIG_DIR")
 	ts.Check(os.MkdirAll(dir, 0o700))

@@ -1,5 +1,9 @@
 // Package cmdutil is what the commands that users type have in common: what they work on,
-// how they read a registry or a secret, and how they report a usage error.
+// how they read a registry or a secret, how they print, and how they report a usage error.
+//
+// Only this package and package cli write to standard output and standard error. Whatever
+// they print goes through text.Line, text.Lines or text.JSON, because names in files,
+// variables, arguments and answers may have characters that a terminal obeys or hides.
 package cmdutil
 
 import (
@@ -27,10 +31,15 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// Program is the name of the program.
-const Program = "docker-credential-acr"
+// Program is the name of the program, Module the path of its module. Both stand in its
+// version, because other programs have the same name.
+const (
+	Program = "docker-credential-acr"
+	Module  = "github.com/docker-credential-acr/docker-credential-acr"
+)
 
 // An Env is what the commands work on.
 type Env struct {
@@ -71,7 +80,13 @@ func (e Env) Screen() screen.Screen {
 
 // Print prints results that are laid out for the Screen.
 func (e Env) Print(laidOut string) error {
-	_, err := io.WriteString(e.Stdout, e.Screen().Paint(laidOut))
+	_, err := io.WriteString(e.Stdout, e.Screen().Paint(text.Lines(laidOut)))
+	return err
+}
+
+// PrintDiff prints a unified diff.
+func (e Env) PrintDiff(diff string) error {
+	_, err := io.WriteString(e.Stdout, e.Screen().Diff(text.Lines(diff)))
 	return err
 }
 
@@ -80,15 +95,18 @@ func (e Env) Print(laidOut string) error {
 func (e Env) Markf(symbol, format string, args ...any) {
 	s := e.Screen()
 	mark := s.Mark(symbol)
-	_ = e.Print(mark + s.Wrap(utf8.RuneCountInString(mark), fmt.Sprintf(format, args...)) + "\n")
+	_ = e.Print(mark + s.Wrap(utf8.RuneCountInString(mark), line(format, args)) + "\n")
 }
 
 // Resultf prints a line of what the command was asked for.
-func (e Env) Resultf(format string, args ...any) { fmt.Fprintf(e.Stdout, format+"\n", args...) }
+func (e Env) Resultf(format string, args ...any) { fmt.Fprintln(e.Stdout, line(format, args)) }
 
 // Notef prints a line for the user about what the command does. It is not part of the
 // result, which another program may read.
-func (e Env) Notef(format string, args ...any) { fmt.Fprintf(e.Stderr, format+"\n", args...) }
+func (e Env) Notef(format string, args ...any) { fmt.Fprintln(e.Stderr, line(format, args)) }
+
+// line formats one line.
+func line(format string, args []any) string { return text.Line(fmt.Sprintf(format, args...)) }
 
 // Examples returns the examples of a command's help, from pairs of a comment and the
 // arguments of the program.
@@ -156,12 +174,24 @@ func IsUsage(err error) bool {
 	return ok
 }
 
-// KeyPlace says where the key is that encrypts what is stored.
-func KeyPlace(backend string) string {
-	if backend == keystore.File {
+// Ago says in hours and minutes how long ago something was.
+func Ago(d time.Duration) string {
+	if d = d.Truncate(time.Minute); d < time.Minute {
+		return "a moment ago"
+	}
+	return strings.TrimSuffix(d.String(), "0s") + " ago"
+}
+
+// KeyPlace says where the key is that encrypts what is stored; of a key file also when it
+// was made, for a user to notice one that they have not made.
+func KeyPlace(backend string, made time.Time) string {
+	switch {
+	case backend != keystore.File:
+		return keystore.Title(backend)
+	case made.IsZero():
 		return "a file"
 	}
-	return keystore.Title(backend)
+	return "a file of " + made.Format(time.DateOnly)
 }
 
 // Args requires between least and most arguments, which are what: "REGISTRY or PATTERN".
@@ -181,10 +211,15 @@ func Args(least, most int, what string) cobra.PositionalArgs {
 
 // PrintJSON prints a value as indented JSON, with <, > and & as they are.
 func (e Env) PrintJSON(value any) error {
-	encoder := json.NewEncoder(e.Stdout)
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := e.Stdout.Write(text.JSON(encoded.Bytes()))
+	return err
 }
 
 // ParseTarget parses a registry, in any spelling of clients, or a pattern. The host is
@@ -204,10 +239,20 @@ func ParseTarget(clouds registry.Clouds, typed string) (target string, host regi
 // UnknownRegistry returns the usage error for what is not a registry; orWhat says what else
 // the command takes. A name without a dot may lack its domain.
 func UnknownRegistry(clouds registry.Clouds, typed, orWhat string) error {
-	if meant, err := clouds.ParseHost(WithDomain(typed)); err == nil {
+	meant, err := clouds.ParseHost(WithDomain(typed))
+	if name, domain, ok := strings.Cut(strings.ToLower(typed), "."); err != nil && ok {
+		meant, err = clouds.ParseHost(name + "." + text.Nearest(domain, registry.Suffixes()))
+	}
+	if err == nil {
 		return UsageErrorf("unknown registry %q; did you mean %s?", typed, meant)
 	}
 	return UsageErrorf("%q is not an Azure container registry%s", typed, orWhat)
+}
+
+// Meant returns the known registry that was probably meant; "" for none.
+func Meant(a *app.App, typed string) string {
+	paths, _ := dockerconfig.FindPaths(a.Runner.Getenv) // without a home directory there are none
+	return text.Nearest(typed, append(a.KnownServers(), paths.Registries(a.Clouds)...))
 }
 
 // WithDomain adds the domain to the name of a registry without one.
@@ -245,7 +290,8 @@ func ParseServer(a *app.App, typed string) (target string, host registry.Host, i
 
 // Complete completes registries, for the shell's Tab key: to logout and status those for
 // which anything is stored, to login what it could be for, to others login servers. It
-// doesn't ask the delegate, which could prompt.
+// doesn't ask the delegate, which could prompt, and leaves out names that a shell would
+// not take as they are.
 func (e Env) Complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const end = cobra.ShellCompDirectiveNoFileComp
 	a, err := e.Open()
@@ -256,7 +302,8 @@ func (e Env) Complete(c *cobra.Command, args []string, _ string) ([]string, cobr
 	names := append(a.KnownServers(), paths.Registries(a.Clouds)...)
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
-		return slices.Contains(args, name) || !accepts(c.Name(), a.Clouds, name)
+		return slices.Contains(args, name) || !text.Only(name, text.Lower+text.Upper+text.Digits+".-_:/*") ||
+			!accepts(c.Name(), a.Clouds, name)
 	}), end
 }
 
@@ -293,7 +340,7 @@ func (e Env) ReadSecret(what, path string, fromStdin bool) (secret.String, error
 			return secret.String{}, fmt.Errorf("can't read the %s: %s: %w", what, path, err)
 		}
 	case e.StdinIsTerminal && !fromStdin:
-		fmt.Fprintf(e.Stderr, "%s (input is hidden): ", strings.ToUpper(what[:1])+what[1:])
+		fmt.Fprint(e.Stderr, line("%s (input is hidden): ", []any{strings.ToUpper(what[:1]) + what[1:]}))
 		content, err = e.ReadPassword()
 		fmt.Fprintln(e.Stderr)
 	default:
@@ -306,8 +353,11 @@ func (e Env) ReadSecret(what, path string, fromStdin bool) (secret.String, error
 // mark that PowerShell may begin with. What can't be a secret is a mistake, such as a
 // whole file, and would only be refused later, with a worse error.
 func toSecret(what string, content []byte, err error) (secret.String, error) {
-	content = bytes.TrimRight(safefile.TrimBOM(content), "\r\n")
+	text, notUTF8 := safefile.Text(content)
+	content = bytes.TrimRight(text, "\r\n")
 	switch {
+	case err == nil && notUTF8 != nil:
+		err = fmt.Errorf("can't read the %s: %w", what, notUTF8)
 	case errors.Is(err, safefile.ErrTooLong), len(content) > maxSecret:
 		err = UsageErrorf("the %s is longer than %d KB (is it the right file?)", what, maxSecret>>10)
 	case err != nil:
@@ -327,7 +377,7 @@ func toSecret(what string, content []byte, err error) (secret.String, error) {
 
 // AskLine asks the user at the terminal for one line.
 func (e Env) AskLine(prompt string) (string, error) {
-	fmt.Fprint(e.Stderr, prompt)
+	fmt.Fprint(e.Stderr, text.Line(prompt))
 	line, err := bufio.NewReader(e.Stdin).ReadString('\n') // a terminal gives the reader one line at a time
 	switch {
 	case err == io.EOF && line == "":

@@ -50,3 +50,27 @@ func TestParseTarget_suggests_the_domain(t *testing.T) {
 		}
 	}
 }
+
+// Secrets come from files of all kinds of tools.
+func TestToSecret(t *testing.T) {
+	for content, want := range map[string]string{
+		"s3cret":               "s3cret",
+		"s3cret\r\n":           "s3cret",
+		"\xef\xbb\xbfs3cret\n": "s3cret",
+		" s3cret ":             " s3cret ", // a password may have spaces
+		"\xff\xfes\x003\x00":   "?can't read the client secret: it is UTF-16 text; save it as UTF-8",
+		"s\x003\x00":           "?can't read the client secret: it is UTF-16 text; save it as UTF-8",
+		"\xef\xbb\xbf\r\n":     "?the client secret is empty",
+		"a\nb":                 "?the client secret has more than one line",
+		"\xff":                 "?the client secret is not UTF-8 text",
+	} {
+		got, err := toSecret("client secret", []byte(content), nil)
+		shown := got.Reveal()
+		if err != nil {
+			shown = "?" + err.Error()
+		}
+		if shown != want {
+			t.Errorf("%q: %q, want %q", content, shown, want)
+		}
+	}
+}

@@ -21,6 +21,8 @@ import (
 const (
 	docker = "docker"
 	podman = "podman"
+	// helm reads Docker's file too, so only its own logins are of interest.
+	helm = "helm"
 )
 
 // flags are the values of the commands' flags.
@@ -41,7 +43,7 @@ func (f *flags) addTo(c *cobra.Command, e cmdutil.Env) {
 		return cmdutil.About(c.Name(), err)
 	}
 	c.Flags().StringVar(&f.client, "client", "",
-		"Only this `CLIENT`: docker, or podman with Skopeo and Buildah (default: all that are installed)")
+		"Only this `CLIENT`: docker, or podman, which includes Skopeo and Buildah (default: all that are installed)")
 	_ = c.RegisterFlagCompletionFunc("client",
 		cobra.FixedCompletions([]string{docker, podman}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "Show what would change, and write nothing")
@@ -53,11 +55,12 @@ func Command(e cmdutil.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "configure [REGISTRY…]",
 		Short: "Configure Docker and Podman to use this helper",
-		Long: `Configure Docker and Podman to use this helper for registries.
+		Long: `Configure Docker and Podman to use this helper for some or all registries.
 
-It edits Docker's config.json and Podman's auth.json, and shows what changes,
-without secrets. Everything else in the files stays as it is. If another helper
-is configured, nothing is written without --force.`,
+It edits Docker's config.json and Podman's auth.json (for all registries also
+registries.conf.d), and shows what changes, without secrets. Everything else in
+the files stays as it is. If another helper is configured for a registry,
+nothing is written without --force.`,
 		Example: cmdutil.Examples(
 			"Use this helper for a registry", "configure contoso.azurecr.io",
 			"Show what would change", "configure contoso.azurecr.io --dry-run",
@@ -69,7 +72,7 @@ is configured, nothing is written without --force.`,
 	c.Flags().BoolVar(&f.all, "all-registries", false, "Use this helper for every registry, and store all logins in it")
 	c.Flags().BoolVar(&f.force, "force", false, "Replace another helper")
 	c.Flags().BoolVar(&f.migratePlaintext, "migrate-plaintext", false,
-		"Delete plaintext credentials from the files; those that exist nowhere else are moved to this helper")
+		"Delete plaintext credentials from the files; those that are still needed are stored in this helper first")
 	return c
 }
 
@@ -81,7 +84,8 @@ func UndoCommand(e cmdutil.Env) *cobra.Command {
 		Short: "Undo configure",
 		Long: `Remove this helper from the files of Docker and Podman.
 
-Without an argument, it is removed for all registries. Other helpers stay.`,
+Without an argument, it is removed for all registries. Other helpers stay.
+Stored logins stay, too: to delete them, run "docker-credential-acr logout".`,
 		Example: cmdutil.Examples(
 			"Stop using this helper for a registry", "unconfigure contoso.azurecr.io",
 			"Stop using this helper", "unconfigure",

@@ -61,10 +61,11 @@ func (p *plan) gather(c *plaintext, contents dockerconfig.Contents, isLast bool)
 		c.server, isConfigured = host.String(), p.isConfigured(host)
 	}
 	asksOther := contents.HasHelper(c.server) && contents.Helpers[c.server] != dockerconfig.Helper
-	if !isConfigured || c.client == docker && asksOther {
+	if !isConfigured || c.client == docker && asksOther || c.client == helm && contents.HasHelper(c.server) {
 		return false
 	}
-	c.takesOver = c.client == podman && p.paths.PodmanReadsFirst(c.Credential, c.server, contents, p.all, isLast)
+	c.takesOver = c.client == podman && p.paths.PodmanReadsFirst(c.Credential, c.server, contents, p.all, isLast) ||
+		c.client == helm
 	if notACR == nil {
 		c.facts.HelperSignsIn, c.instead = p.signsIn(host, c.Token)
 	}
@@ -242,7 +243,7 @@ func (p *plan) checkStorable(ctx context.Context, s *vault.Session, c plaintext)
 		return fmt.Errorf("%w; see: %s doctor", err, cmdutil.Program)
 	case backend == keystore.Kernel:
 		return errors.New("it would be lost at the next reboot (kernel keyring); " +
-			"set DOCKER_CREDENTIAL_ACR_KEYRING=file permanently, and run this again")
+			"run: docker-credential-acr login REGISTRY --keyring file, and then this again")
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ func (p *plan) configure(client string) error {
 
 func (p *plan) configureDocker() error {
 	path := p.paths.Docker
+	if err := p.askForNames(); err != nil {
+		return err
+	}
 	if err := p.setHelper(path); err != nil {
 		return err
 	}
@@ -53,7 +56,46 @@ func (p *plan) configureDocker() error {
 		p.warnOfOtherHelpers()
 	}
 	p.warnOfAuthVariable()
-	return p.migrate(docker, path)
+	if err := p.migrate(docker, path); err != nil {
+		return err
+	}
+	return p.migrateOthers()
+}
+
+// needNames says what a setting for every registry lacks.
+const needNames = "Some clients ask for the list of registries first (classic docker build, regctl, testcontainers), " +
+	"and find a registry there only after another client has used it, unless Docker's file names it"
+
+// askForNames offers to name registries as well where the run is about every registry.
+func (p *plan) askForNames() error {
+	if contents, _ := p.files.Read(p.paths.Docker); !p.all || len(p.hosts) > 0 || len(contents.OwnNames()) > 0 {
+		return nil
+	}
+	if !p.canAsk() {
+		p.notes = append(p.notes, fmt.Sprintf("docker: %s. To name yours, run: %s configure REGISTRY --all-registries",
+			needNames, cmdutil.Program))
+		return nil
+	}
+	p.Notef("%s.", needNames)
+	answer, _ := p.AskLine("Registries to name (Enter for none): ") // no answer is none
+	hosts, err := p.parseHosts(strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' }))
+	p.hosts = hosts
+	return err
+}
+
+// migrateOthers is about the clients that read Docker's file, but prefer logins of their own.
+func (p *plan) migrateOthers() error {
+	for _, name := range p.paths.RegctlHosts() {
+		if host, err := p.app.Clouds.ParseHost(name); err == nil && p.isConfigured(host) {
+			p.notes = append(p.notes, fmt.Sprintf("%s has a plaintext credential for %s, which regctl uses instead of this "+
+				"helper. Run: regctl registry logout %[2]s", p.paths.Regctl, host))
+		}
+	}
+	if _, err := p.files.Read(p.paths.Helm); err != nil {
+		p.notes = append(p.notes, "helm: "+err.Error())
+		return nil
+	}
+	return p.migrate(helm, p.paths.Helm)
 }
 
 // configurePodman names this helper in the last of Podman's files, and in others only
@@ -175,7 +217,7 @@ func (p *plan) removeDropIns() error {
 func (p *plan) apply() (changed bool, err error) {
 	drafts := p.files.Changed()
 	for _, d := range drafts {
-		fmt.Fprint(p.Stdout, p.Screen().Diff(d.Diff()))
+		_ = p.PrintDiff(d.Diff())
 	}
 	switch {
 	case len(drafts)+len(p.toStore) == 0:

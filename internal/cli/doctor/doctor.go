@@ -36,15 +36,17 @@ func Command(env cmdutil.Env) *cobra.Command {
 
 Doctor checks everything that a pull depends on: the PATH, the files of Docker
 and Podman, the identity, the network, the sign-in, and the permissions in the
-registry. Without an argument, it doesn't use the network.
+registry. Without an argument, it checks this computer and all registries that
+are configured, and doesn't use the network.
 
-It changes nothing and prints no secrets. The output names accounts, registries
-and addresses: read it before you post it.`,
+It changes no configuration and prints no secrets. The output names accounts,
+registries and addresses: read it before you post it.`,
 		Example: cmdutil.Examples(
 			"Check a registry", "doctor contoso.azurecr.io",
 			"Check the permissions for one repository", "doctor contoso.azurecr.io/app:1.2",
-			"Check this computer only, without network", "doctor",
-			"Show all checks and times, for a bug report", "doctor contoso.azurecr.io --verbose"),
+			"Check everything that needs no network", "doctor",
+			"Show all checks and times", "doctor contoso.azurecr.io --verbose",
+			"Print JSON, for a bug report", "doctor contoso.azurecr.io --json"),
 		Args: cmdutil.Args(0, 1, "REGISTRY or IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			s := newSession(env)
@@ -53,7 +55,8 @@ and addresses: read it before you post it.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "Print JSON: results, codes and times")
-	c.Flags().BoolVar(&verbose, "verbose", false, "Print all checks and times, as to a pipe, not only problems")
+	c.Flags().BoolVar(&verbose, "verbose", false,
+		"Print all checks and their times, not only problems (a pipe always gets all)")
 	return c
 }
 
@@ -135,11 +138,15 @@ func doctor(ctx context.Context, s *session, args []string, asJSON bool) error {
 func (s *session) end(args []string) {
 	s.report.End()
 	if s.report.IsFolded() {
-		s.Resultf("\nTo see all checks and times, run:\n    %s",
+		s.Resultf("")
+		s.Resultf("To see all checks and times, run:")
+		s.Resultf("    %s",
 			strings.Join(append(append([]string{cmdutil.Program, "doctor"}, args...), "--verbose"), " "))
 	}
 	if len(args) == 0 {
-		s.Resultf("\nNo network was used. To check a registry, run:\n    %s doctor REGISTRY", cmdutil.Program)
+		s.Resultf("")
+		s.Resultf("No network was used. To check a registry, run:")
+		s.Resultf("    %s doctor REGISTRY", cmdutil.Program)
 	}
 }
 
@@ -198,9 +205,10 @@ var (
 		{"clients", nil, func(_ context.Context, s *session) report.Finding { return s.clients.All() }},
 	}
 	registryChecks = []check{
-		{"docker", nil, func(_ context.Context, s *session) report.Finding { return s.clients.Docker(s.host) }},
+		{"docker", nil, checkDocker},
 		{"docker-env", nil, func(_ context.Context, s *session) report.Finding { return s.clients.DockerEnv(s.host) }},
-		{"podman", nil, func(_ context.Context, s *session) report.Finding { return s.clients.Podman(s.host) }},
+		{"podman", nil, checkPodman},
+		{"logins", nil, func(_ context.Context, s *session) report.Finding { return s.clients.Logins(s.host) }},
 		{"identity", []string{"settings", "config"}, checkIdentity},
 	}
 	networkChecks = []check{

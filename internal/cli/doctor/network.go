@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/managedidentity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/exchange"
@@ -19,20 +20,35 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
-// checkProxy finds the proxies of requests. ProxyFor removes user name and password.
-func checkProxy(_ context.Context, s *session) report.Finding {
+// checkProxy finds the proxies of requests, and tries the registry's. ProxyFor removes user
+// name and password.
+func checkProxy(ctx context.Context, s *session) report.Finding {
 	var err error
 	host, authority := s.host.String(), s.host.Cloud().Authority
-	if s.proxy, err = httpguard.ProxyFor(s.Transport, host); err != nil {
+	transport := httpguard.WithProxyErrors(s.Transport, s.clients.Getenv)
+	if s.proxy, err = httpguard.ProxyFor(transport, host); err != nil {
 		return s.failure(err)
 	}
-	if s.entraProxy, err = httpguard.ProxyFor(s.Transport, authority); err != nil {
+	if s.entraProxy, err = httpguard.ProxyFor(transport, authority); err != nil {
 		return s.failure(err)
+	}
+	if s.proxy != "" && s.app != nil {
+		s.connect(ctx)
+		if fault.Is(s.challengeErr, fault.Proxy, fault.ProxyPassword, fault.ProxyDenied, fault.ProxyFailed) {
+			return s.failure(s.challengeErr)
+		}
 	}
 	if s.proxy != s.entraProxy {
 		return report.OK("%s %s, %s %s", host, route(s.proxy), authority, route(s.entraProxy))
 	}
 	return report.OK("%s", cmp.Or(s.proxy, "none"))
+}
+
+// connect sends the one request without a token, whose answer several checks read.
+func (s *session) connect(ctx context.Context) {
+	if s.challenge == (exchange.Challenge{}) && s.challengeErr == nil {
+		s.challenge, s.challengeErr = s.app.Exchange.Challenge(ctx, s.host)
+	}
 }
 
 // route says how a host is reached.
@@ -87,9 +103,9 @@ func (s *session) resolve(ctx context.Context, host string) report.Finding {
 	return report.OK("%s", fact)
 }
 
-// checkTLS sends the one request without a token, whose answer the next checks read.
+// checkTLS connects to the registry.
 func checkTLS(ctx context.Context, s *session) report.Finding {
-	s.challenge, s.challengeErr = s.app.Exchange.Challenge(ctx, s.host)
+	s.connect(ctx)
 	switch {
 	case s.challenge.Issuer != "":
 		return report.OK("certificate issued by %s", s.challenge.Issuer)
@@ -150,13 +166,27 @@ func checkIdentity(_ context.Context, s *session) report.Finding {
 	case s.id.Kind == identity.Anonymous:
 		return report.OK("anonymous access, from %s", s.id.Source)
 	case s.id.Kind != identity.None:
-		return report.OK("%s%s, from %s", s.id, ofTenant(s.id), s.id.Source)
+		return s.lastAttempt(report.OK("%s%s, from %s", s.id, ofTenant(s.id), s.id.Source))
 	case s.id.Reason != "":
 		f := report.Warn(fault.NoIdentity, "not signed in (%s)", s.id.Reason)
 		f.Hint = cmp.Or(s.failure(s.id.Cause).Hint, f.Hint)
 		return f
 	}
 	return report.Warn(fault.NoIdentity, "not signed in")
+}
+
+// lastAttempt adds a failure since the last success, of which some clients show nothing.
+func (s *session) lastAttempt(f report.Finding) report.Finding {
+	v := s.app.Vault.Open()
+	defer v.Close()
+	if _, _, failure := v.Peek(s.host, s.id); failure != nil {
+		f.Fact += "; the last attempt failed " + cmdutil.Ago(s.Now().Sub(failure.Since)) + ": " +
+			cmp.Or(failure.Code, fault.Failed).Meaning()
+		if s.report.Registry == "" { // with a registry, the next checks find out whether it still fails
+			f.Status, f.Code, f.Hint = report.Warned, cmp.Or(failure.Code, fault.Failed), s.failure(failure).Hint
+		}
+	}
+	return f
 }
 
 // ofTenant names the tenant; "" for unknown.

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
@@ -24,6 +25,9 @@ type options struct {
 	// offer in the browser.
 	certificateFile, secretFile, loginHint string
 
+	// keyring is where the key is kept from now on; "" for where it is anyway.
+	keyring string
+
 	named bool     // a registry or pattern was named
 	typed []string // the names of the flags that were typed
 }
@@ -31,31 +35,36 @@ type options struct {
 // define adds the flags to the command.
 func (o *options) define(c *cobra.Command) {
 	flags, l := c.Flags(), &o.login
-	flags.Bool("browser", false, "Sign in as a user with a browser on this computer")
-	flags.Bool("device-code", false, "Sign in as a user with a browser on any computer")
+	flags.Bool("browser", false, "Sign in as a user, in a browser on this computer")
+	flags.Bool("device-code", false, "Sign in as a user, with a code that you enter in a browser on any computer")
 	flags.Bool("service-principal", false,
-		"Sign in with a client secret: --secret-file, standard input, or you are prompted")
+		"Sign in with a client secret, from --secret-file, standard input or a prompt")
 	flags.StringVar(&o.certificateFile, "certificate", "",
-		"Sign in with a certificate and its key in `FILE` (PEM or PKCS#12)")
-	flags.StringVar(&l.TokenFile, "federated-token-file", "", "Sign in with the federated token in `FILE`")
+		"Sign in with the certificate and key in `FILE` (PEM or PKCS#12)")
+	flags.StringVar(&l.TokenFile, "federated-token-file", "",
+		"Sign in with the federated token in `FILE`, which is read at each sign-in")
 	flags.Bool("managed-identity", false, "Use this computer's managed identity")
 	flags.Bool("azure-cli", false, "Use the account of Azure CLI (az login)")
 	flags.StringVar(&l.User, "username", "", "Sign in as the registry user `NAME` (admin user or repository-scoped token)")
-	flags.Bool("anonymous", false, "Don't sign in: use anonymous access")
+	flags.Bool("anonymous", false, "Don't sign in: pull anonymously")
 	for _, m := range methods {
 		_ = flags.SetAnnotation(m.flag, cmdutil.MethodFlag, nil)
 	}
 	flags.StringVar(&l.ClientID, "client-id", "",
-		"Application (client) `ID`; azure-cli for Azure CLI's own. Required for users, applications and service principals")
-	flags.StringVar(&l.Tenant, "tenant", "", "`TENANT` ID or domain. Required for applications and service principals")
+		"Client `ID` of the application (for users by default azure-cli, Azure CLI's own) or of the managed identity")
+	flags.StringVar(&l.Tenant, "tenant", "", "ID or domain of the `TENANT`")
 	flags.StringVar(&l.ObjectID, "object-id", "", "Object `ID` of the managed identity")
 	flags.StringVar(&l.ResourceID, "resource-id", "", "Resource `ID` of the managed identity")
-	flags.StringVar(&l.Subscription, "subscription", "", "Azure CLI `SUBSCRIPTION` (name or ID) whose account is used")
-	flags.StringVar(&o.loginHint, "login-hint", "", "`ACCOUNT` to offer in the browser")
+	flags.StringVar(&l.Subscription, "subscription", "", "Use the Azure CLI account of this `SUBSCRIPTION` (name or ID)")
+	flags.StringVar(&o.loginHint, "login-hint", "", "Suggest this `ACCOUNT` in the browser")
 	flags.StringVar(&o.secretFile, "secret-file", "", "Read the secret or password from `FILE`")
-	flags.Bool("password-stdin", false, "Read the password from standard input")
+	flags.Bool("password-stdin", false, "Read the password of --username from standard input")
 	flags.BoolVar(&l.SendChain, "send-certificate-chain", false,
-		"Send the certificate's chain (subject name and issuer authentication)")
+		"Send the certificate's chain (for subject name and issuer authentication)")
+	flags.StringVar(&o.keyring, keyringFlag, "",
+		"Keep the encryption key in `KEYRING` (os, kernel or file), from now on in every session")
+	_ = c.RegisterFlagCompletionFunc(keyringFlag,
+		cobra.FixedCompletions([]string{keystore.OS, keystore.Kernel, keystore.File}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("client-id",
 		cobra.FixedCompletions([]string{identity.AzureCLIClient}, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"username", "tenant", "object-id", "resource-id", "subscription", "login-hint"} {
@@ -89,6 +98,8 @@ func (o *options) validate(target string) error {
 		return cmdutil.UsageErrorf("--client-id must be a GUID or %s", identity.AzureCLIClient)
 	case o.isTyped("anonymous") && target == allRegistries && !o.named:
 		return cmdutil.UsageErrorf("--anonymous needs a registry or pattern")
+	case o.isTyped(keyringFlag) && !keystore.IsBackend(o.keyring):
+		return cmdutil.UsageErrorf("--%s must be os, kernel or file", keyringFlag)
 	case tenant != "" && !text.IsTenant(tenant):
 		return cmdutil.UsageErrorf("--tenant must be a GUID or a domain")
 	}
@@ -98,7 +109,7 @@ func (o *options) validate(target string) error {
 // requireUsed refuses flags that the method doesn't use.
 func (o *options) requireUsed(m method) error {
 	for _, flag := range o.typed {
-		if flag != m.flag && !slices.Contains(strings.Fields(m.uses), flag) {
+		if flag != m.flag && flag != keyringFlag && !slices.Contains(strings.Fields(m.uses), flag) {
 			return cmdutil.UsageErrorf("--%s does not apply to --%s", flag, m.flag)
 		}
 	}
@@ -147,9 +158,12 @@ type question struct {
 func (a *attempt) ask() (method, error) {
 	if id, err := a.selector.Select(a.host); err == nil && !id.IsAnonymous() {
 		current := screen.Shorten(fmt.Sprintf("Current identity: %s%s (from %s)", id, ofTenant(id.Tenant), id.Source))
-		a.Notef("%s", a.Screen().Wrap(0, current))
+		for line := range strings.SplitSeq(a.Screen().Wrap(0, text.Line(current)), "\n") {
+			a.Notef("%s", line)
+		}
 	}
-	a.Notef("\nHow do you want to sign in to %s?", a.target)
+	a.Notef("")
+	a.Notef("How do you want to sign in to %s?", a.target)
 	options := a.availableOptions()
 	var labels []string
 	for _, o := range options {

@@ -2,11 +2,13 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/report"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/config"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/selection"
@@ -36,12 +39,16 @@ func Command(env cmdutil.Env) *cobra.Command {
 		Short: "Sign in to a registry",
 		Long: `Sign in to a registry, or to all registries that a pattern matches.
 
-The login is stored, encrypted, after it has worked. Without a sign-in method,
-the previous one is used again; the first time you are asked, on a terminal.
-Without a registry, a terminal asks for it; the default is '*.azurecr.io'.`,
+The login is stored, encrypted, after the sign-in has worked. Without a sign-in
+method, login repeats the previous one; if there is none, it asks on a terminal.
+Without a registry or pattern, login uses '*.azurecr.io'; on a terminal it asks,
+unless you specify a method.
+
+The first time, service principals and federated tokens need --client-id and
+--tenant.`,
 		Example: cmdutil.Examples(
 			"Choose registry and method from a menu", "login",
-			"Sign in with a browser", "login contoso.azurecr.io --browser --client-id azure-cli",
+			"Sign in with a browser", "login contoso.azurecr.io --browser",
 			"Use the account of Azure CLI for all registries", "login '*.azurecr.io' --azure-cli",
 			"Sign in with a service principal", `login contoso.azurecr.io --service-principal \
     --client-id 7d1c0000-0000-4000-8000-00000000abcd --tenant contoso.com \
@@ -115,6 +122,12 @@ func login(ctx context.Context, env cmdutil.Env, application *app.App, target st
 	}
 	m, err := a.chooseMethod()
 	if err != nil {
+		return err
+	}
+	if err := a.resolve(ctx, m); err != nil {
+		return err
+	}
+	if err := a.chooseKeyring(ctx, m); err != nil {
 		return err
 	}
 	if err := a.vault.Writable(ctx); err != nil { // before the user takes the trouble
@@ -234,6 +247,9 @@ func (a *attempt) store(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
 	defer cancel()
+	if err := a.recordKeyring(); err != nil {
+		return err
+	}
 	stored, err := a.app.StoreLogin(ctx, a.vault, a.login, a.secret)
 	if err == nil && a.login.Kind == identity.Anonymous { // stored tokens would still be used
 		_, err = a.vault.Erase(ctx, "", a.app.Covers(a.target))
@@ -242,18 +258,8 @@ func (a *attempt) store(ctx context.Context) error {
 		return a.failed(a.login.Identity(), "can't store the login", err)
 	}
 	a.cache(ctx, stored, token)
-	switch {
-	case a.login.Kind == identity.Anonymous:
-		a.Markf(screen.OK, "%s: set to anonymous access; to undo, run: %s logout %s",
-			a.target, cmdutil.Program, text.Quote(a.target))
-	case a.login.Kind == identity.RegistryUser:
-		a.Markf(screen.OK, "%s: signed in as %s", a.target, a.login)
-	case !token.Expires.IsZero():
-		a.Markf(screen.OK, "%s: signed in as %s; the token is valid until %s and renewed automatically",
-			a.target, a.login, token.Expires.Local().Format("15:04"))
-	default:
-		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use", a.target, a.login)
-	}
+	a.report(token)
+	a.app.WarnOfLoss(a.vault, stored)
 	if p := a.previous; p != nil && p.User != "" && !strings.EqualFold(p.User, a.login.User) {
 		a.app.Log.Warn(fmt.Sprintf("%s: until now you were signed in as %s", a.target, p))
 	}
@@ -261,11 +267,28 @@ func (a *attempt) store(ctx context.Context) error {
 	return nil
 }
 
-// nextStep tells a user at a terminal how clients come to use the login, if none does.
-func (a *attempt) nextStep() {
-	if !a.StdoutIsTerminal {
-		return
+// report says who is signed in. A token is one of the sign-in's; the zero value for none.
+func (a *attempt) report(token secret.Token) {
+	tenant := cmp.Or(a.login.Tenant, a.id.Tenant)
+	if tenant != "" {
+		tenant = " (tenant " + tenant + ")"
 	}
+	switch {
+	case a.login.Kind == identity.Anonymous:
+		a.Markf(screen.OK, "%s: set to anonymous access; to undo, run: %s logout %s",
+			a.target, cmdutil.Program, text.Quote(a.target))
+	case a.login.Kind == identity.RegistryUser:
+		a.Markf(screen.OK, "%s: signed in as %s", a.target, a.login)
+	case !token.Expires.IsZero():
+		a.Markf(screen.OK, "%s: signed in as %s%s; the token is valid until %s and renewed automatically",
+			a.target, a.login, tenant, token.Expires.Local().Format("15:04"))
+	default:
+		a.Markf(screen.OK, "%s: signed in as %s%s; a token is requested on first use", a.target, a.login, tenant)
+	}
+}
+
+// nextStep tells the user how clients come to use the login, if none does.
+func (a *attempt) nextStep() {
 	c, which := clients.New(a.Getenv(), a.app.Clouds), a.target
 	var found report.Finding
 	if a.target != a.host.String() {
@@ -274,10 +297,39 @@ func (a *attempt) nextStep() {
 		found = c.Podman(a.host)
 	}
 	isDocker := found.Code == fault.DockerNotConfigured && found.Status == report.Failed // else Podman uses it
-	if isDocker || found.Code == fault.PodmanNotConfigured {
+	switch {
+	case !isDocker && found.Code != fault.PodmanNotConfigured:
+	case a.StdoutIsTerminal:
 		a.Markf(screen.Warning, "Docker and Podman do not use this helper for %s yet. Run:", a.target)
 		a.Resultf("    %s configure %s", cmdutil.Program, which)
+	default:
+		a.app.Log.Warn(fmt.Sprintf("Docker and Podman do not use this helper for %s yet. Run: %s configure %s",
+			a.target, cmdutil.Program, which))
 	}
+}
+
+// resolve asks DNS for the registry, since a wrong name would otherwise be noticed
+// only after the user has signed in. A proxy may know names that this computer doesn't.
+func (a *attempt) resolve(ctx context.Context, m method) error {
+	proxy, err := httpguard.ProxyFor(a.app.Transport, a.target)
+	if a.LookupHost == nil || a.target != a.host.String() || m.kind == identity.Anonymous || proxy != "" || err != nil {
+		return err
+	}
+	const timeout = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if _, err = a.LookupHost(ctx, a.target); err == nil {
+		return nil
+	}
+	failed := httpguard.Explain(a.target, err)
+	if failed.Code != fault.DNS { // such as a server that doesn't answer, which may do so in a moment
+		return nil
+	}
+	failed.Subject = "the registry's name"
+	if meant := cmdutil.Meant(a.app, a.target); meant != "" {
+		failed.Reason += "; did you mean " + meant + "?"
+	}
+	return failed
 }
 
 // exchange exchanges the sign-in's token at the registry. A pattern names no registry,

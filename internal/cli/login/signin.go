@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/clientcredential"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/user"
@@ -23,7 +24,8 @@ func (a *attempt) browser(ctx context.Context) error {
 	a.login.Method = identity.MethodBrowser
 	return a.user(ctx, func(r user.Request) (user.Result, error) {
 		return a.app.Entra.Users().Browser(ctx, r, func(address string) {
-			a.Notef("waiting for you to sign in in your browser. If it does not open, go to:\n%s", address)
+			a.Notef("waiting for you to sign in in your browser. If it does not open, go to:")
+			a.Notef("%s", address)
 			_ = a.app.Entra.Tools().Browse(address)
 		})
 	})
@@ -49,12 +51,8 @@ func (a *attempt) deviceCode(ctx context.Context) error {
 func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Result, error)) error {
 	a.fillIn()
 	if a.login.ClientID == "" {
-		also := ""
-		if _, err := a.azureCLI(); err == nil {
-			also = ". (Azure CLI is signed in: --azure-cli needs no application)"
-		}
-		return cmdutil.UsageErrorf("--client-id is required: the ID of your organization's application, "+
-			"or %s for Azure CLI's own%s", identity.AzureCLIClient, also)
+		a.login.ClientID = azureCLIClientID
+		a.Notef("signing in through the application of Azure CLI; for your organization's, use --client-id ID")
 	}
 	id, err := a.selector.SelectLogin(a.host, a.login)
 	if err != nil {
@@ -186,8 +184,11 @@ func (a *attempt) fillIn() {
 
 // signIn signs in as a login says, with its secret if it has one.
 func (a *attempt) signIn(ctx context.Context) (err error) {
-	if a.id, err = a.selector.SelectLogin(a.host, a.login); err != nil || a.login.Kind == identity.Anonymous {
-		return err
+	if a.id, err = a.selector.SelectLogin(a.host, a.login); err != nil {
+		return &app.Error{Registry: a.target, Identity: a.id, Err: err}
+	}
+	if a.login.Kind == identity.Anonymous {
+		return nil
 	}
 	id := a.id
 	if a.login.HasSecret() {

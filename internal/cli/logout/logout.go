@@ -15,7 +15,6 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -106,8 +105,13 @@ func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) erro
 	if isOther || target != host.String() {
 		return nil
 	}
-	if id, err := a.Select(host); err == nil && id.Source.Kind == identity.FromLogin && id.Source.IsPattern() {
+	id, err := a.Select(host)
+	hadLogin := slices.ContainsFunc(erased, func(e vault.Entry) bool { return !e.IsToken })
+	switch remains := a.Remains(host); {
+	case err == nil && id.Source.Kind == identity.FromLogin && id.Source.IsPattern():
 		env.Markf(screen.Warning, "%s: you are still signed in through %s", target, id.Source)
+	case hadLogin && remains != "":
+		env.Markf(screen.Warning, "%s: from now on, you sign in as %s", target, remains)
 	}
 	return nil
 }
@@ -131,14 +135,14 @@ func describe(target string, erased []vault.Entry) (lines []string) {
 			tokens++
 			continue
 		}
-		what := "the login of " + text.Line(e.Login.String())
+		what := "the login of " + e.Login.String()
 		switch e.Kind {
 		case identity.None:
 			what = "a login that could not be read"
 		case identity.Anonymous:
 			what = "the setting for anonymous access"
 		}
-		lines = append(lines, deleted(cmp.Or(text.Line(e.Server), target), what))
+		lines = append(lines, deleted(cmp.Or(e.Server, target), what))
 	}
 	slices.Sort(lines)
 	lines = slices.Compact(lines)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A Screen is what results are printed to. The zero value is a pipe.
@@ -122,9 +124,17 @@ func (s Screen) Fits(rows [][]string) bool {
 }
 
 // Table lays out rows in columns. On a terminal the cells of the widest columns are
-// wrapped until all fit, between words if that is enough. In a pipe a row is a line, whose last cell may be longer than
-// its column.
-func (s Screen) Table(rows [][]string) string {
+// wrapped until all fit, between words if that is enough. In a pipe a row is a line, whose
+// last cell may be longer than its column. Cells are shown as text.Line returns them.
+func (s Screen) Table(table [][]string) string {
+	var rows [][]string
+	for _, cells := range table {
+		row := slices.Clone(cells)
+		for j := range row {
+			row[j] = text.Line(row[j])
+		}
+		rows = append(rows, row)
+	}
 	widths := s.columns(rows)
 	if s.IsTerminal() {
 		words := make([][]string, len(rows))

@@ -10,10 +10,12 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/clients"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity/selection"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
@@ -25,6 +27,7 @@ type collector struct {
 	vault    *vault.Session
 	selector selection.Selector
 	paths    dockerconfig.Paths
+	clients  clients.Clients
 	now      time.Time
 }
 
@@ -45,16 +48,21 @@ func (c collector) rows(args []string) ([]Row, error) {
 	for _, e := range c.app.Config.Entries() {
 		known[e.Pattern] = true
 	}
+	for _, p := range c.app.Config.Problems() {
+		if !p.StopsAll() {
+			known[p.Pattern] = true
+		}
+	}
 	for _, e := range entries {
 		if e.Err != nil {
 			r := Row{Login: true}.failed(e.Err)
-			r.setKeyring(e.Backend, e.Available)
+			c.setKeyring(&r, e.Backend, e.Available)
 			rows = append(rows, r)
 			continue
 		}
 		known[e.Server] = true
 	}
-	for _, host := range c.paths.Registries(c.app.Clouds) {
+	for _, host := range append(c.paths.Registries(c.app.Clouds), c.vault.FailedServers()...) {
 		known[host] = true
 	}
 	for _, server := range slices.Sorted(maps.Keys(known)) {
@@ -101,6 +109,11 @@ func (c collector) registry(host registry.Host) Row {
 		}
 	}
 	c.describe(&r, id, id.Login)
+	if id.Login != nil && c.clients.InNamespace(host) {
+		if r.namespace = c.vault.NotInNamespace(*id.Login); r.namespace != nil {
+			r.problem = &app.Error{Registry: r.Registry, Identity: id, Err: r.namespace}
+		}
+	}
 	if id.Kind == identity.None {
 		r.problem = &app.NotFoundError{Registry: r.Registry, Reason: "not signed in"}
 	}
@@ -111,11 +124,12 @@ func (c collector) registry(host registry.Host) Row {
 	if ok {
 		r.Token = c.token(cached.Life, id.Kind != identity.ACRToken)
 		if r.Keyring == "" {
-			r.setKeyring(cached.Backend, cached.Available)
+			c.setKeyring(&r, cached.Backend, cached.Available)
 		}
 	}
 	if failure != nil {
-		r.Failure = &Failure{failure.Text, failure.Code, failure.Until}
+		r.Failure = &Failure{failure.Text, failure.Code, failure.Since, failure.Until}
+		r.ago = cmdutil.Ago(c.now.Sub(failure.Since))
 		r.problem = &app.Error{Registry: r.Registry, Identity: id, Err: failure}
 	}
 	return r
@@ -142,7 +156,7 @@ func (c collector) pattern(pattern string) Row {
 	r := Row{Registry: pattern}
 	login, err := c.vault.Login(pattern)
 	if err == nil && login == nil {
-		err = c.app.Config.Err()
+		err = c.app.Config.EntryErr(pattern)
 	}
 	if err != nil {
 		return r.failed(err)
@@ -192,13 +206,18 @@ func (c collector) describe(r *Row, id identity.Identity, l *identity.Login) {
 	}
 	if l != nil && (l.HasSecret() || !l.NamesNothing()) {
 		r.Login = l.HasSecret()
-		r.setKeyring(c.vault.BackendOf(*l))
+		backend, available := c.vault.BackendOf(*l)
+		c.setKeyring(r, backend, available)
 	}
 }
 
 // setKeyring sets both fields, because KeyringAvailable is absent where Keyring is.
-func (r *Row) setKeyring(backend string, available bool) {
+func (c collector) setKeyring(r *Row, backend string, available bool) {
 	r.Keyring, r.KeyringAvailable = backend, &available
+	if backend == keystore.File {
+		path, made := c.app.KeyFile()
+		r.KeyFile = &KeyFile{path, made}
+	}
 	if !available {
 		r.problem = &app.Error{Registry: r.Registry, Err: &fault.Error{Code: fault.LoginElsewhere}}
 	}

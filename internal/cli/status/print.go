@@ -21,7 +21,7 @@ import (
 func (c collector) print(s screen.Screen, rows []Row, isNamed bool) string {
 	switch {
 	case len(rows) == 0:
-		return s.Wrap(0, c.nothing()) + "\n"
+		return s.Wrap(0, text.Line(c.nothing())) + "\n"
 	case !s.IsTerminal():
 		var lines [][]string
 		for _, r := range rows {
@@ -47,7 +47,7 @@ func (c collector) nothing() string {
 // cells returns the columns of a row in a pipe; those after an error are left out.
 func (r Row) cells(now time.Time) []string {
 	if r.Error != "" {
-		return []string{r.name(), "error: " + text.Line(r.Error)}
+		return []string{r.name(), "error: " + r.Error}
 	}
 	source := r.from()
 	switch {
@@ -56,11 +56,14 @@ func (r Row) cells(now time.Time) []string {
 	case source != "":
 		source = "from " + source
 	}
-	key := ""
+	key, who := "", r.who()
 	if r.Keyring != "" {
 		key = "key in " + r.where()
 	}
-	cells := []string{r.name(), r.who(), source, r.state(now), key}
+	if r.Tenant != "" {
+		who += " (tenant " + r.Tenant + ")"
+	}
+	cells := []string{r.name(), who, source, r.state(now), key}
 	for cells[len(cells)-1] == "" {
 		cells = cells[:len(cells)-1]
 	}
@@ -94,7 +97,7 @@ func overview(s screen.Screen, rows []Row, now time.Time) string {
 func (r Row) facts(now time.Time) (table [][]string) {
 	key, from := "", "From"
 	if r.Keyring != "" {
-		key = r.where() + lifetimes[r.Keyring]
+		key = r.where() + limits[r.Keyring]
 	}
 	if r.Kind == string(identity.None) {
 		from = "Because"
@@ -117,7 +120,7 @@ func (r Row) facts(now time.Time) (table [][]string) {
 		{"Key", key},
 	} {
 		if fact[1] != "" && fact[1] != "-" {
-			table = append(table, []string{fact[0] + ":", text.Line(fact[1])})
+			table = append(table, []string{fact[0] + ":", fact[1]})
 		}
 	}
 	return table
@@ -150,7 +153,9 @@ func (r Row) attention() (problem, symbol string) {
 	case r.Error != "":
 		return r.name() + ": " + r.Error, screen.Problem
 	case r.Failure != nil:
-		return r.name() + ": " + r.Failure.Error, screen.Problem
+		return r.name() + ": failed " + r.ago + ": " + r.Failure.Error, screen.Problem
+	case r.namespace != nil:
+		return r.name() + ": " + r.namespace.Error(), screen.Warning
 	case r.KeyringAvailable != nil && !*r.KeyringAvailable:
 		return r.name() + ": the key is in " + r.where(), screen.Warning
 	case r.Kind == string(identity.None) && r.Source != "":
@@ -161,15 +166,18 @@ func (r Row) attention() (problem, symbol string) {
 	return "", ""
 }
 
-// lifetimes say how long a keyring keeps the key, where that is not for good.
-var lifetimes = map[string]string{keystore.Kernel: ", until a reboot or three days without use"}
+// limits say how long a keyring keeps the key, and what protects it, where that is little.
+var limits = map[string]string{
+	keystore.Kernel: ", until a reboot or three days without use",
+	keystore.File:   ", protected by file permissions only",
+}
 
 // keyrings says once, after an empty line, where the keys are.
 func keyrings(s screen.Screen, rows []Row) string {
 	var places []string
 	for _, r := range rows {
 		if r.Keyring != "" {
-			places = append(places, cmdutil.KeyPlace(r.Keyring)+lifetimes[r.Keyring])
+			places = append(places, r.place()+limits[r.Keyring])
 		}
 	}
 	if places == nil {
@@ -180,7 +188,7 @@ func keyrings(s screen.Screen, rows []Row) string {
 		strings.Join(slices.Compact(places), "; or in ")+".") + "\n"
 }
 
-func (r Row) name() string { return text.Line(cmp.Or(r.Registry, "(unknown)")) }
+func (r Row) name() string { return cmp.Or(r.Registry, "(unknown)") }
 
 func (r Row) who() string {
 	switch {
@@ -189,7 +197,7 @@ func (r Row) who() string {
 	case r.Kind == string(identity.Anonymous):
 		return "anonymous"
 	}
-	return text.Line(cmp.Or(r.Identity, "not signed in"))
+	return cmp.Or(r.Identity, "not signed in")
 }
 
 // from leaves the path of a config file to JSON and to the facts about one registry.
@@ -200,15 +208,22 @@ func (r Row) from() string {
 	case r.source.Kind == identity.FromConfig:
 		return "the config file (" + r.source.Pattern + ")"
 	}
-	return text.Line(r.Source)
+	return r.Source
 }
 
 // where says where the key is, because without it nothing that is stored can be used.
 func (r Row) where() string {
 	if !*r.KeyringAvailable {
-		return cmdutil.KeyPlace(r.Keyring) + ", not available in this session"
+		return r.place() + ", not available in this session"
 	}
-	return cmdutil.KeyPlace(r.Keyring)
+	return r.place()
+}
+
+func (r Row) place() string {
+	if r.KeyFile == nil {
+		return cmdutil.KeyPlace(r.Keyring, time.Time{})
+	}
+	return cmdutil.KeyPlace(r.Keyring, r.KeyFile.MadeOn)
 }
 
 // state says what is stored, and how long it is valid.
@@ -219,9 +234,9 @@ func (r Row) state(now time.Time) string {
 	case r.Identity == "":
 		return "anonymous pull only"
 	case r.Failure != nil && (r.Token == nil || r.Token.State == Ended):
-		return "last attempt failed: " + text.Line(r.Failure.Error)
+		return "failed " + r.ago + ": " + r.Failure.Error
 	case r.Failure != nil && r.Token.State == Renewable:
-		return "token valid, " + r.Token.left(now) + ", renewal failed: " + text.Line(r.Failure.Error)
+		return "token valid, " + r.Token.left(now) + ", renewal failed " + r.ago + ": " + r.Failure.Error
 	case r.Token != nil:
 		return "token " + r.Token.describe(now)
 	case r.Kind == kindDelegate:
@@ -233,7 +248,7 @@ func (r Row) state(now time.Time) string {
 	case r.Kind == string(identity.ServicePrincipal) && r.Login && r.Tenant == "":
 		return "secret stored"
 	}
-	return "no token yet"
+	return "no token cached yet"
 }
 
 // shortState is state for a column of the table.

@@ -42,17 +42,29 @@ type Row struct {
 	// here; it is not in an SSH session without the desktop's keyring.
 	Keyring          string `json:"keyring,omitempty"`
 	KeyringAvailable *bool  `json:"keyringAvailable,omitempty"`
+	// KeyFile is the key file; absent for another keyring.
+	KeyFile *KeyFile `json:"keyFile,omitempty"`
 	// Token is the cached token; absent where there is none, or none is used.
 	Token *Token `json:"token,omitempty"`
-	// Failure is the last failed renewal, as long as other processes share it.
+	// Failure is the last failure to get a token, until one is got, for a day.
 	Failure *Failure `json:"failure,omitempty"`
 	// Error says why no identity could be selected; Code is its code.
 	Error string     `json:"error,omitempty"`
 	Code  fault.Code `json:"code,omitempty"`
 
 	source identity.Source
+	// namespace is why Podman can't open the login in its user namespace; nil if it can.
+	namespace error
+	ago       string // how long ago the failure was
 	// problem is the error or the failure, with all that advice depends on; nil for none.
 	problem error
+}
+
+// A KeyFile is a file with the key.
+type KeyFile struct {
+	Path string `json:"path"`
+	// MadeOn is when it was made (RFC 3339); absent where there is none any more.
+	MadeOn time.Time `json:"madeOn,omitzero"`
 }
 
 // A Token is a cached token, without the token itself.
@@ -75,11 +87,12 @@ const (
 	Ended     = "ended"
 )
 
-// A Failure is a failed renewal.
+// A Failure is a failed sign-in or exchange.
 type Failure struct {
 	// Error is what went wrong; Code is its code.
 	Error string     `json:"error"`
 	Code  fault.Code `json:"code,omitempty"`
-	// Until is when the next attempt is made (RFC 3339).
+	// Since is when it failed, Until is from when on the next attempt is made (RFC 3339).
+	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
 }

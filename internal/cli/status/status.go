@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/doctor/clients"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
@@ -51,8 +52,8 @@ uses neither the network nor the keyring.`,
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	c.Flags().BoolVar(&check, "check", false, "Exit with status 1 unless the token or login stored for "+
-		"REGISTRY can be used (reads the keyring; no network)")
+	c.Flags().BoolVar(&check, "check", false, "Exit with status 1 unless REGISTRY has a token or login that can be "+
+		"used, or an identity that needs none, and its last sign-in worked (reads the keyring; no network)")
 	return c
 }
 
@@ -64,7 +65,7 @@ func run(ctx context.Context, env cmdutil.Env, a *app.App, args []string, asJSON
 	paths, _ := dockerconfig.FindPaths(a.Runner.Getenv) // without a home directory there are none
 	s := a.Vault.Open()
 	defer s.Close()
-	col := collector{a, s, a.Selector(s), paths, env.Now()}
+	col := collector{a, s, a.Selector(s), paths, clients.New(a.Runner.Getenv, a.Clouds), env.Now()}
 	rows, err := col.rows(args)
 	if err != nil {
 		return err
@@ -79,7 +80,10 @@ func run(ctx context.Context, env cmdutil.Env, a *app.App, args []string, asJSON
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return col.check(ctx, rows[0].Registry)
+	if err := col.check(ctx, rows[0].Registry); err != nil || rows[0].namespace == nil {
+		return err
+	}
+	return rows[0].problem
 }
 
 // check opens what is stored for a registry, as get would; nil if it can be used.
@@ -139,14 +143,17 @@ func (c collector) checkIdentity(ctx context.Context, host registry.Host, id ide
 	if err == nil {
 		return nil
 	}
-	if _, _, failure := c.vault.Peek(host, id); failure != nil {
-		return failure // which clients get too, as long as it is shared
-	}
-	if id.Login != nil && id.Login.HasSecret() {
+	_, hadToken, failure := c.vault.Peek(host, id)
+	switch {
+	case failure != nil:
+		return failure
+	case id.Login != nil && id.Login.HasSecret():
 		_, err = c.vault.Secret(ctx, *id.Login)
 		return err
+	case id.Detected && !hadToken: // it may not be there
+		return noToken(err, fmt.Errorf("no token of %s is cached yet", id))
 	}
-	return noToken(err, fmt.Errorf("no token of %s is cached yet", id))
+	return noToken(err, nil)
 }
 
 // noToken replaces the error for no token.

@@ -2,8 +2,12 @@ package status
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +32,10 @@ const golden = `{
       "login": true,
       "keyring": "file",
       "keyringAvailable": true,
+      "keyFile": {
+        "path": "HOME/vault/key",
+        "madeOn": "TIME"
+      },
       "token": {
         "state": "fresh",
         "receivedOn": "2026-01-02T03:04:05Z",
@@ -42,6 +50,10 @@ const golden = `{
       "source": "a stored token",
       "keyring": "file",
       "keyringAvailable": true,
+      "keyFile": {
+        "path": "HOME/vault/key",
+        "madeOn": "TIME"
+      },
       "token": {
         "state": "fresh",
         "receivedOn": "2026-01-02T03:04:05Z",
@@ -55,7 +67,11 @@ const golden = `{
       "source": "a stored login",
       "login": true,
       "keyring": "file",
-      "keyringAvailable": true
+      "keyringAvailable": true,
+      "keyFile": {
+        "path": "HOME/vault/key",
+        "madeOn": "TIME"
+      }
     },
     {
       "registry": "tailspin.azurecr.io",
@@ -69,8 +85,9 @@ const golden = `{
 func TestReport(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out bytes.Buffer
+	home := t.TempDir()
 	env := cmdutil.Env{Env: app.Env{
-		Environ: []string{"DOCKER_CREDENTIAL_ACR_HOME=" + t.TempDir(), "DOCKER_CREDENTIAL_ACR_KEYRING=file"},
+		Environ: []string{"DOCKER_CREDENTIAL_ACR_HOME=" + home, "DOCKER_CREDENTIAL_ACR_KEYRING=file"},
 		Log:     slog.New(slog.DiscardHandler), Now: func() time.Time { return now }, Stdout: &out,
 	}}
 	a, err := app.Open(env.Env)
@@ -102,8 +119,12 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), env, a, nil, true, false); err != nil || out.String() != golden {
-		t.Errorf("%v\n%s", err, out.String())
+	err = run(t.Context(), env, a, nil, true, false)
+	quoted, _ := json.Marshal(filepath.Join(home, "vault", "key"))
+	shown := strings.ReplaceAll(out.String(), string(quoted), `"HOME/vault/key"`)
+	shown = regexp.MustCompile(`"madeOn": "[^"]+"`).ReplaceAllString(shown, `"madeOn": "TIME"`)
+	if err != nil || shown != golden {
+		t.Errorf("%v\n%s", err, shown)
 	}
 }
 

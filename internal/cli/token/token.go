@@ -4,7 +4,6 @@ package token
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,13 +46,14 @@ func Command(env cmdutil.Env) *cobra.Command {
 		Short: "Print an ACR token for scripts",
 		Long: `Print an ACR refresh token, for scripts and clients without credential helpers.
 
-It signs in if necessary. A cached token is reused until half of its lifetime
-(three hours) has passed. Its username is 00000000-0000-0000-0000-000000000000.
+The command signs in if necessary. A token is valid for three hours. A cached
+one is printed again until half of that time is over. The username of a token is
+00000000-0000-0000-0000-000000000000.
 
 Anyone who has the token can pull and push as you until it expires.`,
 		Example: cmdutil.Examples(
-			"Sign in with Helm", `token contoso.azurecr.io |
-    helm registry login contoso.azurecr.io --password-stdin \
+			"Sign in on another computer, for three hours", `token contoso.azurecr.io |
+    ssh HOST docker login contoso.azurecr.io --password-stdin \
     --username 00000000-0000-0000-0000-000000000000`,
 			`Print JSON with the fields of "az acr login --expose-token"`, "token contoso.azurecr.io --output json",
 			"Get a new token after a role assignment", "token contoso.azurecr.io --fresh"),
@@ -136,8 +136,7 @@ func target(a *app.App, typed string) (host registry.Host, canRenew bool, err er
 // claims.
 func printToken(env cmdutil.Env, host registry.Host, token, output string) error {
 	if output == "text" {
-		_, err := fmt.Fprintln(env.Stdout, token)
-		return err
+		return env.Print(token + "\n")
 	}
 	answer := Answer{AccessToken: token, LoginServer: host.String(), Username: registry.NullGUID, RefreshToken: token}
 	if claims, err := exchange.Parse(token); err == nil {

@@ -74,10 +74,11 @@ func TestSetHelper_refuses_malformed_files(t *testing.T) {
 		`{"credHelpers": []}`:                    `its credHelpers is not a JSON object`,
 		`{"credHelpers": {}, "CredHelpers": {}}`: `it has the key "credHelpers" twice`,
 		`{"credHelpers": {"contoso.azurecr.io": "acr", "contoso.azurecr.io": "x"}}`: `it has the key "contoso.azurecr.io" twice`,
-		`[]`:        `it is not a valid Docker config file`,
-		`{"a": 1,}`: `it is not a valid Docker config file`,
-		"\ufeff{}":  `it is not a valid Docker config file`,
-		`{} {}`:     `it is not a valid Docker config file`,
+		`[]`:                 `it is not a valid Docker config file`,
+		`{"a": 1,}`:          `it is not a valid Docker config file`,
+		"\ufeff{}":           `it begins with a byte order mark; save it as UTF-8 without one`,
+		"\xff\xfe{\x00}\x00": `it is UTF-16 text; save it as UTF-8`,
+		`{} {}`:              `it is not a valid Docker config file`,
 	} {
 		_, err := SetHelper([]byte(text), host, false)
 		if fault.CodeOf(err) != fault.ClientMalformed || !strings.Contains(err.Error(), want) {

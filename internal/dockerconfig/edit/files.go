@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // Files are the planned changes of several files, so that a problem with one prevents all
@@ -149,7 +150,8 @@ func discard(changes []*safefile.Change) {
 // and tokens in auths, HttpHeaders, proxies and wherever plugins put them: so only the
 // names of helpers are shown, and every other value is "…".
 func (d *Draft) Diff() string {
-	before, after := d.Path, d.Path
+	before := text.Line(d.Path)
+	after := before
 	if !d.Exists {
 		before = os.DevNull
 	}

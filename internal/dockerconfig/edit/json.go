@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/dockerconfig"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
@@ -35,6 +36,9 @@ type layout struct {
 
 // parse returns the outermost object of a text.
 func parse(text []byte) (object, error) {
+	if err := dockerconfig.CheckEncoding(text); err != nil {
+		return object{}, err
+	}
 	if !json.Valid(text) {
 		return object{}, fault.New(fault.ClientMalformed, "it is not a valid Docker config file (JSON)")
 	}

@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/httpguard"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
 // maxAnswer limits what is read of an answer; tokens of users in many groups reach tens
@@ -29,15 +31,38 @@ type Client struct {
 	HasSent bool
 
 	guard *httpguard.Client
+	cloud registry.Cloud
 }
 
-// NewClient returns a client for an authority's host, whose requests go out through base.
-func NewClient(base http.RoundTripper, host string, log *slog.Logger) *Client {
-	return &Client{guard: httpguard.New(base, host, maxAnswer, log)}
+// NewClient returns a client for a cloud's authority, whose requests go out through base.
+func NewClient(base http.RoundTripper, cloud registry.Cloud, log *slog.Logger) *Client {
+	return &Client{guard: httpguard.New(base, cloud.Authority, maxAnswer, log), cloud: cloud}
+}
+
+// openIDPath ends the path of an authority's OpenID document.
+const openIDPath = "/v2.0/.well-known/openid-configuration"
+
+// openIDDocument returns the document that MSAL asks for, where what it says is known; nil
+// elsewhere. (Microsoft Learn, "OpenID Connect on the Microsoft identity platform".)
+func (c *Client) openIDDocument(req *http.Request) []byte {
+	tenant, isDocument := strings.CutSuffix(req.URL.EscapedPath(), openIDPath)
+	if !isDocument || req.Method != http.MethodGet || req.URL.Host != c.cloud.Authority || !c.cloud.HasKnownEndpoints() {
+		return nil
+	}
+	base := "https://" + c.cloud.Authority + tenant
+	document, _ := json.Marshal(map[string]string{ // strings can be encoded
+		"issuer":                 base + "/v2.0",
+		"authorization_endpoint": base + "/oauth2/v2.0/authorize",
+		"token_endpoint":         base + "/oauth2/v2.0/token",
+	})
+	return document
 }
 
 // Do sends one of MSAL's requests. The cause of a refusal is a Refusal.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	if document := c.openIDDocument(req); document != nil {
+		return &http.Response{StatusCode: http.StatusOK, Request: req, Body: io.NopCloser(bytes.NewReader(document))}, nil
+	}
 	c.HasSent = true
 	resp, body, err := c.guard.Send(req)
 	if err != nil {

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 )
 
 const host = "login.microsoftonline.com"
@@ -42,7 +44,7 @@ func TestClient_Do(t *testing.T) {
 	} {
 		client := NewClient(transport(func(*http.Request) (*http.Response, error) {
 			return answer(row.status, "", row.body), nil
-		}), host, slog.New(slog.DiscardHandler))
+		}), registry.Cloud{Authority: host}, slog.New(slog.DiscardHandler))
 		req, err := http.NewRequest(http.MethodGet, row.url, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -50,6 +52,47 @@ func TestClient_Do(t *testing.T) {
 		resp, err := client.Do(req)
 		if fault.CodeOf(err) != row.want || (err == nil) != (row.want == "") || (resp == nil) != (err != nil) {
 			t.Errorf("%s: %v", row.what, err)
+		}
+	}
+}
+
+// TestClient_Do_knows_the_endpoints proves that the OpenID document is requested only where what it says is not known, and
+// that nothing else is made up.
+func TestClient_Do_knows_the_endpoints(t *testing.T) {
+	custom := registry.Cloud{Authority: "login.contoso.local"}
+	standard := custom
+	standard.StandardEndpoints = true
+	for _, row := range []struct {
+		what, url string
+		cloud     registry.Cloud
+		endpoint  string // "" where the request is sent
+	}{
+		{"built in", "https://" + host + "/t" + openIDPath, registry.Cloud{Authority: host}, "https://" + host + "/t/oauth2/v2.0/token"},
+		{"an escaped tenant", "https://" + host + "/a%2Fb" + openIDPath, registry.Cloud{Authority: host}, "https://" + host + "/a%2Fb/oauth2/v2.0/token"},
+		{"custom", "https://login.contoso.local/t" + openIDPath, custom, ""},
+		{"custom, as usual", "https://login.contoso.local/t" + openIDPath, standard, "https://login.contoso.local/t/oauth2/v2.0/token"},
+		{"another host", "https://evil.example/t" + openIDPath, registry.Cloud{Authority: host}, ""},
+		{"another document", "https://" + host + "/t/v2.0/keys", registry.Cloud{Authority: host}, ""},
+	} {
+		sent := false
+		client := NewClient(transport(func(*http.Request) (*http.Response, error) {
+			sent = true
+			return answer(200, "", `{}`), nil
+		}), row.cloud, slog.New(slog.DiscardHandler))
+		req, err := http.NewRequest(http.MethodGet, row.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var document struct {
+			TokenEndpoint string `json:"token_endpoint"`
+		}
+		if resp, err := client.Do(req); err == nil {
+			if err := json.NewDecoder(resp.Body).Decode(&document); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if document.TokenEndpoint != row.endpoint || row.endpoint != "" && (sent || client.HasSent) {
+			t.Errorf("%s: %q, sent %t", row.what, document.TokenEndpoint, sent)
 		}
 	}
 }

@@ -59,6 +59,9 @@ func (c Client) assertion(ctx context.Context, id identity.Identity, audience st
 // readText reads a text file that must not be empty, without the white space around it.
 func readText(path string, limit int64) (string, error) {
 	content, err := safefile.Read(path, limit)
+	if err == nil {
+		content, err = safefile.Text(content)
+	}
 	text := strings.TrimSpace(string(content))
 	reason := "can't be read"
 	switch {
@@ -72,6 +75,8 @@ func readText(path string, limit int64) (string, error) {
 		reason = "is not a regular file"
 	case errors.Is(err, safefile.ErrTooLong):
 		reason = "is too long"
+	case errors.Is(err, safefile.ErrUTF16):
+		reason = "is UTF-16 text; save it as UTF-8"
 	}
 	return "", &fault.Error{Code: fault.FederatedTokenMissing, Subject: path, Reason: reason}
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +40,7 @@ const loadTimeout = 5 * time.Second
 // the certificate's dates. It takes five seconds at most; decryption that would take longer
 // goes on unobserved.
 func LoadCertificate(ctx context.Context, file identity.Certificate) (*Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	limited, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	var cert *Certificate
 	var err error
@@ -50,7 +52,10 @@ func LoadCertificate(ctx context.Context, file identity.Certificate) (*Certifica
 	select {
 	case <-loaded:
 		return cert, err
-	case <-ctx.Done():
+	case <-limited.Done():
+		if ctx.Err() != nil {
+			return nil, &fault.Error{Code: fault.Timeout, Reason: "decrypting the certificate was canceled", Cause: ctx.Err()}
+		}
 		return nil, unusable("the certificate takes too long to decrypt (too many key derivation rounds)")
 	}
 }
@@ -61,7 +66,16 @@ func load(file identity.Certificate) (cert *Certificate, err error) {
 			cert, err = nil, unusable("the certificate file is damaged")
 		}
 	}()
-	content := safefile.TrimBOM([]byte(file.Content.Reveal()))
+	content, err := safefile.Text([]byte(file.Content.Reveal()))
+	if err != nil {
+		return nil, unusable("the certificate file can't be read: " + err.Error())
+	}
+	// Secret stores keep text only: Azure Key Vault returns PKCS#12 in base64, and others
+	// want PEM in base64.
+	decoded, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(content), nil)))
+	if err == nil && len(decoded) > 0 {
+		content = decoded
+	}
 	switch {
 	case len(bytes.TrimSpace(content)) == 0:
 		return nil, unusable("the certificate file is empty")
@@ -69,6 +83,19 @@ func load(file identity.Certificate) (cert *Certificate, err error) {
 		return parsePEM(content, file.Password)
 	}
 	return parsePKCS12(content, file.Password)
+}
+
+// bentPEM says how a secret store, or a variable, has bent the lines of PEM; "" for PEM that
+// has its lines.
+func bentPEM(content []byte) string {
+	bent := regexp.MustCompile(`-----BEGIN [^-\r\n]+-----[ \t]*([^ \t\r\n])`).FindSubmatch(content)
+	switch {
+	case bent == nil:
+		return ""
+	case bent[1][0] == '\\':
+		return `the certificate file has "\n" as two characters instead of line breaks`
+	}
+	return "the certificate file has lost its line breaks"
 }
 
 // checkDates returns an error unless the certificate can be used now. Entra's own refusal
@@ -175,6 +202,9 @@ func parsePEM(content []byte, password secret.String) (*Certificate, error) {
 			keys = append(keys, key)
 		}
 	}
+	if bent := bentPEM(content); bent != "" && (keys == nil || certs == nil) {
+		return nil, unusable(bent)
+	}
 	return pair(keys, certs)
 }
 
@@ -232,7 +262,7 @@ func decryptPKCS8(der []byte, password secret.String) (any, error) {
 }
 
 // maxScrypt limits the memory for decrypting a key, in bytes; openssl's default takes 16 MB.
-const maxScrypt = 256 << 20
+const maxScrypt = 160 << 20
 
 // scryptMemory returns how much memory the decryption of a PKCS#8 key takes, in bytes; 0
 // for a key that doesn't use scrypt. (RFC 8018 appendix A.4, RFC 7914 §7.1.)
@@ -251,7 +281,8 @@ func scryptMemory(der []byte) int64 {
 		Cost           int64
 		BlockSize      int64
 		Parallelism    int64
-		KeyLengthBytes int64 `asn1:"optional"`
+		// The optional length of the key is not read: package pkcs8 ignores it, so it must not
+		// be an error here.
 	}
 	if _, err := asn1.Unmarshal(der, &key); err != nil {
 		return 0
@@ -262,10 +293,10 @@ func scryptMemory(der []byte) int64 {
 	if _, err := asn1.Unmarshal(scheme.KeyDerivation.Parameters.FullBytes, &scrypt); err != nil {
 		return 0
 	}
-	if scrypt.BlockSize > maxScrypt || scrypt.Cost > maxScrypt {
+	if max(scrypt.BlockSize, scrypt.Cost, scrypt.Parallelism) > maxScrypt {
 		return math.MaxInt64
 	}
-	return 128 * scrypt.BlockSize * scrypt.Cost
+	return 128 * scrypt.BlockSize * (scrypt.Cost + scrypt.Parallelism)
 }
 
 // parsePKCS12 reads a .pfx or .p12 file (RFC 7292). A password that the file doesn't need

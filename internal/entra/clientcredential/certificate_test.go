@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"strings"
@@ -101,6 +102,17 @@ func loadText(content, password string) (*Certificate, error) {
 	return LoadCertificate(context.Background(), identity.Certificate{Content: secret.New(content), Password: secret.New(password)})
 }
 
+// inLines returns base64 as the command of this name writes it.
+func inLines(content string) string {
+	encoded := base64.StdEncoding.EncodeToString([]byte(content))
+	var lines strings.Builder
+	for len(encoded) > 76 {
+		lines.WriteString(encoded[:76] + "\r\n")
+		encoded = encoded[76:]
+	}
+	return lines.String() + encoded + "\r\n"
+}
+
 // TestLoadCertificate also checks that Certificate.PEM returns a file that can be loaded again.
 func TestLoadCertificate(t *testing.T) {
 	h := newHierarchy()
@@ -121,6 +133,9 @@ func TestLoadCertificate(t *testing.T) {
 		{"the key in between", certPEM(h.middle) + key1 + certPEM(h.root, h.leaf), ""},
 		{"openssl's comments", "Bag Attributes\n    localKeyID: 01\n" + key8 + "subject=CN = app\n\n" + certs, ""},
 		{"byte order mark and line ends of Windows", "\xef\xbb\xbf" + strings.ReplaceAll(key8+certs, "\n", "\r\n"), ""},
+		{"base64 of PEM", base64.StdEncoding.EncodeToString([]byte(key8 + certs)), ""},
+		{"base64 of PKCS#12, as Key Vault has it", base64.StdEncoding.EncodeToString([]byte(pfx(pkcs12.Passwordless, ""))), ""},
+		{"base64 in lines, with a password", inLines(pfx(pkcs12.Modern2023, password)), password},
 		{"another block", block("DH PARAMETERS", []byte{1}) + key8 + certs, ""},
 		{"PBES2", encryptedPKCS8(h.key, nil) + certs, password},
 		{"PBES2 with scrypt and GCM", encryptedPKCS8(h.key, gcm) + certs, password},
@@ -186,12 +201,14 @@ func TestLoadCertificate_refuses(t *testing.T) {
 	half := block("ENCRYPTED PRIVATE KEY", shorten(must(pkcs8.MarshalPrivateKey(h.key, []byte(password), nil))))
 	junk := block("CERTIFICATE", []byte{1, 2})
 	const (
-		none         = "the certificate's private key is encrypted, and no password is set"
-		wrong        = "the password of the certificate's private key is wrong"
-		rsaOnly      = "the private key is not an RSA key, and Microsoft Entra ID accepts RSA keys only"
-		noKey        = "the certificate file has no private key"
-		notSupported = "the private key's encryption is not supported; use PBES2"
-		neither      = "the certificate file is neither PEM nor PKCS#12"
+		none          = "the certificate's private key is encrypted, and no password is set"
+		wrong         = "the password of the certificate's private key is wrong"
+		rsaOnly       = "the private key is not an RSA key, and Microsoft Entra ID accepts RSA keys only"
+		noKey         = "the certificate file has no private key"
+		notSupported  = "the private key's encryption is not supported; use PBES2"
+		twoCharacters = `the certificate file has "\n" as two characters instead of line breaks`
+		noLines       = "the certificate file has lost its line breaks"
+		neither       = "the certificate file is neither PEM nor PKCS#12"
 	)
 	for _, row := range []struct{ what, content, password, sentence string }{
 		{"nothing", " \n", "", "the certificate file is empty"},
@@ -213,6 +230,13 @@ func TestLoadCertificate_refuses(t *testing.T) {
 		{"a wrong password, PKCS#12", pfx, "wr0ng", wrong},
 		{"a wrong password, PBMAC1", pbmac, "wr0ng", wrong},
 		{"another encryption", block("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}) + certs, password, notSupported},
+		{`"\n" for line breaks`, strings.ReplaceAll(key+certs, "\n", `\n`), "", twoCharacters},
+		{`"\r\n" for line breaks`, strings.ReplaceAll(key+certs, "\n", `\r\n`), "", twoCharacters},
+		{"the key alone with them", strings.ReplaceAll(key, "\n", `\n`) + certs, "", twoCharacters},
+		{"in base64", base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(key+certs, "\n", `\n`))), "", twoCharacters},
+		{"spaces for line breaks", strings.ReplaceAll(key+certs, "\n", " "), "", noLines},
+		{"no line breaks", strings.ReplaceAll(key+certs, "\n", ""), "", noLines},
+		{"UTF-16", "\xff\xfe-\x00-\x00", "", "the certificate file can't be read: it is UTF-16 text; save it as UTF-8"},
 		{"half a key", half + certs, password, "the certificate file is damaged"},
 		{"half a file", pfx[:len(pfx)/2], password, neither},
 		{"PKCS#12 without a key", trustStore, password, noKey},
@@ -283,7 +307,7 @@ func TestCertificate_checkDates(t *testing.T) {
 	}
 }
 
-// TestScryptMemory has keys whose file says how much memory its decryption takes. The second one is never decrypted.
+// TestScryptMemory has keys whose file says how much memory its decryption takes. The large one is never decrypted.
 func TestScryptMemory(t *testing.T) {
 	h := newHierarchy()
 	options := func(cost int) *pkcs8.Opts {
@@ -292,7 +316,7 @@ func TestScryptMemory(t *testing.T) {
 		}}
 	}
 	small := must(pkcs8.MarshalPrivateKey(h.key, []byte(password), options(1<<10)))
-	if got := scryptMemory(small); got != 1<<20 {
+	if got := scryptMemory(small); got != 1<<20+1<<10 { // and the parallelism
 		t.Errorf("%d bytes", got)
 	}
 	large := bytes.Replace(small, []byte{2, 2, 4, 0}, []byte{2, 2, 0x7f, 0xff}, 1) // the cost

@@ -16,9 +16,11 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/authority"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A Client is safe for many goroutines.
@@ -50,7 +52,7 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, cloud reg
 	}
 	options := []confidential.Option{
 		confidential.WithInstanceDiscovery(false),
-		confidential.WithHTTPClient(authority.NewClient(transport, cloud.Authority, c.Log)),
+		confidential.WithHTTPClient(authority.NewClient(transport, cloud, c.Log)),
 		confidential.WithAzureRegion("DisableMsalForceRegion"), // else MSAL_FORCE_REGION selects another host
 	}
 	if id.Certificate != nil && id.Certificate.SendChain {
@@ -62,9 +64,26 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, cloud reg
 	}
 	result, err := client.AcquireTokenByCredential(ctx, []string{id.Audience + "/.default"})
 	if err != nil {
-		return secret.Token{}, authority.Explain(ctx, cloud.Authority, err)
+		return secret.Token{}, explainSecret(id.Secret, authority.Explain(ctx, cloud.Authority, err))
 	}
 	return secret.Token{Value: secret.New(result.AccessToken), Issued: c.Now(), Expires: result.ExpiresOn}, nil
+}
+
+// wrongSecret is Entra's number for a client secret that isn't the application's.
+const wrongSecret = 7000215
+
+// explainSecret adds to Entra's refusal of a client secret what is around the secret, which
+// can't be known to be wrong before that.
+func explainSecret(value secret.String, err error) error {
+	around := text.Surroundings(value.Reveal())
+	refused, ok := errors.AsType[*fault.Error](err)
+	if !ok || refused.Code != fault.AADSTS(wrongSecret) || around == "" {
+		return err
+	}
+	explained := *refused
+	explained.Reason = refused.Code.Meaning() + ": it " + around
+	explained.Cause = &fault.Error{Code: fault.VariableQuotes, Cause: refused.Cause}
+	return &explained
 }
 
 // credential returns MSAL's form of an identity's credential. A certificate is read and

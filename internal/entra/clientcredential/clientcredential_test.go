@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -103,8 +104,11 @@ func (f *fixture) file(content string) string {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
-	if os.Symlink(path, path+".link") != nil { // on Windows that needs a privilege
+	if runtime.GOOS == "windows" { // where a link needs a privilege
 		return path
+	}
+	if err := os.Symlink(path, path+".link"); err != nil {
+		f.t.Fatal(err)
 	}
 	return path + ".link"
 }
@@ -158,7 +162,7 @@ func TestClient_AccessToken_in_every_cloud(t *testing.T) {
 			_, federation := f.gitHubJob(audience)
 			f.expect(f.federated(identity.GitHubActions, federation), "")
 			n := f.Count("", f.row.Authority, "")
-			if n != 4 || f.Seen(azuretest.KindGitHubToken) != 1 || len(f.Requests()) != 5 {
+			if n != 2 || f.Seen(azuretest.KindGitHubToken) != 1 || len(f.Requests()) != 3 {
 				t.Errorf("%d requests, %d of them to %s", len(f.Requests()), n, f.row.Authority)
 			}
 		})
@@ -227,6 +231,27 @@ func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
 	}
 }
 
+// TestClient_AccessToken_says_what_is_around_a_wrong_secret keeps Entra's number, and the advice is about the cause.
+func TestClient_AccessToken_says_what_is_around_a_wrong_secret(t *testing.T) {
+	const advice = "Remove what is around the secret, and try again (a file for --env-file has no quotes)"
+	f := newFixture(t, contoso)
+	f.app.AddSecret("s3cret")
+	for value, want := range map[string]string{
+		`"s3cret"`: "the client secret is wrong: it is in quotes (AADSTS7000215",
+		"s3cret\r": "the client secret is wrong: it ends with a line break (AADSTS7000215",
+		" s3cret":  "the client secret is wrong: it begins with a space (AADSTS7000215",
+		"s3cret2":  "the client secret is wrong (AADSTS7000215",
+	} {
+		id := f.identity(identity.ServicePrincipal)
+		id.Secret = secret.New(value)
+		err := f.expect(id, fault.AADSTS(wrongSecret))
+		isAdvised := fault.Context{}.Advice(err) == advice
+		if err == nil || !strings.HasPrefix(err.Error(), want) || isAdvised != (value != "s3cret2") {
+			t.Errorf("%q: %v. %s", value, err, fault.Context{}.Advice(err))
+		}
+	}
+}
+
 // TestClient_AccessToken_without_a_credential checks that Entra isn't asked, nor named as the cause.
 func TestClient_AccessToken_without_a_credential(t *testing.T) {
 	const encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -245,5 +270,24 @@ func TestClient_AccessToken_without_a_credential(t *testing.T) {
 	}
 	if f.Seen(azuretest.KindEntraToken) > 0 {
 		t.Error("the token endpoint was asked")
+	}
+}
+
+// TestClient_AccessToken_canceled has each server that may hang.
+func TestClient_AccessToken_canceled(t *testing.T) {
+	f := newFixture(t, contoso)
+	f.Fault("", "*", azuretest.Fault{Hang: true})
+	job := f.gitHub.Job(subject)
+	for what, id := range map[string]identity.Identity{
+		"a secret": {Secret: secret.New("s3cret"), Tenant: f.app.Tenant().ID(), ClientID: f.app.ClientID()},
+		"GitHub": f.federated(identity.GitHubActions, identity.Federation{
+			RequestURL: job.RequestURL(), RequestToken: secret.New(job.RequestToken()),
+		}),
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if _, err := f.client.AccessToken(ctx, id, f.row); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

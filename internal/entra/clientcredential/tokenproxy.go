@@ -48,6 +48,9 @@ func (c Client) transport(id identity.Identity) (http.RoundTripper, error) {
 	}
 	base = base.Clone()
 	base.IdleConnTimeout = proxyIdle
+	if p.Direct {
+		base.Proxy = nil
+	}
 	base.TLSClientConfig = cmp.Or(base.TLSClientConfig, &tls.Config{})
 	base.TLSClientConfig.ServerName = p.ServerName
 	base.TLSClientConfig.RootCAs = cmp.Or(roots, base.TLSClientConfig.RootCAs)

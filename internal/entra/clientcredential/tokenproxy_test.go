@@ -64,7 +64,7 @@ func TestClient_transport_of_a_token_proxy(t *testing.T) {
 			file := f.file(f.cluster.Token(subject, azuretest.IdentityBinding, time.Hour))
 			f.expect(f.federated(identity.WorkloadIdentity, identity.Federation{File: file, Proxy: configured}), row.code)
 			n := len(f.Requests())
-			if f.Seen(azuretest.KindTokenProxy) != n || row.code == "" && n != 2 {
+			if f.Seen(azuretest.KindTokenProxy) != n || row.code == "" && n != 1 {
 				t.Errorf("%d of %d requests went to the proxy", f.Seen(azuretest.KindTokenProxy), n)
 			}
 			for _, r := range f.Requests() {

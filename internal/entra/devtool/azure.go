@@ -1,7 +1,6 @@
 package devtool
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // reached, it never ends by itself.
 var azureCLI = tool{
 	product: "Azure CLI", names: []string{"az"}, timeout: 10 * time.Second, login: "az login",
-	args: azureCLIArgs, parse: parseAzureCLI,
+	args: azureCLIArgs, parse: parseAzureCLI, environ: []string{"AZURE_CORE_NO_COLOR=1"},
 	missing: fault.AzureCLIMissing, signedOut: fault.AzureCLISignedOut, timedOut: fault.AzureCLITimeout,
 	failed: fault.AzureCLIFailed, otherTenant: fault.AzureCLITenant,
 }
@@ -30,7 +29,7 @@ func azureCLIArgs(id identity.Identity) []string {
 }
 
 func parseAzureCLI(out []byte, _ string) (a answer, err error) {
-	var said struct {
+	type object struct {
 		AccessToken string `json:"accessToken"`
 		Tenant      string `json:"tenant"`
 		// ExpiresOn is local time without a zone.
@@ -38,7 +37,8 @@ func parseAzureCLI(out []byte, _ string) (a answer, err error) {
 		// ExpiresAt is in seconds since 1970; az has it since 2.54.
 		ExpiresAt int64 `json:"expires_on"`
 	}
-	if err := json.Unmarshal(out, &said); err != nil {
+	said, err := findObject(out, func(o object) bool { return o.AccessToken != "" })
+	if err != nil {
 		return answer{}, err
 	}
 	expires := time.Unix(said.ExpiresAt, 0)
@@ -52,7 +52,7 @@ func parseAzureCLI(out []byte, _ string) (a answer, err error) {
 // AzureDeveloperCLICredential.)
 var azd = tool{
 	product: "Azure Developer CLI", names: []string{"azd"}, timeout: 10 * time.Second, login: "azd auth login",
-	args: azdArgs, parse: parseAzd,
+	args: azdArgs, parse: parseAzd, environ: []string{"NO_COLOR=1"},
 	missing: fault.AzdMissing, signedOut: fault.AzdSignedOut, timedOut: fault.AzdTimeout, failed: fault.AzdFailed,
 }
 
@@ -66,11 +66,11 @@ func azdArgs(id identity.Identity) []string {
 
 // parseAzd reads an answer that doesn't say whose token it is.
 func parseAzd(out []byte, tenant string) (answer, error) {
-	var said struct {
+	type object struct {
 		Token     string    `json:"token"`
 		ExpiresOn time.Time `json:"expiresOn"`
 	}
-	err := json.Unmarshal(out, &said)
+	said, err := findObject(out, func(o object) bool { return o.Token != "" })
 	if err == nil && said.ExpiresOn.IsZero() {
 		err = errors.New("no end")
 	}

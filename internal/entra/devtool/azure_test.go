@@ -21,7 +21,8 @@ func TestParseAzureCLI(t *testing.T) {
 		{`{"accessToken":"","expires_on":1795296626}`, time.Time{}},
 		{`{"accessToken":"x"}`, time.Time{}},
 		{`{"accessToken":"x","expiresOn":"tomorrow"}`, time.Time{}},
-		{`WARNING: {"accessToken":"x"}`, time.Time{}},
+		{`WARNING: {"accessToken":"x","expires_on":1795296626}`, time.Unix(1795296626, 0)},
+		{`{"accessToken":"x","expires_on":`, time.Time{}},
 		{``, time.Time{}},
 	} {
 		got, err := parseAzureCLI([]byte(row.answer), "")

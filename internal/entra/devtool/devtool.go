@@ -2,7 +2,9 @@
 package devtool
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"runtime"
 	"slices"
@@ -29,7 +31,8 @@ type tool struct {
 	product string   // how users know it
 	names   []string // of the program, the best first
 	timeout time.Duration
-	login   string // the command that it recommends to a user who isn't signed in
+	login   string   // the command that it recommends to a user who isn't signed in
+	environ []string // what it gets beside the variables that it inherits
 
 	// args returns the arguments that ask for an access token.
 	args func(identity.Identity) []string
@@ -75,6 +78,30 @@ func (t Tools) AccessToken(ctx context.Context, id identity.Identity) (secret.To
 	return secret.Token{Value: secret.New(a.token), Issued: t.Now(), Expires: a.expires}, nil
 }
 
+// findObject decodes the first JSON object in a tool's output that isAnswer accepts. Tools
+// print more around it: a byte order mark on Windows, control sequences for a terminal
+// (PowerShell/PowerShell issue 26631), warnings, and azd messages that are objects, too.
+func findObject[T any](out []byte, isAnswer func(T) bool) (T, error) {
+	for range maxNoise {
+		begin := bytes.IndexByte(out, '{')
+		if begin < 0 {
+			break
+		}
+		var said T
+		out = out[begin:]
+		decoder := json.NewDecoder(bytes.NewReader(out))
+		err := decoder.Decode(&said)
+		if err == nil && isAnswer(said) {
+			return said, nil
+		}
+		out = out[max(1, decoder.InputOffset()):]
+	}
+	return *new(T), errors.New("no object")
+}
+
+// maxNoise limits how often the object is looked for.
+const maxNoise = 1000
+
 // run returns a tool's standard output.
 func (t Tools) run(ctx context.Context, tool tool, id identity.Identity) ([]byte, error) {
 	if err := tool.requireNames(id); err != nil {
@@ -86,7 +113,7 @@ func (t Tools) run(ctx context.Context, tool tool, id identity.Identity) ([]byte
 	}
 	name := tool.names[found]
 	out, err := t.Run(ctx, subprocess.Command{
-		Path: t.Find(name), Args: tool.args(id), Inherits: toolVariables, Timeout: tool.timeout,
+		Path: t.Find(name), Args: tool.args(id), Inherits: toolVariables, Environ: tool.environ, Timeout: tool.timeout,
 	})
 	if exit, ok := errors.AsType[*subprocess.ExitError](err); ok {
 		return nil, tool.explain(exit, id)
@@ -96,7 +123,7 @@ func (t Tools) run(ctx context.Context, tool tool, id identity.Identity) ([]byte
 		if stopped.TimedOut {
 			code = tool.timedOut
 		}
-		return nil, &fault.Error{Code: code, Subject: name, Reason: stopped.Reason}
+		return nil, &fault.Error{Code: code, Subject: name, Reason: stopped.Reason, Cause: stopped.Cause}
 	}
 	return out, err
 }

@@ -2,6 +2,7 @@ package devtool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,8 +108,48 @@ func TestTools_AccessToken(t *testing.T) {
 		if strings.Contains(environ, canary) || !strings.Contains(environ, "AZURE_CONFIG_DIR="+dir) {
 			t.Errorf("%s has in its environment:\n%s", row.tool, environ)
 		}
+		noColor := map[string]string{"az": "AZURE_CORE_NO_COLOR=1", "azd": "NO_COLOR=1"}[row.tool]
+		if !strings.Contains(environ, noColor) {
+			t.Errorf("%s lacks %s", row.tool, noColor)
+		}
 		if runtime.GOOS != "windows" && (all[0].Dir != "/" || all[0].Stdin != "null") {
 			t.Errorf("%s runs in %s with standard input %q", row.tool, all[0].Dir, all[0].Stdin)
+		}
+	}
+}
+
+// Tools print more than their answer.
+func TestTools_AccessToken_finds_the_object(t *testing.T) {
+	const message = `{"type":"consoleMessage","timestamp":"2026-11-21T20:00:00Z","data":{"message":"token {update} available"}}`
+	for _, noise := range []struct{ before, after string }{
+		{"", "\x1b[0m"},
+		{"\x1b[?1h\x1b[?1l", "\x1b[?1h"},
+		{"\ufeff", "\r\n"},
+		{"WARNING: {preview} {\r\n", "\n}"},
+		{message + "\n", "\n" + message + "\n"},
+		{strings.Repeat("{", 100), strings.Repeat("}", 100)},
+	} {
+		for name := range kinds {
+			dir := install(t, map[string]recording{
+				name: {Args: args(name), Stdout: noise.before + answers[name] + noise.after},
+			})
+			token, err := accessToken(t.Context(), dir, name, identity.Identity{Audience: audience, Tenant: tenant})
+			if err != nil || token.Value.Reveal() != canary || !token.Expires.Equal(now.Add(time.Hour)) {
+				t.Errorf("%s, %q: %v, %v", name, noise, token.Expires, err)
+			}
+		}
+	}
+}
+
+// TestTools_AccessToken_canceled checks that callers learn who ended it.
+func TestTools_AccessToken_canceled(t *testing.T) {
+	for name := range kinds {
+		dir := install(t, map[string]recording{name: {Args: args(name), Hang: true}})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		_, err := accessToken(ctx, dir, name, identity.Identity{Audience: audience})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

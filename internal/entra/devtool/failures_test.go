@@ -56,7 +56,7 @@ func TestTool_explain_and_accept(t *testing.T) {
 		{"az", none, recording{Status: 3, Stderr: "Traceback:\n " + canary}, fault.AzureCLIFailed, "exit status 3"},
 		{"az", inSub, recording{Args: bySub, Status: 1, Stderr: azUnknown}, fault.AzureCLISubscription, sub},
 		{"az", inSub, recording{Args: bySub, Status: 1, Stderr: azExpired + sub}, "AADSTS700082", ""},
-		{"az", none, recording{Stdout: "WARNING: x " + answers["az"]}, fault.AzureCLIFailed, malformed},
+		{"az", none, recording{Stdout: "WARNING: x " + answers["azd"]}, fault.AzureCLIFailed, malformed},
 		{"az", none, recording{Huge: 2 << 20, Stdout: answers["az"]}, fault.AzureCLIFailed, malformed},
 		{"az", none, recording{Huge: 2 << 20, Status: 1, Stderr: azSignedOut}, fault.AzureCLISignedOut, ""},
 		{"az", none, outdated("az", "1795294800", "1795291200"), fault.AzureCLIFailed, expired},

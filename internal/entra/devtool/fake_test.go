@@ -120,17 +120,23 @@ func install(t *testing.T, tools map[string]recording) string {
 		if err := os.WriteFile(filepath.Join(dir, name+".json"), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(dir, name)
-		if runtime.GOOS == "windows" {
-			path += ".exe"
-		}
-		if os.Symlink(program, path) != nil {
-			if err := os.Link(program, path); err != nil {
-				t.Skip("the test binary can't get another name: ", err)
-			}
+		if err := rename(program, filepath.Join(dir, name)); err != nil {
+			t.Fatal("can't give the test binary another name: ", err)
 		}
 	}
 	return dir
+}
+
+// rename gives a program another name. Windows has no links without a privilege, and can't delete those to programs that run.
+func rename(program, path string) error {
+	if runtime.GOOS != "windows" {
+		return os.Symlink(program, path)
+	}
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path+".exe", content, 0o700)
 }
 
 // runFiles is the pattern of the files that record writes.

@@ -1,12 +1,9 @@
 package devtool
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -92,17 +89,11 @@ func encodeCommand(script string) string {
 	return base64.StdEncoding.EncodeToString(encoded)
 }
 
-// parsePowerShell looks for the object in its surroundings: a byte order mark on Windows,
-// control sequences for a terminal on Linux (PowerShell/PowerShell issue 26631).
 func parsePowerShell(out []byte, tenant string) (answer, error) {
-	begin, end := bytes.IndexByte(out, '{'), bytes.LastIndexByte(out, '}')
-	if begin < 0 || end < begin {
-		return answer{}, errors.New("no object")
-	}
-	var said struct {
+	type object struct {
 		Token, Tenant string
 		ExpiresOn     int64
 	}
-	err := json.Unmarshal(out[begin:end+1], &said)
+	said, err := findObject(out, func(o object) bool { return o.Token != "" })
 	return answer{said.Token, cmp.Or(said.Tenant, tenant), time.Unix(said.ExpiresOn, 0)}, err
 }

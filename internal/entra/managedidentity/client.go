@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -81,7 +82,11 @@ func withoutProxy(base http.RoundTripper) http.RoundTripper {
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		return dial(ctx, network, addr)
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			err = &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+		return conn, err
 	}
 	return t
 }
@@ -94,7 +99,7 @@ func (c *endpointClient) Do(req *http.Request) (*http.Response, error) {
 	if u := req.URL; u.Scheme != c.address.Scheme || u.Host != c.address.Host || u.Path != c.address.Path {
 		return nil, httpguard.RefuseHost(c.address.Host) // the process's environment differs from the one handed in
 	}
-	if c.id.Endpoint == identity.IMDS {
+	if c.id.Endpoint == identity.IMDS && c.id.Detected { // one that was selected must be there
 		if err := c.probe(req.Context()); err != nil {
 			return nil, err
 		}
@@ -132,23 +137,34 @@ func (c *endpointClient) send(req *http.Request, body []byte) (*http.Response, e
 		return nil, c.check(resp, nil)
 	}
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(req.Context(), err)
 	}
 	defer resp.Body.Close()
 	c.Log.Debug("response", "host", c.address.Host, "status", resp.StatusCode,
 		"correlation-id", httpguard.CorrelationID(resp.Header))
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(req.Context(), err)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	resp.Body = io.NopCloser(bytes.NewReader(secondsFor(answer)))
 	if c.isChallenge(req, resp) {
 		return resp, nil // which MSAL answers
 	}
 	return resp, c.check(resp, answer)
 }
 
-func (c *endpointClient) explain(err error) error {
+// absent is the error where nothing is at the address of IMDS.
+func (c *endpointClient) absent() error {
+	absent := fail(c.id.Endpoint, fault.IMDSAbsent, "does not exist: "+c.address.Host+" does not respond")
+	absent.RetryAfter = absentFor
+	return absent
+}
+
+func (c *endpointClient) explain(ctx context.Context, err error) error {
+	dial, ok := errors.AsType[*net.OpError](err)
+	if ok && dial.Op == "dial" && c.id.Endpoint == identity.IMDS && ctx.Err() == nil { // a caller that gives up proves nothing
+		return c.absent()
+	}
 	failed := httpguard.Explain(c.address.Host, err)
 	c.Log.Debug("request failed", "host", failed.Subject, "error", failed.Reason)
 	return failed
@@ -161,6 +177,9 @@ func (c *endpointClient) check(resp *http.Response, answer []byte) error {
 		return &fault.Error{Code: fault.Redirect, Subject: c.address.Host}
 	}
 	if resp.StatusCode != http.StatusOK {
+		if c.id.Endpoint == identity.IMDS && isDockerDesktop(resp, answer) {
+			return c.absent()
+		}
 		return refusal(c.id, resp, answer)
 	}
 	var token struct {
@@ -184,8 +203,6 @@ func shouldRetry(err error) bool {
 // which answers for every address: 403, and a text that says that the network is
 // unreachable. (azidentity, probeIMDS.)
 func (c *endpointClient) probe(ctx context.Context) error {
-	absent := fail(c.id.Endpoint, fault.IMDSAbsent, "does not exist: "+c.address.Host+" does not respond")
-	absent.RetryAfter = absentFor
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	c.Log.Debug("probe", "host", c.address.Host)
@@ -194,16 +211,19 @@ func (c *endpointClient) probe(ctx context.Context) error {
 		return httpguard.Explain(c.address.Host, ctx.Err())
 	}
 	if err != nil {
-		return absent
+		return c.absent()
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusForbidden {
-		text, _ := io.ReadAll(resp.Body)
-		if bytes.Contains(text, []byte("unreachable")) {
-			return absent
-		}
+	if text, _ := io.ReadAll(resp.Body); isDockerDesktop(resp, text) {
+		return c.absent()
 	}
 	return nil
+}
+
+// isDockerDesktop recognizes the proxy of Docker Desktop, which responds for every address.
+// (azidentity, probeIMDS.)
+func isDockerDesktop(resp *http.Response, text []byte) bool {
+	return resp.StatusCode == http.StatusForbidden && bytes.Contains(text, []byte("unreachable"))
 }
 
 // ConfigureClient lets MSAL pin Service Fabric's self-signed certificate, which it does

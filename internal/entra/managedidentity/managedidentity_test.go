@@ -159,7 +159,7 @@ var endpoints = []struct {
 	requests  int
 	selectors string
 }{
-	{identity.IMDS, azuretest.KindIMDS, 2, "client object resource"},
+	{identity.IMDS, azuretest.KindIMDS, 1, "client object resource"},
 	{identity.AppService, azuretest.KindAppService, 1, "client object resource"},
 	{identity.ServiceFabric, azuretest.KindServiceFabric, 1, ""},
 	{identity.MachineLearn, azuretest.KindAzureML, 1, "client"},

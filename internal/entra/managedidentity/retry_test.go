@@ -2,6 +2,7 @@ package managedidentity
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -109,7 +110,7 @@ func TestClient_AccessToken_without_IMDS(t *testing.T) {
 		t.Setenv(name, "")
 	}
 	for what, dial := range map[string]func(context.Context) (net.Conn, error){
-		"no answer": func(context.Context) (net.Conn, error) {
+		"no answer, detected": func(context.Context) (net.Conn, error) {
 			client, server := net.Pipe()
 			go func() { _, _ = io.Copy(io.Discard, server) }()
 			return client, nil
@@ -121,6 +122,10 @@ func TestClient_AccessToken_without_IMDS(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
+		"no connection, detected": func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -129,7 +134,9 @@ func TestClient_AccessToken_without_IMDS(t *testing.T) {
 				}}
 				c := Client{Transport: transport, Getenv: os.Getenv, Now: time.Now, Log: quiet}
 				began := time.Now()
-				_, err := c.AccessToken(t.Context(), identity.Identity{Endpoint: identity.IMDS}, "https://"+what)
+				_, err := c.AccessToken(t.Context(), identity.Identity{
+					Endpoint: identity.IMDS, Detected: strings.HasSuffix(what, "detected"),
+				}, "https://"+what)
 				if !fault.Is(err, fault.IMDSAbsent) || fault.RetryAfter(err) != absentFor {
 					t.Errorf("%v, wait %v", err, fault.RetryAfter(err))
 				}
@@ -147,7 +154,7 @@ func TestClient_AccessToken_canceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := f.client().AccessToken(ctx, f.identity(identity.IMDS, "none"), registry.Audience)
-	if !fault.Is(err, fault.Timeout) {
+	if !fault.Is(err, fault.Timeout) || !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -43,7 +43,7 @@ func (c Client) Browser(ctx context.Context, r Request, prompt func(address stri
 
 func (c Client) browse(ctx context.Context, r Request, prompt func(string), server *callback) (Result, error) {
 	s := &state{}
-	client := public.WithHTTPClient(authority.NewClient(c.Transport, r.Cloud.Authority, c.Log))
+	client := public.WithHTTPClient(authority.NewClient(c.Transport, r.Cloud, c.Log))
 	app, err := application(r.ClientID, r.Tenant, r.Cloud, client, s)
 	if err != nil {
 		return Result{}, err

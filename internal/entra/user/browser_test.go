@@ -40,7 +40,7 @@ func TestClient_Browser(t *testing.T) {
 	var start, shown string
 	result, err := f.client.Browser(t.Context(), f.request(), func(address string) {
 		start, shown = address, signInPage(t, address)
-		f.open(f.ada)(address)
+		f.open(f.ada)(shown)
 	})
 	if err != nil || result.User != f.ada.UPN() || result.Tenant != f.tenant.ID() || !f.isAccepted(result.Access) {
 		t.Fatalf("%+v, %v", result, err)
@@ -75,10 +75,10 @@ func TestClient_Browser_offers_the_account(t *testing.T) {
 	_, err := f.client.Browser(t.Context(), r, func(address string) {
 		u := must(url.Parse(signInPage(t, address)))
 		q := u.Query()
-		if q.Get("login_hint") != r.LoginHint || q.Has("prompt") || !strings.HasPrefix(u.Path, "/"+f.tenant.ID()+"/") {
+		if q.Get("login_hint") != r.LoginHint || q.Has("prompt") || !strings.HasPrefix(u.Path, "/contoso.example/") {
 			t.Error(address)
 		}
-		f.open(f.ada)(address)
+		f.open(f.ada)(u.String())
 	})
 	if err != nil {
 		t.Error(err)
@@ -138,6 +138,7 @@ func TestRefusal(t *testing.T) {
 
 func TestClient_Browser_opens_no_page_of_another_host(t *testing.T) {
 	f := newFixture(t)
+	f.makePrivate()
 	f.moveEndpoint("authorization_endpoint")
 	_, err := f.client.Browser(t.Context(), f.request(), func(address string) { t.Error(address) })
 	f.check(err, fault.UnexpectedHost)

@@ -30,7 +30,7 @@ type DeviceCode struct {
 // until the user has signed in, ctx ends or the code does, usually after 15 minutes.
 func (c Client) DeviceCode(ctx context.Context, r Request, show func(DeviceCode)) (Result, error) {
 	s := &state{}
-	poller := &poller{Client: authority.NewClient(c.Transport, r.Cloud.Authority, c.Log), sleep: c.Sleep}
+	poller := &poller{Client: authority.NewClient(c.Transport, r.Cloud, c.Log), sleep: c.Sleep}
 	app, err := application(r.ClientID, r.Tenant, r.Cloud, public.WithHTTPClient(poller), s)
 	if err != nil {
 		return Result{}, err

@@ -78,7 +78,7 @@ func (c Client) Silent(
 	if err != nil {
 		return secret.Token{}, before, err
 	}
-	client := authority.NewClient(c.Transport, cloud.Authority, c.Log)
+	client := authority.NewClient(c.Transport, cloud, c.Log)
 	app, err := application(id.ClientID, id.Tenant, cloud, public.WithHTTPClient(client), s)
 	if err != nil {
 		return secret.Token{}, before, err

@@ -34,6 +34,7 @@ type fixture struct {
 	tenant   *azuretest.Tenant
 	ada      *azuretest.User
 	registry registry.Host
+	private  bool // the user signs in at a cloud whose endpoints are not known
 	client   Client
 	pages    chan string // the last page of each browser
 }
@@ -65,7 +66,17 @@ func (f *fixture) sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (f *fixture) request() Request {
+	if f.private {
+		return Request{ClientID: azureCLI, Cloud: registry.Cloud{Authority: azuretest.PrivateAuthority}, Audience: "https://acr.azure.example"}
+	}
 	return Request{ClientID: azureCLI, Cloud: f.registry.Cloud(), Audience: registry.Audience}
+}
+
+// makePrivate lets ada sign in at a private cloud, whose OpenID document has to be read.
+func (f *fixture) makePrivate() {
+	f.private = true
+	f.tenant = f.cloud.AddTenantAt(azuretest.PrivateAuthority, "", "contoso.private")
+	f.ada = f.tenant.AddUser("ada@contoso.private")
 }
 
 // open returns a function that opens a browser in which u, if not nil, chooses their account.
@@ -94,8 +105,9 @@ func (f *fixture) signIn(u *azuretest.User, r Request) Result {
 }
 
 func (f *fixture) silent(tenant string, before secret.String) (secret.Token, secret.String, error) {
-	id := identity.Identity{Kind: identity.User, ClientID: azureCLI, Tenant: tenant, Audience: registry.Audience}
-	return f.client.Silent(f.t.Context(), id, f.registry.Cloud(), before)
+	r := f.request()
+	id := identity.Identity{Kind: identity.User, ClientID: azureCLI, Tenant: tenant, Audience: r.Audience}
+	return f.client.Silent(f.t.Context(), id, r.Cloud, before)
 }
 
 // isAccepted reports whether the registry accepts a token.
@@ -123,7 +135,7 @@ func (f *fixture) check(err error, want fault.Code) {
 
 // mutate changes the authority's answers to requests with this method.
 func (f *fixture) mutate(method string, change func(answer string) string) {
-	f.cloud.Fault(authorityHost, "*", azuretest.Fault{
+	f.cloud.Fault(f.request().Cloud.Authority, "*", azuretest.Fault{
 		Method: method, Mutate: func(b []byte) []byte { return []byte(change(string(b))) },
 	})
 }
@@ -145,7 +157,7 @@ func TestClient_Silent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(f.cloud.Requests()); n != 2 || f.cloud.Seen(azuretest.KindEntraToken) != 1 {
+		if n := len(f.cloud.Requests()); n != 1 || f.cloud.Seen(azuretest.KindEntraToken) != 1 {
 			t.Errorf("tenant %q: %d requests", tenant, n)
 		}
 		if changed == state || !f.isAccepted(access) || access.Expires.Sub(access.Issued) < 50*time.Minute {
@@ -177,6 +189,9 @@ func TestClient_Silent_refused(t *testing.T) {
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			f := newFixture(t)
+			if row.code == fault.UnexpectedHost {
+				f.makePrivate()
+			}
 			before := f.signIn(f.ada, f.request()).State
 			row.prepare(f)
 			_, changed, err := f.silent(f.tenant.ID(), before)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -70,6 +71,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoad_refuses(t *testing.T) {
 	for _, row := range []struct{ content, says string }{
+		{"\xff\xfe{\x00}\x00", "it is UTF-16 text; save it as UTF-8"},
 		{`{"registry":{}}`, `unknown key "registry"`},
 		{contoso(`"identity":"azure-cli","secret":"y"`), `unknown key "secret"`},
 		{contoso(`"identity":"managedIdentity"`), `unknown identity "managedIdentity"; use one of: anonymous, azd, azure-cli, `},
@@ -117,7 +119,13 @@ func TestLoad_refuses(t *testing.T) {
 		{contoso(`"Identity":"azure-cli"`), `unknown key "Identity"`},
 		{contoso(`"identity":"azure-cli","identity":"anonymous"`), `"identity" appears twice`},
 		{`{"registries":`, "ends in the middle"},
-		{"{\n\n  \"registries\": }", "line 3: invalid character"},
+		{"{\n\n  \"registries\": }", "invalid character '}' looking for beginning of value (line 3, column 17)"},
+		{"{\n \"clouds\": {},\n}", "there is a comma before this } (line 3, column 1)"},
+		{contoso(`"identiy":"azd"`), `unknown key "identiy"; did you mean identity? (line 1, column 38)`},
+		{contoso(`"identity":"managedIdentity"`), `did you mean managed-identity? (line 1, column 49)`},
+		{contoso(`"identity":"az"`), `use one of: anonymous, azd, `},
+		{`{"é":1,"registry":{}}`, `unknown key "é" (line 1, column 2)`},
+		{`{"regsitries":{}}`, `did you mean registries?`},
 		{contoso(`"identiy":"azd"`), `contoso.azurecr.io: unknown key "identiy"`},
 		{`{"delegate":7}`, "delegate must be a string"},
 		{`{"delegate":["desktop"]}`, "delegate must be a string"},
@@ -133,7 +141,10 @@ func TestLoad_refuses(t *testing.T) {
 	} {
 		path, _ := write(t, row.content, "")
 		c := Load(path, "")
-		err := c.Err()
+		if len(c.Problems()) == 0 {
+			t.Fatalf("%s: no problem", row.content)
+		}
+		err := c.Problems()[0].Err()
 		if !fault.Is(err, fault.Config) || !strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", row.content, err)
 		}
@@ -263,5 +274,64 @@ func TestConfig_Entries(t *testing.T) {
 	}
 	if !c.HasApplication() {
 		t.Error("HasApplication is false")
+	}
+}
+
+// TestConfig_wrong_entry proves that a wrong entry stops the registries that it matches, and no other.
+func TestConfig_wrong_entry(t *testing.T) {
+	const good = `"*.azurecr.io":{"identity":"azd"},"wingtip.azurecr.us":{"identity":"azd"}`
+	for _, row := range []struct{ what, user, stopped string }{
+		{"a host's", entries(good + `,"contoso.azurecr.io":{"identiy":"azd"}`), "contoso.azurecr.io"},
+		{"of no object", entries(good + `,"contoso.azurecr.io":7`), "contoso.azurecr.io"},
+		{"twice", entries(good + `,"contoso.azurecr.io":{},"contoso.azurecr.io":{}`), "contoso.azurecr.io"},
+		{"invalid value", entries(good + `,"contoso.azurecr.io":{"identity":"azd","tenant":"a b"}`), "contoso.azurecr.io"},
+		{
+			"a pattern's, although a host's is more specific",
+			entries(good + `,"c*.azurecr.io":{"identity":"x"},"contoso.azurecr.io":{"identity":"azd"}`), "contoso.azurecr.io",
+		},
+		{"an invalid pattern", entries(good + `,"contoso":{"identity":"azd"}`), "all"},
+		{"registries itself", `{"registries":[]}`, "all"},
+		{"an unknown key", `{"registry":{},"registries":{` + good + `}}`, "all"},
+		{"a wrong cloud", `{"clouds":{"x.example":{}},"registries":{` + good + `}}`, "all"},
+		{"a wrong delegate", `{"delegate":"acr","registries":{` + good + `}}`, "all"},
+	} {
+		c := Load(write(t, row.user, entries(`"tailspin.azurecr.io":{"identity":"azd"}`)))
+		const hosts = "contoso.azurecr.io fabrikam.azurecr.io wingtip.azurecr.us tailspin.azurecr.io"
+		for _, host := range strings.Fields(hosts) {
+			_, err := c.Entry(parseHost(t, host))
+			if wants := row.stopped == "all" || row.stopped == host; wants != (err != nil) {
+				t.Errorf("%s: %s: %v", row.what, host, err)
+			}
+		}
+		if (c.Err() != nil) != (row.stopped == "all") || len(c.Problems()) != 1 {
+			t.Errorf("%s: %v, %v", row.what, c.Err(), c.Problems())
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	path, _ := write(t, "{\n \"registries\": {\n  \"contoso.azurecr.io\": {\"identiy\": 7, \"tenat\": 1},\n"+
+		"  \"fabrikam.azurecr.io\": {\"identity\": \"anonymos\"}\n },\n \"x\": 1\n}\n", "")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range Check(path) {
+		got = append(got, fmt.Sprintf("%d:%d %s", p.Line, p.Column, p.Message()))
+	}
+	if want := []string{
+		`3:26 contoso.azurecr.io: unknown key "identiy"; did you mean identity?`,
+		`3:40 contoso.azurecr.io: unknown key "tenat"; did you mean tenant?`,
+		`4:39 fabrikam.azurecr.io: unknown identity "anonymos"; use one of: ` + strings.Join(kindNames(), ", ") +
+			"; did you mean anonymous?",
+		`6:2 unknown key "x"`,
+	}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := Check(path + ".none"); len(got) != 1 {
+		t.Errorf("a file that doesn't exist: %v", got)
+	}
+	if ok, _ := write(t, "{}", ""); len(Check(ok)) > 0 {
+		t.Error("a good file has problems")
 	}
 }

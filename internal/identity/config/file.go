@@ -1,19 +1,15 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
@@ -37,6 +33,13 @@ type Entry struct {
 	Pattern string
 	// Source is where the entry comes from.
 	Source identity.Source
+}
+
+// A parsedEntry is an entry with where it stands in its file, and where its keys do.
+type parsedEntry struct {
+	Entry
+	at   int
+	keys map[string]int
 }
 
 // fields maps the keys of the file to the entry.
@@ -66,38 +69,41 @@ var kinds = map[identity.Kind][]string{
 	identity.AzurePowerShell:   {},
 }
 
-// check refuses an entry that can't be meant.
-func (e Entry) check(clouds registry.Clouds) error {
+// check returns what can't be meant in an entry, with the key that it is about; nil for
+// nothing.
+func (e Entry) check() (key string, err error) {
 	used, known := kinds[e.Identity]
-	switch {
-	case !clouds.IsPattern(e.Pattern):
-		return fmt.Errorf("%q is not an Azure container registry or pattern (lower case, for example contoso.azurecr.io or *.azurecr.io)", e.Pattern)
-	case !known:
-		return fmt.Errorf("%s: unknown identity %q; use one of: %s", e.Pattern, e.Identity, kindNames())
+	if !known {
+		return "identity", fmt.Errorf("unknown identity %q; use one of: %s", e.Identity, strings.Join(kindNames(), ", "))
 	}
-	for key, value := range e.fields() {
-		if *value != "" && !slices.Contains(append(used, "identity", "tenant", "audience"), key) {
-			return fmt.Errorf("%s: %s does not apply to %s", e.Pattern, key, cmp.Or(string(e.Identity), "an entry without identity"))
+	fields := e.fields()
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		isCommon := key == "identity" || key == "tenant" || key == "audience"
+		if *fields[key] != "" && !isCommon && !slices.Contains(used, key) {
+			return key, fmt.Errorf("%s does not apply to %s", key, cmp.Or(string(e.Identity), "an entry without identity"))
 		}
 	}
-	if err := e.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", e.Pattern, err)
-	}
-	return nil
+	return e.validate()
 }
 
 // Validate returns what is wrong with the fields of an entry, each by itself and
 // together; nil if nothing is.
 func (e Entry) Validate() error {
+	_, err := e.validate()
+	return err
+}
+
+// validate is Validate with the key that the error is about.
+func (e Entry) validate() (key string, err error) {
 	switch {
 	case e.Identity == identity.ServicePrincipal && e.ClientID == "":
-		return errors.New("identity service-principal needs clientId (a GUID)")
+		return "identity", errors.New("identity service-principal needs clientId (a GUID)")
 	case e.Identity == identity.User && e.ClientID == "":
-		return fmt.Errorf("identity user needs clientId (the application's GUID, or %s)", identity.AzureCLIClient)
+		return "identity", fmt.Errorf("identity user needs clientId (the application's GUID, or %s)", identity.AzureCLIClient)
 	case several(e.ClientID, e.ObjectID, e.ResourceID):
-		return errors.New("set only one of clientId, objectId and resourceId")
+		return "identity", errors.New("set only one of clientId, objectId and resourceId")
 	case several(e.TokenFile, e.TokenVariable, e.FederatedBy):
-		return errors.New("set only one of tokenFile, tokenVariable and managedIdentity")
+		return "identity", errors.New("set only one of tokenFile, tokenVariable and managedIdentity")
 	}
 	isClientID := func(s string) bool {
 		return text.IsGUID(s) || e.Identity == identity.User && s == identity.AzureCLIClient
@@ -119,26 +125,25 @@ func (e Entry) Validate() error {
 		{"tokenFile", e.TokenFile, filepath.IsAbs, "an absolute path"},
 	} {
 		if field.value != "" && !field.isValid(field.value) {
-			return fmt.Errorf("%s %q is not %s", field.key, field.value, field.want)
+			return field.key, fmt.Errorf("%s %q is not %s", field.key, field.value, field.want)
 		}
 	}
-	return nil
+	return "", nil
 }
 
 func several(values ...string) bool {
 	return len(slices.DeleteFunc(values, func(v string) bool { return v == "" })) > 1
 }
 
-// kindNames lists what identity may be, for messages.
-func kindNames() string {
-	var names []string
+// kindNames lists what identity may be.
+func kindNames() (names []string) {
 	for kind := range kinds {
 		if kind != identity.None {
 			names = append(names, string(kind))
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return names
 }
 
 // isAudience reports whether s may become part of a scope, and an argument of Azure CLI.
@@ -156,125 +161,4 @@ func isResourceID(s string) bool {
 	return len(parts) == 9 && parts[0] == "" && strings.EqualFold(parts[1], "subscriptions") && text.IsGUID(parts[2]) &&
 		strings.EqualFold(parts[6], "Microsoft.ManagedIdentity") && strings.EqualFold(parts[7], "userAssignedIdentities") &&
 		text.Line(s) == s && !strings.ContainsAny(s, "?#%& ")
-}
-
-// parse parses a config file. Its errors name the file.
-func parse(path string, content []byte) (file, error) {
-	f := file{path: path, registries: map[string]Entry{}}
-	content = safefile.TrimBOM(content)
-	if len(bytes.TrimSpace(content)) == 0 {
-		return f, f.wrong(errors.New("it is empty"))
-	}
-	err := eachKey(content, func(key string, value json.RawMessage) (err error) {
-		switch key {
-		case "$schema": // for editors
-			return nil
-		case "registries":
-			return eachKey(value, func(pattern string, value json.RawMessage) error {
-				e := Entry{Pattern: pattern, Source: identity.Source{Kind: identity.FromConfig, Name: path, Pattern: pattern}}
-				err := eachString(value, e.fields())
-				f.registries[pattern] = e
-				if err != nil {
-					return fmt.Errorf("%s: %w", pattern, err)
-				}
-				return nil
-			})
-		case "clouds":
-			return eachKey(value, func(name string, value json.RawMessage) error {
-				cloud, err := parseCloud(name, value)
-				f.clouds = append(f.clouds, cloud)
-				return err
-			})
-		case "delegate":
-			f.delegate, err = parseDelegate(value)
-			return err
-		}
-		return fmt.Errorf("unknown key %q", key)
-	})
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("it ends in the middle of the JSON object")
-	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(content, new(any))); ok && err != nil {
-		err = fmt.Errorf("line %d: %w", 1+bytes.Count(content[:min(int(syntax.Offset), len(content))], []byte("\n")), err)
-	}
-	if err != nil {
-		err = f.wrong(err)
-	}
-	return f, err
-}
-
-// parseDelegate parses the name of a helper, which becomes part of a program's name.
-func parseDelegate(content []byte) (name string, err error) {
-	switch err := json.Unmarshal(content, &name); {
-	case err != nil:
-		return "", errors.New("delegate must be a string")
-	case name == "" || !text.Only(name, text.Lower+text.Digits+"-"):
-		return "", fmt.Errorf("delegate %q must be a helper without its prefix: \"desktop\" for docker-credential-desktop", name)
-	case name == "acr":
-		return "", errors.New("delegate can't be \"acr\": that is this program; remove it to store other registries' logins here")
-	}
-	return name, nil
-}
-
-// parseCloud parses one of the clouds.
-func parseCloud(name string, content []byte) (registry.Cloud, error) {
-	var authority, audience, azureCLI string
-	fields := map[string]*string{"authority": &authority, "audience": &audience, "azureCLI": &azureCLI}
-	if err := eachString(content, fields); err != nil {
-		return registry.Cloud{}, fmt.Errorf("%s: %w", name, err)
-	}
-	if audience != "" && !isAudience(audience) {
-		return registry.Cloud{}, fmt.Errorf("%s: audience %q is not of the form https://HOST", name, audience)
-	}
-	return registry.NewCloud(name, authority, azureCLI, audience)
-}
-
-// eachString parses a JSON object whose values are strings.
-func eachString(content []byte, fields map[string]*string) error {
-	return eachKey(content, func(key string, value json.RawMessage) error {
-		field, ok := fields[key]
-		if !ok {
-			return fmt.Errorf("unknown key %q", key)
-		}
-		if json.Unmarshal(value, field) != nil {
-			return fmt.Errorf("%s must be a string", key)
-		}
-		return nil
-	})
-}
-
-// eachKey parses a JSON object strictly: a key must not appear twice, differ in case, or
-// be followed by anything else. encoding/json allows all three; encoding/json/v2 will
-// not, but is still an experiment in Go 1.26.
-func eachKey(content []byte, visit func(key string, value json.RawMessage) error) error {
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return cmp.Or(err, errors.New("it must be a JSON object"))
-	}
-	seen := map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		key := token.(string) // nothing else can be a key
-		if seen[key] {
-			return fmt.Errorf("%q appears twice", key)
-		}
-		seen[key] = true
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return err
-		}
-		if err := visit(key, value); err != nil {
-			return err
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("there is something after the end of the JSON object")
-	}
-	return nil
 }

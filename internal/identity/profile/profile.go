@@ -99,10 +99,13 @@ func read(dir, name string) []byte {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err != nil:
+	case err == nil:
+		content, err = safefile.Text(content)
+	}
+	if err != nil {
 		return []byte("unreadable")
 	}
-	return safefile.TrimBOM(content)
+	return content
 }
 
 // An Account is the one that is signed in to a developer tool.

@@ -23,6 +23,10 @@ import (
 // fromEntry returns the identity of a config entry, or of a login without a secret. What
 // it leaves out comes from the environment.
 func (s Selector) fromEntry(host registry.Host, e config.Entry) (identity.Identity, error) {
+	isTool := e.Identity == identity.AzureCLI || e.Identity == identity.AzureDeveloperCLI || e.Identity == identity.AzurePowerShell
+	if isTool && s.Kubelet != nil {
+		return refuse(fault.Config, "%skubelet can't use it", selects(e, string(e.Identity)))
+	}
 	switch e.Identity {
 	case identity.Anonymous:
 		return identity.Identity{Kind: identity.Anonymous, Source: e.Source}, nil
@@ -53,13 +57,19 @@ func (s Selector) application(e config.Entry) (identity.Identity, error) {
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	id.ClientID = cmp.Or(e.ClientID, s.Getenv(azureVars.clientID))
+	id.ClientID = cmp.Or(e.ClientID, s.getenv(azureVars.clientID))
 	id.Tenant = s.defaultTenant(e)
 	if id.Kind == identity.AzurePipelines {
-		id.ClientID = cmp.Or(e.ClientID, s.Getenv(pipelinesClientID), id.ClientID)
-		id.Tenant = cmp.Or(id.Tenant, s.Getenv(pipelinesTenant))
+		id.ClientID = cmp.Or(e.ClientID, s.getenv(pipelinesClientID), id.ClientID)
+		id.Tenant = cmp.Or(id.Tenant, s.getenv(pipelinesTenant))
 	}
 	switch {
+	case id.ClientID == "" && e.Identity == identity.WorkloadIdentity && s.getenv("KUBERNETES_SERVICE_HOST") != "":
+		return refuse(fault.WorkloadClientID, "%sno client ID is set (clientId or AZURE_CLIENT_ID)", selects(e, string(e.Identity)))
+	case id.ClientID != "" && id.ClientID == s.getenv(azureVars.clientID) && !text.IsGUID(id.ClientID):
+		return identity.Identity{}, s.invalid(fault.VariableClientID, azureVars.clientID, "is not a GUID")
+	case id.Tenant == "" && s.getenv(azureVars.tenant) != "":
+		return identity.Identity{}, s.invalid(fault.Variable, azureVars.tenant, "is neither a GUID nor a domain")
 	case !text.IsGUID(id.ClientID):
 		return refuse(fault.Config, "%sno client ID is set (clientId or AZURE_CLIENT_ID)", selects(e, string(e.Identity)))
 	case !text.IsTenant(id.Tenant):
@@ -76,7 +86,7 @@ func (s Selector) credential(e config.Entry) (identity.Identity, error) {
 	case identity.ServicePrincipal:
 		return s.servicePrincipal(e)
 	case identity.WorkloadIdentity:
-		if path := cmp.Or(e.TokenFile, s.Getenv(azureVars.tokenFile)); path != "" {
+		if path := cmp.Or(e.TokenFile, s.getenv(azureVars.tokenFile)); path != "" {
 			return s.tokenFile(identity.WorkloadIdentity, path, e.Source)
 		}
 		return noCredential(fault.ConfigTokenFile, e, azureVars.tokenFile)
@@ -89,7 +99,7 @@ func (s Selector) credential(e config.Entry) (identity.Identity, error) {
 		return refuse(fault.GitHubPermission, "%sGitHub Actions does not issue an ID token to this job", selects(e, "github-actions"))
 	}
 	// The check of entries allows no other kind than AzurePipelines.
-	connection := cmp.Or(e.ServiceConnection, s.Getenv(azureVars.connection), s.Getenv(armVars.connection))
+	connection := cmp.Or(e.ServiceConnection, s.getenv(azureVars.connection), s.getenv(armVars.connection))
 	if id := s.jobToken(identity.AzurePipelines, azureVars, connection); id.Kind != identity.None {
 		return id, nil
 	}
@@ -101,12 +111,12 @@ func (s Selector) servicePrincipal(e config.Entry) (identity.Identity, error) {
 		return s.certificateFile(e.Certificate, azureVars.certificatePassword, e.Source)
 	}
 	name := azureVars.secret
-	if s.Getenv(name) == "" && s.Getenv(azureVars.certificate) != "" {
+	if s.getenv(name) == "" && s.getenv(azureVars.certificate) != "" {
 		name = azureVars.certificate
 	}
-	owner := s.Getenv(azureVars.clientID)
+	owner := s.getenv(azureVars.clientID)
 	switch {
-	case s.Getenv(name) == "":
+	case s.getenv(name) == "":
 		return noCredential(fault.ConfigCredential, e, name)
 	case owner != "" && !strings.EqualFold(owner, e.ClientID):
 		return identity.Identity{}, &fault.Error{
@@ -130,7 +140,7 @@ func (s Selector) federatedToken(e config.Entry) (identity.Identity, error) {
 			Kind: identity.FederatedToken, Federation: &identity.Federation{ManagedIdentity: e.FederatedBy},
 			Endpoint: managed.Endpoint, Fingerprint: hash("federated", managed.Fingerprint, e.FederatedBy),
 		}, nil
-	case s.Getenv(name) != "":
+	case s.getenv(name) != "":
 		return s.token(name)
 	}
 	return noCredential(fault.ConfigCredential, e, name)
@@ -154,7 +164,7 @@ func selects(e config.Entry, what string) string {
 
 // noPipelinesToken says what Azure Pipelines doesn't give to the job.
 func (s Selector) noPipelinesToken(f *family, connection, prefix string) (identity.Identity, error) {
-	if connection == "" && cmp.Or(s.Getenv(f.requestToken), s.Getenv("SYSTEM_ACCESSTOKEN")) != "" {
+	if connection == "" && cmp.Or(s.getenv(f.requestToken), s.getenv("SYSTEM_ACCESSTOKEN")) != "" {
 		return refuse(fault.PipelinesConnection, "%sno Azure Pipelines service connection is set", prefix)
 	}
 	return refuse(fault.PipelinesToken, "%sSYSTEM_ACCESSTOKEN is not set", prefix)
@@ -172,7 +182,7 @@ func (s Selector) certificateFile(path, passwordVar string, source identity.Sour
 
 func (s Selector) certificate(content []byte, passwordVar string, source identity.Source) identity.Identity {
 	c := identity.Certificate{
-		Content: secret.New(string(content)), Password: secret.New(s.Getenv(passwordVar)),
+		Content: secret.New(string(content)), Password: secret.New(strings.TrimRight(s.Getenv(passwordVar), "\r\n")),
 		SendChain: s.isOn("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"),
 	}
 	return identity.Identity{
@@ -187,9 +197,13 @@ func certificateFingerprint(c identity.Certificate) string {
 // readNamed reads a file whose path a variable or a config file has.
 func readNamed(what, path string, source identity.Source) ([]byte, error) {
 	if !filepath.IsAbs(path) {
-		return nil, invalid(fault.VariablePath, source.Name, "is %q, which is not an absolute path", path)
+		return nil, fault.InvalidVariable(fault.VariablePath, source.Name, path,
+			fmt.Sprintf("is %q, which is not an absolute path", path))
 	}
 	content, err := safefile.Read(path, safefile.MaxText)
+	if err == nil {
+		content, err = safefile.Text(content)
+	}
 	if err != nil {
 		return nil, fault.New(fault.VariableFile, "can't read the %s%s: %v", what, from(path, source), err)
 	}
@@ -219,8 +233,8 @@ func (s Selector) tokenFile(kind identity.Kind, path string, source identity.Sou
 	f := identity.Federation{File: path}
 	if kind == identity.WorkloadIdentity {
 		f.Proxy = identity.TokenProxy{
-			URL: s.Getenv("AZURE_KUBERNETES_TOKEN_PROXY"), ServerName: s.Getenv("AZURE_KUBERNETES_SNI_NAME"),
-			CAFile: s.Getenv("AZURE_KUBERNETES_CA_FILE"), CAData: s.Getenv("AZURE_KUBERNETES_CA_DATA"),
+			URL: s.getenv("AZURE_KUBERNETES_TOKEN_PROXY"), ServerName: s.getenv("AZURE_KUBERNETES_SNI_NAME"),
+			CAFile: s.getenv("AZURE_KUBERNETES_CA_FILE"), CAData: s.getenv("AZURE_KUBERNETES_CA_DATA"),
 		}
 	}
 	id := identity.Identity{
@@ -238,9 +252,9 @@ func (s Selector) tokenFile(kind identity.Kind, path string, source identity.Sou
 // token returns an assertion in a variable. Everyone who sets the variable could make up its
 // subject, so the whole assertion is the fingerprint.
 func (s Selector) token(name string) (identity.Identity, error) {
-	token := strings.TrimSpace(s.Getenv(name))
+	token := strings.TrimSpace(s.getenv(name))
 	if _, err := parseAssertion(token); err != nil {
-		return identity.Identity{}, invalid(fault.Variable, name, "is %v", err)
+		return identity.Identity{}, s.invalid(fault.Variable, name, "is %v", err)
 	}
 	return identity.Identity{
 		Kind: identity.FederatedToken, Federation: &identity.Federation{Token: secret.New(token)},
@@ -258,11 +272,11 @@ func (s Selector) jobToken(kind identity.Kind, f *family, connection string) ide
 	if kind == identity.AzurePipelines {
 		requestURL, requestToken = "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"
 	}
-	if s.Getenv(f.requestURL) != "" {
+	if s.getenv(f.requestURL) != "" {
 		requestURL = f.requestURL
 	}
-	address := s.Getenv(requestURL)
-	token := secret.New(cmp.Or(s.Getenv(f.requestToken), s.Getenv(requestToken)))
+	address := s.getenv(requestURL)
+	token := secret.New(cmp.Or(s.getenv(f.requestToken), s.getenv(requestToken)))
 	if address == "" || token.IsZero() || kind == identity.AzurePipelines && connection == "" {
 		return identity.Identity{}
 	}

@@ -63,30 +63,30 @@ const (
 func (s Selector) fromVariables(f *family) (identity.Identity, error) {
 	oidc := f.oidc == "" || s.isOn(f.oidc)
 	switch {
-	case s.Getenv(f.secret) != "":
-		value := secret.New(s.Getenv(f.secret))
+	case s.getenv(f.secret) != "":
+		value := secret.New(s.getenv(f.secret))
 		return identity.Identity{
 			Kind: identity.ServicePrincipal, Secret: value, Fingerprint: value.Fingerprint(),
 			Source: identity.Source{Kind: identity.FromEnvironment, Name: f.secret},
 		}, nil
-	case s.Getenv(f.certificate) != "":
-		return s.certificateFile(s.Getenv(f.certificate), f.certificatePassword, variable(f.certificate))
-	case s.Getenv(f.certificateContent) != "":
-		content, err := base64.StdEncoding.DecodeString(s.Getenv(f.certificateContent))
+	case s.getenv(f.certificate) != "":
+		return s.certificateFile(s.getenv(f.certificate), f.certificatePassword, variable(f.certificate))
+	case s.getenv(f.certificateContent) != "":
+		content, err := certificateContent(s.getenv(f.certificateContent))
 		if err != nil {
-			return identity.Identity{}, invalid(fault.Variable, f.certificateContent, "is not base64")
+			return identity.Identity{}, s.invalid(fault.Variable, f.certificateContent, "is not base64")
 		}
 		return s.certificate(content, f.certificatePassword, variable(f.certificateContent)), nil
-	case oidc && s.Getenv(f.tokenFile) != "":
-		return s.tokenFile(identity.WorkloadIdentity, s.Getenv(f.tokenFile), variable(f.tokenFile))
-	case oidc && s.Getenv(f.token) != "":
+	case oidc && s.getenv(f.tokenFile) != "":
+		return s.tokenFile(identity.WorkloadIdentity, s.getenv(f.tokenFile), variable(f.tokenFile))
+	case oidc && s.getenv(f.token) != "":
 		return s.token(f.token)
 	case s.isOn(f.aks):
-		return s.tokenFile(identity.WorkloadIdentity, s.Getenv(azureVars.tokenFile), variable(azureVars.tokenFile))
+		return s.tokenFile(identity.WorkloadIdentity, s.getenv(azureVars.tokenFile), variable(azureVars.tokenFile))
 	case !oidc:
 		return identity.Identity{}, nil
 	}
-	if id := s.jobToken(identity.AzurePipelines, f, s.Getenv(f.connection)); id.Kind != identity.None {
+	if id := s.jobToken(identity.AzurePipelines, f, s.getenv(f.connection)); id.Kind != identity.None {
 		return id, nil
 	}
 	return s.jobToken(identity.GitHubActions, f, ""), nil
@@ -99,13 +99,13 @@ func (s Selector) fromVariables(f *family) (identity.Identity, error) {
 func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.Identity, error) {
 	f := azureVars
 	// AKS sets AZURE_FEDERATED_TOKEN_FILE in any case.
-	aks := s.Getenv(azureVars.clientID) == "" && s.isOn(armVars.aks)
+	aks := s.getenv(azureVars.clientID) == "" && s.isOn(armVars.aks)
 	if s.isUsed(armVars) && (aks || !s.isUsed(azureVars)) {
 		f = armVars
 	}
 	switch {
 	case s.isOn(f.msi):
-		id := s.managedIdentity(config.Entry{ClientID: s.Getenv(f.clientID)}, variable(f.msi))
+		id := s.managedIdentity(config.Entry{ClientID: s.getenv(f.clientID)}, variable(f.msi))
 		return id, s.validate(host, f, id)
 	case s.isUsed(f):
 		id, err := s.fromFamily(host, f, e)
@@ -113,7 +113,7 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 		return id, err
 	}
 	// App Service and similar hosts issue tokens to what runs there.
-	hosted := identity.DetectEndpoint(s.Getenv, func(string) bool { return false })
+	hosted := identity.DetectEndpoint(s.getenv, func(string) bool { return false })
 	if hosted == "" {
 		return identity.Identity{}, nil
 	}
@@ -124,12 +124,12 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 // is only a default, and a credential alone may be for an entry of the config file.
 func (s Selector) isUsed(f *family) bool {
 	// What the AzureCLI task of Azure Pipelines sets is on the side of the Azure SDKs.
-	if s.Getenv(f.clientID) != "" || s.isOn(f.msi) ||
-		f == azureVars && s.jobToken(identity.AzurePipelines, f, s.Getenv(f.connection)).Kind != identity.None {
+	if s.getenv(f.clientID) != "" || s.isOn(f.msi) ||
+		f == azureVars && s.jobToken(identity.AzurePipelines, f, s.getenv(f.connection)).Kind != identity.None {
 		return true
 	}
 	for _, name := range []string{f.secret, f.certificate, f.certificateContent, f.tokenFile, f.token} {
-		if s.Getenv(name) != "" {
+		if s.getenv(name) != "" {
 			return !s.Config.HasApplication()
 		}
 	}
@@ -142,10 +142,10 @@ func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (ide
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	id.ClientID, id.Tenant = s.Getenv(f.clientID), cmp.Or(e.Tenant, s.Getenv(f.tenant))
+	id.ClientID, id.Tenant = s.getenv(f.clientID), cmp.Or(e.Tenant, s.getenv(f.tenant))
 	if id.Kind == identity.AzurePipelines {
-		id.ClientID = cmp.Or(id.ClientID, s.Getenv(pipelinesClientID))
-		id.Tenant = cmp.Or(id.Tenant, s.Getenv(pipelinesTenant))
+		id.ClientID = cmp.Or(id.ClientID, s.getenv(pipelinesClientID))
+		id.Tenant = cmp.Or(id.Tenant, s.getenv(pipelinesTenant))
 	}
 	switch {
 	// Alone, the client ID names a managed identity, as in azidentity's
@@ -155,9 +155,9 @@ func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (ide
 	case id.Kind == identity.None, id.ClientID == "", id.Tenant == "":
 		return s.incomplete(f, id)
 	case !text.IsTenant(id.Tenant):
-		return identity.Identity{}, invalid(fault.Variable, f.tenant, "is neither a GUID nor a domain")
+		return identity.Identity{}, s.invalid(fault.Variable, f.tenant, "is neither a GUID nor a domain")
 	// A user looks for the application, not for its secret or its job's variables.
-	case s.Getenv(f.clientID) != "" && (id.Source.Name == f.secret || id.Kind == identity.GitHubActions ||
+	case s.getenv(f.clientID) != "" && (id.Source.Name == f.secret || id.Kind == identity.GitHubActions ||
 		id.Kind == identity.AzurePipelines):
 		id.Source.Name = f.clientID
 	}
@@ -171,7 +171,7 @@ func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity
 	var set, missing []string
 	// A token that counts only with a switch is set: then the switch is what is missing.
 	for _, name := range []string{f.tokenFile, f.token} {
-		if !hasCredential && f.oidc != "" && !s.isOn(f.oidc) && s.Getenv(name) != "" {
+		if !hasCredential && f.oidc != "" && !s.isOn(f.oidc) && s.getenv(name) != "" {
 			credential, set = f.oidc, append(set, name)
 		}
 	}
@@ -186,12 +186,16 @@ func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity
 		}
 	}
 	switch {
-	case !hasCredential && id.ClientID != "" && s.Getenv("GITHUB_ACTIONS") == "true":
+	case !hasCredential && id.ClientID != "" && s.getenv("GITHUB_ACTIONS") == "true":
 		return refuse(fault.GitHubPermission, "%s is set, but GitHub Actions does not issue an ID token to this job", f.clientID)
-	case !hasCredential && id.ClientID != "" && s.Getenv("SYSTEM_OIDCREQUESTURI") != "":
-		return s.noPipelinesToken(f, s.Getenv(f.connection), f.clientID+" is set, but ")
+	case !hasCredential && id.ClientID != "" && s.getenv("SYSTEM_OIDCREQUESTURI") != "":
+		return s.noPipelinesToken(f, s.getenv(f.connection), f.clientID+" is set, but ")
 	}
-	return refuse(fault.Environment, "%s not set (%s)", areOf(missing), areOf(set))
+	code := fault.Environment
+	if id.Kind == identity.WorkloadIdentity && id.ClientID == "" && s.getenv("KUBERNETES_SERVICE_HOST") != "" {
+		code = fault.WorkloadClientID // AKS sets everything else
+	}
+	return refuse(code, "%s not set (%s)", areOf(missing), areOf(set))
 }
 
 // areOf joins names for a sentence: "A is", "A and B are", "A, B and C are".
@@ -204,8 +208,17 @@ func areOf(names []string) string {
 }
 
 // invalid is the error for a variable's value.
-func invalid(code fault.Code, variable, format string, args ...any) error {
-	return &fault.Error{Code: code, Object: variable, Reason: variable + " " + fmt.Sprintf(format, args...)}
+func (s Selector) invalid(code fault.Code, variable, format string, args ...any) error {
+	return fault.InvalidVariable(code, variable, s.getenv(variable), fmt.Sprintf(format, args...))
+}
+
+// certificateContent decodes a certificate in a variable: base64, which may be in several
+// lines, or PEM.
+func certificateContent(value string) ([]byte, error) {
+	if strings.Contains(value, "-----BEGIN ") {
+		return []byte(value), nil
+	}
+	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 }
 
 // armClouds maps Terraform's names of environments to those of Azure CLI.
@@ -219,24 +232,24 @@ var armClouds = map[string]string{
 // registry.
 func (s Selector) validate(host registry.Host, f *family, id identity.Identity) error {
 	if id.ClientID != "" && !text.IsGUID(id.ClientID) {
-		return invalid(fault.VariableClientID, f.clientID, "is not a GUID")
+		return s.invalid(fault.VariableClientID, f.clientID, "is not a GUID")
 	}
 	cloud := host.Cloud()
 	if f == armVars {
-		value := strings.ToLower(s.Getenv("ARM_ENVIRONMENT"))
+		value := strings.ToLower(s.getenv("ARM_ENVIRONMENT"))
 		if known := armClouds[value]; value != "" && (known == "" || known != cloud.AzureCLI) {
-			return invalid(fault.WrongCloud, "ARM_ENVIRONMENT", "is %q, but the registry belongs to the %s cloud", value, cloud.Name)
+			return s.invalid(fault.WrongCloud, "ARM_ENVIRONMENT", "is %q, but the registry belongs to the %s cloud", value, cloud.Name)
 		}
 		return nil
 	}
 	const authorityVar = "AZURE_AUTHORITY_HOST"
-	value := s.Getenv(authorityVar)
+	value := s.getenv(authorityVar)
 	switch u, err := url.Parse(value); {
 	case value == "":
 	case err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || strings.Trim(u.Path, "/") != "":
-		return invalid(fault.Variable, authorityVar, "is not of the form https://HOST/")
+		return s.invalid(fault.Variable, authorityVar, "is not of the form https://HOST/")
 	case !cloud.HasAuthority(strings.ToLower(u.Host)):
-		return invalid(fault.WrongCloud, authorityVar, "is %s, but the registry belongs to the %s cloud (%s)",
+		return s.invalid(fault.WrongCloud, authorityVar, "is %s, but the registry belongs to the %s cloud (%s)",
 			text.Line(u.Host), cloud.Name, cloud.Authority)
 	}
 	return nil
@@ -248,15 +261,15 @@ func (s Selector) validate(host registry.Host, f *family, id identity.Identity) 
 func (s Selector) managedIdentity(e config.Entry, source identity.Source) identity.Identity {
 	id := identity.Identity{
 		Kind: identity.ManagedIdentity, ClientID: e.ClientID, ObjectID: e.ObjectID, ResourceID: e.ResourceID,
-		Endpoint: cmp.Or(identity.DetectEndpoint(s.Getenv, s.Exists), identity.IMDS), Source: source,
+		Endpoint: cmp.Or(identity.DetectEndpoint(s.getenv, s.Exists), identity.IMDS), Source: source,
 	}
 	machine := ""
 	if id.Endpoint == identity.IMDS || id.Endpoint == identity.Arc { // other endpoints have an address and a secret
 		machine = s.MachineID()
 		id.InMemory = machine == ""
 	}
-	id.Fingerprint = hash("managed", string(id.Endpoint), s.Getenv("IDENTITY_ENDPOINT"), s.Getenv("IDENTITY_HEADER"),
-		s.Getenv("MSI_ENDPOINT"), s.Getenv("MSI_SECRET"), e.ObjectID, e.ResourceID, machine)
+	id.Fingerprint = hash("managed", string(id.Endpoint), s.getenv("IDENTITY_ENDPOINT"), s.getenv("IDENTITY_HEADER"),
+		s.getenv("MSI_ENDPOINT"), s.getenv("MSI_SECRET"), e.ObjectID, e.ResourceID, machine)
 	return id
 }
 
@@ -264,20 +277,20 @@ func (s Selector) managedIdentity(e config.Entry, source identity.Source) identi
 // identity. Microsoft-hosted GitHub and Azure DevOps runners are Azure VMs too, but their
 // identity is not the user's. (GitHub Docs, "Variables reference": RUNNER_ENVIRONMENT.)
 func (s Selector) onUserVM() bool {
-	return s.Getenv("RUNNER_ENVIRONMENT") != "github-hosted" && s.Getenv("AGENT_ISSELFHOSTED") != "0" && s.OnAzureVM()
+	return s.getenv("RUNNER_ENVIRONMENT") != "github-hosted" && s.getenv("AGENT_ISSELFHOSTED") != "0" && s.OnAzureVM()
 }
 
 // MayHaveManagedIdentity reports whether this is a host on which Azure provides managed
 // identities. Nothing is asked.
 func (s Selector) MayHaveManagedIdentity() bool {
-	return identity.DetectEndpoint(s.Getenv, s.Exists) != "" || s.onUserVM()
+	return identity.DetectEndpoint(s.getenv, s.Exists) != "" || s.onUserVM()
 }
 
 // fromMachine returns the computer's managed identity, if it is an Azure VM or enrolled
 // in Azure Arc. Inside a pod that is the node's identity, which no container may use
 // unless it is configured.
 func (s Selector) fromMachine() identity.Identity {
-	if s.Getenv("KUBERNETES_SERVICE_HOST") != "" || !s.MayHaveManagedIdentity() {
+	if s.EnvironmentOnly || s.getenv("KUBERNETES_SERVICE_HOST") != "" || !s.MayHaveManagedIdentity() {
 		return identity.Identity{}
 	}
 	id := s.managedIdentity(config.Entry{}, identity.Source{Kind: identity.FromMachine})

@@ -1,10 +1,12 @@
 package selection_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
@@ -33,6 +35,10 @@ func TestSelector_Select_environment(t *testing.T) {
 		{
 			"AZURE_TENANT_ID=$tenant, AZURE_FEDERATED_TOKEN_FILE=DIR/token",
 			"error environment: AZURE_CLIENT_ID is not set (AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE are)",
+		},
+		{
+			"AZURE_TENANT_ID=$tenant, AZURE_FEDERATED_TOKEN_FILE=DIR/token, KUBERNETES_SERVICE_HOST=10.0.0.1",
+			"error workload-client-id: AZURE_CLIENT_ID is not set (AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE are)",
 		},
 		{"$app, AZURE_FEDERATED_TOKEN=${jwt ci}", federated},
 		{"$app, AZURE_FEDERATED_TOKEN=x", "error variable"},
@@ -72,6 +78,8 @@ func TestSelector_Select_environment(t *testing.T) {
 		{"$arm, ARM_USE_AKS_WORKLOAD_IDENTITY=true, AZURE_FEDERATED_TOKEN_FILE=DIR/token", pod},
 		{"$secret, ARM_CLIENT_ID=$otherClient, ARM_USE_AKS_WORKLOAD_IDENTITY=true", sp},
 		{"$arm, ARM_CLIENT_CERTIFICATE=cGZ4", sp},
+		{"$arm, ARM_CLIENT_CERTIFICATE=cG\nZ4\n", sp},
+		{`$arm, ARM_CLIENT_CERTIFICATE=-----BEGIN X-----\nMA==`, sp},
 		{"$arm, ARM_CLIENT_CERTIFICATE=?", "error variable"},
 		{"ARM_USE_MSI=true", "managed-identity IMDS"},
 		{"$arm, ARM_CLIENT_SECRET=s, ARM_ENVIRONMENT=china", "error wrong-cloud"},
@@ -99,6 +107,68 @@ func TestSelector_Select_environment(t *testing.T) {
 		{kubernetes + ", AZURE_CLIENT_ID=$client", vm},
 	} {
 		row{"Azure VM with " + r.env, setting{env: r.env, onAzureVM: true}, r.want}.check(t)
+	}
+}
+
+// What a file of variables leaves around a value doesn't count, or is named.
+func TestSelector_Select_variables_with_surroundings(t *testing.T) {
+	for _, env := range []string{
+		"$secret, AZURE_AUTHORITY_HOST=https://login.microsoftonline.com",
+		"$app, AZURE_CLIENT_CERTIFICATE_PATH=DIR/cert.pem",
+		"$app, AZURE_FEDERATED_TOKEN_FILE=DIR/token",
+		"$app, AZURE_FEDERATED_TOKEN=${jwt ci}",
+		"$arm, ARM_CLIENT_SECRET=s, ARM_ENVIRONMENT=public",
+		"$arm, ARM_CLIENT_CERTIFICATE=cGZ4",
+		"$arm, ARM_OIDC_TOKEN_FILE_PATH=DIR/token, ARM_USE_OIDC=true",
+		"AZURE_CLIENT_ID=$client",
+	} {
+		s := setting{env: env, onAzureVM: env == "AZURE_CLIENT_ID=$client"}
+		want := must(s.selectIdentity(t))
+		for name, value := range vars(env) {
+			for _, around := range []string{"%s\r", "%s\n", "%s\r\n", "%s ", " %s", "\t%s"} {
+				s.env = env + ", " + name + "=" + fmt.Sprintf(around, value)
+				got, err := s.selectIdentity(t)
+				if err != nil || describe(got, nil) != describe(want, nil) || got.Secret != want.Secret {
+					t.Errorf("%s in %q: %s, %v", name, around, describe(got, err), err)
+				}
+			}
+			for _, quotes := range []string{`"%s"`, "'%s'", "\"%s\"\r\n"} {
+				s.env = env + ", " + name + "=" + fmt.Sprintf(quotes, value)
+				_, err := s.selectIdentity(t)
+				isFree := strings.Contains(name, "SECRET") || name == "ARM_USE_OIDC" // may have quotes of its own; a switch
+				if !isFree && (fault.CodeOf(err) != fault.VariableQuotes || err.Error() != name+" is in quotes") || isFree && err != nil {
+					t.Errorf("%s in %q: %v", name, quotes, err)
+				}
+			}
+		}
+	}
+	const entry = "*.azurecr.io: identity=workload-identity"
+	for _, r := range []struct{ env, want string }{
+		{`AZURE_CLIENT_ID="$client", AZURE_TENANT_ID=$tenant`, "error variable-quotes: AZURE_CLIENT_ID is in quotes"},
+		{`AZURE_CLIENT_ID=$client, AZURE_TENANT_ID='$tenant'`, "error variable-quotes: AZURE_TENANT_ID is in quotes"},
+		{"AZURE_TENANT_ID=$tenant, KUBERNETES_SERVICE_HOST=h", "error workload-client-id: selects workload-identity, but no client ID is set"},
+	} {
+		s := setting{env: r.env + ", AZURE_FEDERATED_TOKEN_FILE=DIR/token", user: entry}
+		row{"config file with " + r.env, s, r.want}.check(t)
+	}
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// Windows tools begin a file with a byte order mark, or write UTF-16.
+func TestSelector_Select_token_files_of_Windows(t *testing.T) {
+	for content, want := range map[string]string{
+		"\ufeff" + jwt("pod") + "\r\n": "workload-identity tenant client",
+		"\xff\xfee\x00y\x00":           "error variable-file: it is UTF-16 text; save it as UTF-8",
+		"e\x00y\x00":                   "error variable-file: it is UTF-16 text; save it as UTF-8",
+	} {
+		s := setting{env: "$app, AZURE_FEDERATED_TOKEN_FILE=DIR/windows", files: map[string]string{"windows": content}}
+		row{fmt.Sprintf("%.10q", content), s, want}.check(t)
 	}
 }
 

@@ -17,9 +17,9 @@ func (s Selector) fixed() (identity.Identity, error) {
 		Identity: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, ObjectID: id.ObjectID, ResourceID: id.ResourceID,
 	}
 	if id.Kind == identity.WorkloadIdentity { // as azidentity does
-		entry.TokenFile = cmp.Or(id.Federation.File, s.Getenv(azureVars.tokenFile))
-		entry.ClientID = cmp.Or(id.ClientID, s.Getenv(azureVars.clientID))
-		entry.Tenant = cmp.Or(id.Tenant, s.Getenv(azureVars.tenant))
+		entry.TokenFile = cmp.Or(id.Federation.File, s.getenv(azureVars.tokenFile))
+		entry.ClientID = cmp.Or(id.ClientID, s.getenv(azureVars.clientID))
+		entry.Tenant = cmp.Or(id.Tenant, s.getenv(azureVars.tenant))
 	}
 	if err := entry.Validate(); err != nil {
 		return wrongInCode(source, err.Error())

@@ -45,20 +45,26 @@ type Selector struct {
 	Exists func(path string) bool
 	// Fixed is selected for every registry, whatever else there is; nil for none.
 	Fixed *identity.Identity
+	// EnvironmentOnly leaves out the computer's managed identity unless variables name it,
+	// and is the reason where there is no identity.
+	EnvironmentOnly bool
+	// Kubelet is what a request of kubelet adds; nil for none.
+	Kubelet *Kubelet
 }
 
 // Select returns the identity for a registry, by the first of these rules that applies:
-// the fixed one; the most specific stored login or config entry; the environment; a
-// signed-in Azure CLI; the computer's managed identity; none. An identity that fails later
+// the fixed one; for kubelet, the pod's service account; the most specific stored login or
+// config entry; for kubelet, azure.json in place of all others; the environment; a signed-in
+// Azure CLI, except for kubelet; the computer's managed identity; none. An identity that fails later
 // is an error, not a reason to try another one. Even with an error the Source says which
-// login or config entry is wrong, if one is.
+// login or config entry is wrong, if one is, and the Tenant which one was wanted.
 func (s Selector) Select(host registry.Host) (identity.Identity, error) {
 	entry, err := s.Config.Entry(host)
 	if err != nil {
 		return identity.Identity{}, err
 	}
 	var login *identity.Login
-	if s.Fixed == nil {
+	if s.Fixed == nil && !s.Kubelet.hasToken() {
 		if login, err = s.login(host, entry); err != nil {
 			return identity.Identity{}, err
 		}
@@ -69,19 +75,25 @@ func (s Selector) Select(host registry.Host) (identity.Identity, error) {
 	case s.Fixed != nil:
 		source = s.Fixed.Source
 		id, err = s.fixed()
+	case s.Kubelet.hasToken():
+		source = identity.Source{Kind: identity.FromServiceAccount}
+		id, err = s.serviceAccount(entry)
 	case login != nil:
 		source = login.Source()
 		id, err = s.fromLogin(host, *login, entry, source)
 	case entry.Identity != identity.None:
 		source = entry.Source
 		id, err = s.fromEntry(host, entry)
+	case s.Kubelet != nil && s.Kubelet.Node != nil:
+		source = identity.Source{Kind: identity.FromAzureJSON, Name: s.Kubelet.Node.Path}
+		id, err = s.node(host, entry)
 	default:
 		if id, err = s.fromEnvironment(host, entry); err == nil && id.Kind == identity.None {
 			id = s.detect(host, entry)
 		}
 	}
 	if err != nil {
-		return identity.Identity{Source: source}, err
+		return identity.Identity{Source: source, Tenant: s.wantedTenant(login, entry)}, err
 	}
 	id.Audience = cmp.Or(entry.Audience, host.Cloud().Audience, registry.Audience)
 	return id, nil
@@ -95,6 +107,9 @@ func (s Selector) SelectLogin(host registry.Host, l identity.Login) (identity.Id
 		return identity.Identity{}, err
 	}
 	id, err := s.fromLogin(host, l, entry, identity.Source{Kind: identity.FromCommandLine, Pattern: l.Server})
+	if err != nil {
+		id.Tenant = s.wantedTenant(&l, entry)
+	}
 	id.Audience = cmp.Or(entry.Audience, host.Cloud().Audience, registry.Audience)
 	return id, err
 }
@@ -102,9 +117,13 @@ func (s Selector) SelectLogin(host registry.Host, l identity.Login) (identity.Id
 // detect selects the identity where nothing names one: the account of Azure CLI, or else
 // the computer's managed identity, or else none, for a reason.
 func (s Selector) detect(host registry.Host, e config.Entry) identity.Identity {
-	id, signedIn, err := s.azureCLI(host, e)
-	if err == nil {
-		return id
+	var id identity.Identity
+	var signedIn bool
+	var err error
+	if s.Kubelet == nil {
+		if id, signedIn, err = s.azureCLI(host, e); err == nil {
+			return id
+		}
 	}
 	if id := s.fromMachine(); id.Kind != identity.None {
 		return id
@@ -113,7 +132,7 @@ func (s Selector) detect(host registry.Host, e config.Entry) identity.Identity {
 	if signedIn {
 		none.Cause = err
 	} else {
-		none.Cause = s.inJob()
+		none.Cause = s.noUser()
 	}
 	if none.Cause != nil {
 		none.Reason = none.Cause.Error()
@@ -121,16 +140,19 @@ func (s Selector) detect(host registry.Host, e config.Entry) identity.Identity {
 	return none
 }
 
-// inJob returns why a job of a CI system has no identity; nil elsewhere. No user can sign
-// in there.
-func (s Selector) inJob() error {
+// noUser returns why there is no identity where no user can sign in: in a job of a CI
+// system, or where only the environment counts; nil elsewhere.
+func (s Selector) noUser() error {
 	for _, system := range []struct {
 		variable string
 		code     fault.Code
 	}{{"GITHUB_ACTIONS", fault.JobGitHub}, {"TF_BUILD", fault.JobPipelines}, {"GITLAB_CI", fault.JobGitLab}} {
-		if s.Getenv(system.variable) != "" {
+		if s.getenv(system.variable) != "" {
 			return fault.New(system.code, "%s: %s is not set", system.code.Meaning(), azureVars.clientID)
 		}
+	}
+	if s.EnvironmentOnly {
+		return fault.New(fault.NoVariables, "%s", fault.NoVariables.Meaning())
 	}
 	return nil
 }
@@ -184,6 +206,15 @@ func (s Selector) fromLogin(
 	return id, nil
 }
 
+// wantedTenant returns the tenant that an identity should have had, for advice on signing in
+// there; "" for unknown. login may be nil.
+func (s Selector) wantedTenant(login *identity.Login, e config.Entry) string {
+	if login != nil && login.Tenant != "" {
+		return login.Tenant
+	}
+	return s.defaultTenant(e)
+}
+
 // TenantFor returns the tenant of a registry's login that has none of its own; "" for
 // unknown.
 func (s Selector) TenantFor(host registry.Host) string {
@@ -198,7 +229,7 @@ func (s Selector) defaultTenant(e config.Entry) string {
 	if e.Tenant != "" {
 		return e.Tenant
 	}
-	if tenant := s.Getenv("AZURE_TENANT_ID"); text.IsTenant(tenant) {
+	if tenant := s.getenv("AZURE_TENANT_ID"); text.IsTenant(tenant) {
 		return tenant
 	}
 	return ""
@@ -214,8 +245,12 @@ func variable(name string) identity.Source {
 	return identity.Source{Kind: identity.FromEnvironment, Name: name}
 }
 
-// isOn reports whether a switch in the environment is on.
+// getenv reads a variable without the white space at its ends, which the file that it comes
+// from may have added. Only a password has any of its own.
+func (s Selector) getenv(name string) string { return strings.TrimSpace(s.Getenv(name)) }
+
+// isOn reports whether a switch in the environment is on. Quotes around it don't matter.
 func (s Selector) isOn(name string) bool {
-	value := strings.ToLower(s.Getenv(name))
+	value := strings.Trim(strings.ToLower(s.getenv(name)), `"'`)
 	return value == "true" || value == "1"
 }

@@ -1,4 +1,4 @@
-//go:build linux || freebsd || netbsd || openbsd || dragonfly
+//go:build linux || freebsd || netbsd || openbsd
 
 // Package secretservice holds a text in the Secret Service, the OS keyring of Linux and
 // the BSDs. go-keyring writes and deletes; reading is done here, because go-keyring's

@@ -53,11 +53,7 @@ func Open(dir string) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{root, map[string]*os.Root{"": root}}
-	info, err := root.Stat(".")
-	if err == nil {
-		err = safefile.CheckPrivate(info)
-	}
-	if err != nil {
+	if err := safefile.CheckPrivate(root); err != nil {
 		return d, notPrivate("the vault", dir, err)
 	}
 	return d, nil
@@ -161,7 +157,9 @@ func (d *Dir) Write(keyspace, name string, content []byte, durable bool) error {
 }
 
 // Remove deletes a file; with "", an empty keyspace.
-func (d *Dir) Remove(keyspace, name string) error { return d.root.Remove(path.Join(keyspace, name)) }
+func (d *Dir) Remove(keyspace, name string) error {
+	return safefile.Remove(d.root, path.Join(keyspace, name))
+}
 
 // Stat describes a file without opening it.
 func (d *Dir) Stat(keyspace, name string) (fs.FileInfo, error) {
@@ -187,17 +185,7 @@ var ErrNotNeeded = errors.New("another process has done it")
 // runs short; a nil isDone is always false. Lock files are never deleted: a process could
 // hold the lock of a file that another one can no longer see.
 func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Lstat(dir)
-	if err == nil && !info.IsDir() {
-		err = errors.New("it is not a directory")
-	}
-	if err == nil {
-		err = safefile.CheckPrivate(info)
-	}
-	if err != nil {
+	if err := safefile.MakePrivate(dir); err != nil {
 		return nil, notPrivate("the lock directory", dir, err)
 	}
 	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
@@ -219,7 +207,9 @@ func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock fun
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, fault.New(fault.Busy, "another docker-credential-acr process is still running")
+			return nil, &fault.Error{
+				Code: fault.Busy, Reason: "another docker-credential-acr process is still running", Cause: ctx.Err(),
+			}
 		}
 	}
 }

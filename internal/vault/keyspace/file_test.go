@@ -2,6 +2,7 @@ package keyspace_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -111,4 +112,18 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q opens to %q", mutated, plain.Reveal())
 		}
 	})
+}
+
+func TestLock_canceled(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	unlock, err := keyspace.Lock(t.Context(), dir, "a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := keyspace.Lock(ctx, dir, "a", nil); fault.CodeOf(err) != fault.Busy || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }

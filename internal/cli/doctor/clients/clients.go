@@ -5,6 +5,7 @@ package clients
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -56,6 +57,25 @@ func (c Clients) hasPodman() bool {
 	return slices.ContainsFunc(dockerconfig.PodmanPrograms, func(name string) bool { return c.FindProgram(name) != "" })
 }
 
+// AnyInNamespace reports whether Podman or Buildah would run this helper in a user
+// namespace, as they do without root, for a registry or any other that a login covers.
+func (c Clients) AnyInNamespace(host registry.Host, covers func(server string) bool) bool {
+	if c.InNamespace(host) {
+		return true
+	}
+	return slices.ContainsFunc(c.Paths.Registries(c.Clouds), func(name string) bool {
+		other, err := c.Clouds.ParseHost(name)
+		return err == nil && covers(name) && c.InNamespace(other)
+	})
+}
+
+// InNamespace reports whether Podman or Buildah would run this helper for a registry in a
+// user namespace, which has kernel keyrings of its own.
+func (c Clients) InNamespace(host registry.Host) bool {
+	return runtime.GOOS == "linux" && os.Geteuid() != 0 && c.FindProgram("podman")+c.FindProgram("buildah") != "" &&
+		c.Podman(host).Status == report.Passed
+}
+
 // All reports for which registries clients use this helper.
 func (c Clients) All() report.Finding {
 	if c.noPaths != nil {
@@ -67,9 +87,13 @@ func (c Clients) All() report.Finding {
 	}
 	var where []string
 	for _, path := range files {
-		contents, err := dockerconfig.ReadFile(path)
+		read, code := dockerconfig.ReadPodman, fault.PodmanConfig
+		if path == c.Paths.Docker {
+			read, code = dockerconfig.ReadDocker, fault.DockerConfig
+		}
+		contents, err := dockerconfig.ReadFile(path, read)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return report.Fail(fault.DockerConfig, "%v", err)
+			return report.Fail(code, "%v", err)
 		}
 		names := contents.OwnNames()
 		if i := slices.IndexFunc(names, c.isMisnamed); i >= 0 {
@@ -111,6 +135,30 @@ func (c Clients) isMisnamed(name string) bool {
 	return err == nil && host.String() != name || strings.Contains(name, "*")
 }
 
+// Logins reports whether Helm or regctl has a login of its own for a registry, which it
+// prefers to every helper, also when it has expired.
+func (c Clients) Logins(host registry.Host) report.Finding {
+	if c.noPaths != nil {
+		return report.Fail(fault.NoHome, "%v", c.noPaths)
+	}
+	contents, err := dockerconfig.ReadFile(c.Paths.Helm, dockerconfig.Read)
+	hasHelm := slices.ContainsFunc(contents.Credentials, func(found dockerconfig.Credential) bool {
+		return c.means(found.Server, host)
+	}) && contents.Helpers[host.String()] == ""
+	hasRegctl := slices.ContainsFunc(c.Paths.RegctlHosts(), func(name string) bool { return c.means(name, host) })
+	switch {
+	case hasHelm:
+		return report.Warn(fault.HelmPlaintext,
+			"%s has a plaintext credential for %s, which Helm uses instead of this helper", c.Paths.Helm, host)
+	case hasRegctl:
+		return report.Warn(fault.RegctlPlaintext,
+			"%s has a plaintext credential for %s, which regctl uses instead of this helper", c.Paths.Regctl, host)
+	case errors.Is(err, fs.ErrNotExist), err == nil:
+		return report.OK("Helm and regctl have none of their own")
+	}
+	return report.Warn(fault.HelmPlaintext, "%v", err)
+}
+
 // misnamed is the finding for a name that means a registry in vain; its hint removes
 // exactly that name.
 func misnamed(path, name, meant string) report.Finding {
@@ -141,7 +189,7 @@ func (c Clients) docker(host registry.Host) report.Finding {
 		return report.Fail(fault.NoHome, "%v", c.noPaths)
 	}
 	path := c.Paths.Docker
-	contents, err := dockerconfig.ReadFile(path)
+	contents, err := dockerconfig.ReadFile(path, dockerconfig.ReadDocker)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && c.FindProgram("docker") == "" && c.hasPodman():
 		return report.Skip("no docker on the PATH, and no %s", path)
@@ -150,7 +198,12 @@ func (c Clients) docker(host registry.Host) report.Finding {
 	case err != nil:
 		return report.Fail(fault.DockerConfig, "%v", err)
 	}
-	return c.dockerFile(path, contents, host)
+	f := c.dockerFile(path, contents, host)
+	if f.Status == report.Passed && contents.Complaint != "" { // other clients, such as crane, may not read it at all
+		f = report.Warn(fault.DockerConfig, "%s; Docker warns of that file: %s", f.Fact, contents.Complaint)
+		f.Hint = "Fix the file: some clients can't read it"
+	}
+	return f
 }
 
 // dockerFile reports what the content of Docker's file leads to.
@@ -250,7 +303,7 @@ func (c Clients) Podman(host registry.Host) report.Finding {
 // podmanFile reports what one file leads to, if it decides. In a file, a helper takes
 // precedence over a plaintext credential; Podman ignores credsStore.
 func podmanFile(path string, host registry.Host) (f report.Finding, decides bool) {
-	contents, err := dockerconfig.ReadFile(path)
+	contents, err := dockerconfig.ReadFile(path, dockerconfig.ReadPodman)
 	helper, isNamed := contents.Helpers[host.String()]
 	hasPlaintext := slices.ContainsFunc(contents.Credentials, func(found dockerconfig.Credential) bool {
 		return found.IsFor(host.String())

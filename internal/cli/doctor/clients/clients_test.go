@@ -226,3 +226,39 @@ func TestClients_FindProgram_looks_in_relative_directories(t *testing.T) {
 		}
 	}
 }
+
+// TestClients_judge_files_by_their_own_rules has files that one of the clients reads and the other doesn't.
+func TestClients_judge_files_by_their_own_rules(t *testing.T) {
+	const helpers = `"credHelpers": {"contoso.azurecr.io": "acr"}`
+	for _, row := range []struct {
+		content        string
+		docker, podman fault.Code
+	}{
+		{`{` + helpers + `}`, fault.OK, fault.OK},
+		{`{` + helpers + `} trailing`, fault.OK, fault.PodmanConfig},
+		{`{` + helpers + `}{}`, fault.OK, fault.PodmanConfig},
+		{`{` + helpers + `, "psFormat": 5}`, fault.DockerConfig, fault.OK},
+		{`{` + helpers + `, "plugins": {"x": {"y": true}}}`, fault.DockerConfig, fault.OK},
+		{`{` + helpers + `, "unknown": 5}`, fault.OK, fault.OK},
+		{`{` + helpers + `, "credsStore": 5}`, fault.DockerConfig, fault.OK},
+		{`{` + helpers + `, "auths": {"ghcr.io": {"auth": "no base64"}}}`, fault.DockerConfig, fault.OK},
+		{`{` + helpers + `, "auths": {"ghcr.io": {"email": 5}}}`, fault.DockerConfig, fault.OK},
+		{`{` + helpers + `, "auths": {"ghcr.io": {"auth": 5}}}`, fault.DockerConfig, fault.PodmanConfig},
+		{`{` + helpers + `, "auths": []}`, fault.DockerConfig, fault.PodmanConfig},
+		{`{"CREDHELPERS": {"contoso.azurecr.io": "acr"}}`, fault.OK, fault.OK},
+		{`{` + helpers, fault.DockerConfig, fault.PodmanConfig},
+		{``, fault.DockerNotConfigured, fault.PodmanConfig},
+	} {
+		dir := t.TempDir()
+		c, host := newClients(t, dir), contoso(t)
+		write(t, dir, "bin/podman", "")
+		write(t, dir, ".docker/config.json", row.content)
+		c.Paths.Auth, c.Paths.Search = nil, []string{c.Paths.Docker}
+		if f := c.docker(host); f.Code != row.docker {
+			t.Errorf("%s: Docker: %+v, want %s", row.content, f, row.docker)
+		}
+		if f := c.Podman(host); f.Code != row.podman {
+			t.Errorf("%s: Podman: %+v, want %s", row.content, f, row.podman)
+		}
+	}
+}

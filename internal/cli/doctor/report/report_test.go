@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,8 +20,9 @@ func TestNew_takes_the_hint_from_the_table(t *testing.T) {
 
 func TestReport_Add(t *testing.T) {
 	var out bytes.Buffer
-	r := Report{Home: "/home/ada", Print: func(s string) error { out.WriteString(s); return nil }}
-	f := Warn(fault.NoIdentity, "see /home/ada/x\x1b[31m")
+	home := filepath.FromSlash("/home/ada")
+	r := Report{Home: home, Print: func(s string) error { out.WriteString(s); return nil }}
+	f := Warn(fault.NoIdentity, "see %s", filepath.Join(home, "x")+"\x1b[31m")
 	r.Add(Result{Check: "identity", Registry: "contoso.azurecr.io", Finding: f})
 	r.Add(Result{Check: "identity", Registry: "contoso.azurecr.io", Finding: f})
 	r.Add(Result{Check: "clients", Finding: Fail(fault.AnonymousRefused, "y")})
@@ -28,8 +30,8 @@ func TestReport_Add(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for text, count := range map[string]int{
-		"warn  identity     contoso.azurecr.io: see ~/x?[31m  ":                      2,
-		"                   Run: docker-credential-acr login contoso.azurecr.io (or": 1, // the same hint is printed once
+		"warn  identity     contoso.azurecr.io: see " + filepath.Join("~", "x") + "?[31m  ": 2,
+		"                   Run: docker-credential-acr login contoso.azurecr.io (or":        1, // the same hint is printed once
 		"fail  clients      y  ": 1,
 		"                   Run: docker-credential-acr login REGISTRY (or": 1, // it is about no registry
 	} {

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
+)
+
+// Parent returns the number of the process that runs this one, and when it started: numbers
+// are used again. It is "" where that isn't known.
+func Parent() string {
+	pid := strconv.Itoa(os.Getppid())
+	stat, err := safefile.Read("/proc/"+pid+"/stat", safefile.MaxText)
+	if err != nil {
+		return ""
+	}
+	// proc_pid_stat(5): the name in parentheses may have spaces; starttime is the 22nd field,
+	// and the name is the second.
+	const startTime = 22 - 3
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) <= startTime {
+		return ""
+	}
+	return pid + " " + fields[startTime]
+}
