@@ -25,7 +25,7 @@ func testKeyring(t *testing.T, f *fixture, c client, keyring string) (printed st
 	f.expectExchanges(1)
 	f.expectKeys(keyring, 1)
 	f.logout(c.logout)
-	f.expectListed("")
+	f.expectListed(nullGUID) // of the service principal
 	return printed
 }
 

@@ -104,15 +104,13 @@ func goEnv(t *testing.T, name string) string {
 }
 
 // makeStandIns returns a directory with stand-ins for what is not available here: a Docker daemon, a browser with its
-// user, Azure CLI and Helm. Real clients run the helper.
+// user, and Azure CLI. Real clients run the helper.
 func (s *shell) makeStandIns() string {
 	dir := s.dir("stand-ins")
 	podman := s.commands("podman {podman}", "", "")[0]
-	skopeo := "exec skopeo login --authfile " + s.work + "/helm.json"
 	for name, script := range map[string]string{
 		"docker":   `[ "$1" = pull ] || exit 64; exec ` + s.find("docker") + ` manifest inspect "$2"`,
 		"podman":   "exec " + s.find("podman") + " " + strings.Join(podman[1:], " ") + ` "$@"`,
-		"helm":     `[ "$1 $2" = "registry login" ] || exit 64; shift 2; ` + skopeo + ` "$@"`,
 		"xdg-open": `echo "$1" > ` + s.openedPath(),
 		"az":       `[ "$1" = login ]`,
 	} {

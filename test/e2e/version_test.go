@@ -118,7 +118,7 @@ func (b builder) publish(t *testing.T, repository, version string) {
 			t.Fatal(err)
 		}
 	}
-	// test/e2e is another module.
+	// These are other modules.
 	b.run(t, repository, "git", "archive", "--output="+filepath.Join(dir, version+".zip"),
-		"--prefix="+module+"@"+version+"/", "HEAD", ":(exclude)test/e2e")
+		"--prefix="+module+"@"+version+"/", "HEAD", ":(exclude)test/e2e", ":(exclude)test/dist", ":(exclude)test/kubelet")
 }
