@@ -52,15 +52,18 @@ func newPlanted(t *testing.T) planted {
 func (p planted) file(server string) string {
 	name := fmt.Sprintf("5:login%d:%s", len(server), server)
 	sum := sha256.Sum256([]byte(name))
-	suffix := ".login"
+	dir := ""
 	if strings.Contains(server, "*") {
-		suffix = ".pattern.login"
+		dir = "patterns"
 	}
 	spaces, err := filepath.Glob(filepath.Join(p.vault, "file-*"))
 	if err != nil || len(spaces) != 1 {
 		p.Fatalf("%v, %v", spaces, err)
 	}
-	return filepath.Join(spaces[0], hex.EncodeToString(sum[:20])+suffix)
+	if err := os.MkdirAll(filepath.Join(spaces[0], dir), 0o700); err != nil {
+		p.Fatal(err)
+	}
+	return filepath.Join(spaces[0], dir, hex.EncodeToString(sum[:20])+".login")
 }
 
 func (p planted) read(server string) []byte {

@@ -36,5 +36,5 @@ func (s *Session) sweepKeyspaces(current string) {
 
 func (s *Session) isSweepable(space, name string) bool {
 	info, err := s.dir.Stat(space, name)
-	return err == nil && !strings.HasSuffix(name, loginSuffix) && s.Now().Sub(info.ModTime()) >= sweepKeyspaceAfter
+	return err == nil && name != patternsDir && !strings.HasSuffix(name, loginSuffix) && s.Now().Sub(info.ModTime()) >= sweepKeyspaceAfter
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
@@ -47,7 +48,7 @@ func (s *Session) visit(f func(space, name string)) (failed error) {
 	s.spaces = nil
 	spaces, _ := s.keyspaces()
 	for _, space := range spaces {
-		names, err := s.dir.Names(space)
+		names, err := s.allNames(space)
 		failed = cmp.Or(failed, err)
 		for _, name := range names {
 			if slices.Contains([]string{loginSuffix, tokenSuffix, failureSuffix}, path.Ext(name)) {
@@ -56,6 +57,16 @@ func (s *Session) visit(f func(space, name string)) (failed error) {
 		}
 	}
 	return failed
+}
+
+// allNames returns the names of all files of a keyspace.
+func (s *Session) allNames(space string) ([]string, error) {
+	names, err := s.dir.Names(space)
+	patterns, failed := s.dir.Names(path.Join(space, patternsDir))
+	for _, name := range patterns {
+		names = append(names, path.Join(patternsDir, name))
+	}
+	return names, cmp.Or(err, failed)
 }
 
 // Entries returns logins and tokens, also tokens that have ended, of every keyspace. It
@@ -231,11 +242,14 @@ func (s *Session) EraseAll(ctx context.Context) (erased []Entry, keys []string, 
 	for _, space := range spaces {
 		backend := keyspace.Backend(space)
 		byBackend[backend] = append(byBackend[backend], space)
-		names, err := s.dir.Names(space)
+		names, err := s.allNames(space)
 		e.err = errors.Join(e.err, err)
 		for _, name := range names {
-			e.remove(space, name)
+			if name != patternsDir {
+				e.remove(space, name)
+			}
 		}
+		_ = s.dir.Remove(space, patternsDir)
 	}
 	if e.err != nil {
 		return e.erased, nil, e.err // what is still there must not lose its key
@@ -280,6 +294,9 @@ func (s *Session) deleteKey(ctx context.Context, backend string, spaces []string
 	return err == nil, err
 }
 
+// maxSwept is how many files a sweep looks at: a vault may have thousands.
+const maxSwept = 200
+
 // sweepAfter is how long an entry stays after it has ended, for status to show.
 const sweepAfter = 24 * time.Hour
 
@@ -293,9 +310,13 @@ func (s *Session) sweep(space, current string) {
 	}
 	last := map[string]token{}
 	names, _ := s.dir.Names(space)
+	if len(names) > maxSwept {
+		first := rand.IntN(len(names) - maxSwept + 1)
+		names = names[first : first+maxSwept]
+	}
 	for _, name := range names {
 		info, err := s.dir.Stat(space, name)
-		if err != nil || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
+		if err != nil || name == patternsDir || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
 			continue
 		}
 		if path.Ext(name) != failureSuffix { // no failure is shared for that long

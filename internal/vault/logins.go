@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -18,8 +19,8 @@ import (
 )
 
 const (
-	loginSuffix   = ".login"
-	patternSuffix = ".pattern" + loginSuffix
+	loginSuffix = ".login"
+	patternsDir = "patterns" // has the logins for patterns
 )
 
 // ErrPattern is among the causes where the login for a pattern can't be read, so that the
@@ -45,11 +46,11 @@ func cannotOpenPattern(err error) error {
 }
 
 // loginName is the name of a login's file. The server is hashed, because as a credsStore
-// the vault has names with slashes and of any length. Patterns have a suffix of their
-// own, so that every get finds them without reading the rest.
+// the vault has names with slashes and of any length. Patterns have a directory
+// of their own, so that every get finds them without listing the rest.
 func loginName(server string) string {
 	if strings.Contains(server, "*") {
-		return hashName("login", server) + patternSuffix
+		return patternsDir + "/" + hashName("login", server) + loginSuffix
 	}
 	return hashName("login", server) + loginSuffix
 }
@@ -129,13 +130,14 @@ func (s *Session) Patterns() (patterns []string, err error) {
 	}
 	spaces, usable := s.keyspaces()
 	for i, space := range spaces {
-		names, err := s.dir.Names(space)
+		names, err := s.dir.Names(path.Join(space, patternsDir))
 		if err != nil && i < usable {
 			return nil, cannotOpenPattern(err)
 		}
 		for _, name := range names {
-			if !strings.HasSuffix(name, patternSuffix) {
-				continue
+			name = path.Join(patternsDir, name)
+			if path.Ext(name) != loginSuffix {
+				continue // what is being written
 			}
 			if s.err != nil { // which pattern it is for can't be believed
 				return nil, cannotOpenPattern(s.err)
@@ -286,7 +288,7 @@ func (s *Session) writeLogin(seal sealer, l identity.Login, value secret.String)
 // lockLogin keeps others from changing a server's login until the function that it
 // returns is called. Where there is no lock, it goes on without.
 func (s *Session) lockLogin(ctx context.Context, server string) (unlock func()) {
-	unlock, err := s.lock(ctx, "login-"+loginName(server)[:lockPrefix], nil)
+	unlock, err := s.lock(ctx, "login-"+path.Base(loginName(server))[:lockPrefix], nil)
 	if err != nil {
 		s.Log.Debug("continuing without the lock", "error", err)
 		return func() {}

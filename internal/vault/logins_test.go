@@ -240,7 +240,7 @@ func TestSession_Patterns(t *testing.T) {
 	expect("*.azurecr.io")
 
 	// One that can't be read is an error, not absent: it may have been for this host.
-	writeFile(t, v.files("os-*/*" + patternSuffix)[0], []byte("docker-credential-acr vault 9\n"))
+	writeFile(t, v.files("os-*/" + patternsDir + "/*")[0], []byte("docker-credential-acr vault 9\n"))
 	s := v.session()
 	if _, err := s.Patterns(); !fault.Is(err, fault.LoginNewer) || !errors.Is(err, ErrPattern) {
 		t.Errorf("of a newer version: %v", err)

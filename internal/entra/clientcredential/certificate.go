@@ -277,10 +277,10 @@ func scryptMemory(der []byte) int64 {
 	}
 	var scheme struct{ KeyDerivation, Cipher algorithm }
 	var scrypt struct {
-		Salt           []byte
-		Cost           int64
-		BlockSize      int64
-		Parallelism    int64
+		Salt        []byte
+		Cost        int64
+		BlockSize   int64
+		Parallelism int64
 		// The optional length of the key is not read: package pkcs8 ignores it, so it must not
 		// be an error here.
 	}

@@ -84,7 +84,7 @@ func (d *Dir) open(keyspace string) (*os.Root, error) {
 	return space, err
 }
 
-// Names returns the names of a keyspace's files; with "", of the keyspaces and what else
+// Names returns the names of the files in a keyspace or in a directory of it; with "", of the keyspaces and what else
 // is in the vault's directory. A keyspace that doesn't exist has none. The error is a
 // fault.LoginVault.
 func (d *Dir) Names(keyspace string) (names []string, err error) {
@@ -117,11 +117,12 @@ func (d *Dir) Read(keyspace, name string) (File, error) {
 
 // ReadPlain reads a file that isn't sealed, as Read does.
 func (d *Dir) ReadPlain(keyspace, name string) ([]byte, error) {
-	space, err := d.open(keyspace)
+	dir, base := path.Split(name)
+	space, err := d.open(path.Join(keyspace, dir))
 	if err != nil {
 		return nil, err
 	}
-	content, err := safefile.ReadPrivate(space, name, MaxFile)
+	content, err := safefile.ReadPrivate(space, base, MaxFile)
 	switch {
 	case errors.Is(err, safefile.ErrUntrusted):
 		return nil, &fault.Error{
@@ -137,17 +138,15 @@ func (d *Dir) ReadPlain(keyspace, name string) ([]byte, error) {
 // Write replaces a file, whole or not at all. A durable file is on the disk when Write
 // returns, because a lost login can't be replaced; a token can.
 func (d *Dir) Write(keyspace, name string, content []byte, durable bool) error {
-	switch err := d.root.Mkdir(keyspace, 0o700); {
-	case err == nil:
-		delete(d.opened, keyspace) // another process has deleted the directory that was opened
-	case !errors.Is(err, fs.ErrExist):
-		return err
+	dir, base := path.Split(name)
+	space, err := d.make(keyspace)
+	if err == nil && dir != "" {
+		space, err = d.make(path.Join(keyspace, dir))
 	}
-	space, err := d.open(keyspace)
 	if err != nil {
 		return err
 	}
-	if err := safefile.Write(space, name, content, durable); err != nil {
+	if err := safefile.Write(space, base, content, durable); err != nil {
 		return err
 	}
 	if durable {
@@ -156,7 +155,18 @@ func (d *Dir) Write(keyspace, name string, content []byte, durable bool) error {
 	return nil
 }
 
-// Remove deletes a file; with "", an empty keyspace.
+// make opens a directory, and creates it if there is none.
+func (d *Dir) make(name string) (*os.Root, error) {
+	switch err := d.root.Mkdir(name, 0o700); {
+	case err == nil:
+		delete(d.opened, name) // another process has deleted the directory that was opened
+	case !errors.Is(err, fs.ErrExist):
+		return nil, err
+	}
+	return d.open(name)
+}
+
+// Remove deletes a file, or an empty directory of a keyspace; with "", an empty keyspace.
 func (d *Dir) Remove(keyspace, name string) error {
 	return safefile.Remove(d.root, path.Join(keyspace, name))
 }
