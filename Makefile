@@ -10,6 +10,7 @@ GOBUILD := -trimpath -buildvcs=true -ldflags '$(LDFLAGS)'
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
 .PHONY: build install demo test test-short check cross race fuzz bench man figures audit
+.PHONY: test-386 windows-e2e windows-smoke arm64-e2e
 .PHONY: kubelet-test kubelet-e2e dist dist-test sign image pages completions third-party changelog
 build:
 	CGO_ENABLED=0 go build $(GOBUILD) -o $(BIN) $(MAIN)
@@ -22,7 +23,7 @@ test: check cross
 	@mkdir -p bin && rm -f $(NOT_TESTED)
 	go test -count=1 ./...
 	cd test/e2e && go vet ./... && go test -count=1 ./...
-	cd test/dist && go vet ./... && go test -count=1 ./...
+	cd test/dist && go vet ./... && go test -count=1 -timeout 40m ./...
 	@if [ -e $(NOT_TESTED) ]; then echo "not tested, for want of:"; sort -u $(NOT_TESTED); fi
 
 # kubelet's own code with the program. It takes minutes to compile, so it is not part of test.
@@ -37,6 +38,20 @@ kubelet-e2e:
 	cd bin/debian && apt-get download containerd runc && for package in *.deb; do dpkg -x $$package . && rm $$package; done
 	cd test/kubelet && KUBELET_PROGRAM=$(CURDIR)/bin/kubelet KUBELET_DEBIAN=$(CURDIR)/bin/debian \
 		go test -count=1 -tags kubelet_e2e -run 'TestNode$$' ./...
+
+# A 32-bit process on a 64-bit kernel.
+test-386:
+	GOARCH=386 CGO_ENABLED=0 go test -short ./...
+
+# Tests for Windows under Wine, as root on Debian; see test/wine/README.md.
+windows-e2e:
+	test/wine/run.sh
+windows-smoke:
+	test/wine/run.sh smoke
+
+# Tests for another processor under QEMU.
+arm64-e2e:
+	test/qemu.sh
 
 # Without what takes long: sleeps, many processes, other programs.
 test-short:
@@ -99,7 +114,7 @@ $(GORELEASER):
 
 # Tests a release with all its targets; make test has two of them.
 dist-test:
-	cd test/dist && TARGETS=all go test -count=1 -v ./...
+	cd test/dist && TARGETS=all go test -count=1 -timeout 90m -v ./...
 
 # Signs dist/SHA256SUMS with the secret key in KEY. The signature names the file.
 sign:

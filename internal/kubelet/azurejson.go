@@ -137,12 +137,12 @@ func (a *AzureJSON) setCloud(name string, getenv func(string) string) error {
 	}
 	f, err := readFields(path)
 	if err != nil {
-		return fmt.Errorf("%s (from %s): %w", text.Line(path), environmentVar, err)
+		return fmt.Errorf("%s (from %s): %v", text.Line(path), environmentVar, err)
 	}
 	suffix := strings.TrimPrefix(f.text("containerRegistryDNSSuffix"), ".")
 	cloud, err := registry.NewCloud("*."+suffix, f.text("activeDirectoryEndpoint"), "AzureStackCloud", "")
 	if err != nil {
-		return fmt.Errorf("%s (from %s): %w", text.Line(path), environmentVar, err)
+		return fmt.Errorf("%s (from %s): %v", text.Line(path), environmentVar, err)
 	}
 	a.Cloud = cloud
 	return nil

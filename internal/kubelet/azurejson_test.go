@@ -35,17 +35,23 @@ func TestReadAzureJSON(t *testing.T) {
 		name, content string
 		want          func(AzureJSON) bool
 	}{
-		{"AKS with a managed identity", `{"cloud":"AzurePublicCloud","tenantId":"` + tenantID + `","aadClientId":"msi","aadClientSecret":"msi",
+		{
+			"AKS with a managed identity", `{"cloud":"AzurePublicCloud","tenantId":"` + tenantID + `","aadClientId":"msi","aadClientSecret":"msi",
 			"useManagedIdentityExtension":true,"userAssignedIdentityID":"` + clientID + `","cloudProviderBackoffJitter":1.5,"excludeMasterFromStandardLB":null}`,
 			func(a AzureJSON) bool {
 				return a.UseManagedIdentity && a.ManagedClientID() == clientID && a.ResourceID() == "" && a.ClientID == "" && a.Secret.IsZero()
-			}},
-		{"a resource ID", `{"useManagedIdentityExtension":true,"userAssignedIdentityID":"` + resourceID + `"}`,
-			func(a AzureJSON) bool { return a.ResourceID() == resourceID && a.ManagedClientID() == "" }},
-		{"YAML, a byte order mark, names in another case", "\ufeffTENANTID: " + tenantID + "\nAadClientID: " + clientID + "\naadclientsecret: 's3cret'\n",
+			},
+		},
+		{
+			"a resource ID", `{"useManagedIdentityExtension":true,"userAssignedIdentityID":"` + resourceID + `"}`,
+			func(a AzureJSON) bool { return a.ResourceID() == resourceID && a.ManagedClientID() == "" },
+		},
+		{
+			"YAML, a byte order mark, names in another case", "\ufeffTENANTID: " + tenantID + "\nAadClientID: " + clientID + "\naadclientsecret: 's3cret'\n",
 			func(a AzureJSON) bool {
 				return a.Tenant == tenantID && a.ClientID == clientID && a.Secret.Reveal() == "s3cret"
-			}},
+			},
+		},
 		{"a bool of YAML", "useManagedIdentityExtension: True", func(a AzureJSON) bool { return a.UseManagedIdentity }},
 		{"empty", "", func(a AzureJSON) bool {
 			return a.Cloud.Suffix == "azurecr.io" && a.ClientID == "" && !a.UseManagedIdentity
@@ -55,8 +61,10 @@ func TestReadAzureJSON(t *testing.T) {
 		{"a cloud in another case", "cloud: azurechinacloud", func(a AzureJSON) bool { return a.Cloud.Suffix == "azurecr.cn" }},
 		{"the other name of a cloud", "cloud: AzureUSGovernmentCloud", func(a AzureJSON) bool { return a.Cloud.Suffix == "azurecr.us" }},
 		{"Azure Stack", "cloud: AzureStackCloud", func(a AzureJSON) bool { return a.IsStack && a.Cloud.Authority == "" }},
-		{"a certificate", `{"tenantId":"` + tenantID + `","aadClientId":"` + clientID + `","aadClientCertPath":"/c.pfx","aadClientCertPassword":"p"}`,
-			func(a AzureJSON) bool { return a.Certificate == "/c.pfx" && a.CertificatePassword.Reveal() == "p" }},
+		{
+			"a certificate", `{"tenantId":"` + tenantID + `","aadClientId":"` + clientID + `","aadClientCertPath":"/c.pfx","aadClientCertPassword":"p"}`,
+			func(a AzureJSON) bool { return a.Certificate == "/c.pfx" && a.CertificatePassword.Reveal() == "p" },
+		},
 		{"another identity", `{"aadMSIDataPlaneIdentityPath":"/x"}`, func(a AzureJSON) bool { return a.OtherIdentity == "aadMSIDataPlaneIdentityPath" }},
 	} {
 		a, err := ReadAzureJSON(write(t, row.content, 0o600), noVariables)
@@ -118,10 +126,14 @@ func TestReadAzureJSON_Azure_Stack(t *testing.T) {
 		{"not Azure Stack", environment, "cloud: AzureCloud", "azurecr.io login.microsoftonline.com"},
 		{"a relative path", "azure.json", "cloud: AzureStackCloud", "AZURE_ENVIRONMENT_FILEPATH is not an absolute path"},
 		{"no file", environment + ".none", "cloud: AzureStackCloud", environment + ".none (from AZURE_ENVIRONMENT_FILEPATH)"},
-		{"a built-in cloud", write(t, "activeDirectoryEndpoint: https://evil.example\ncontainerRegistryDNSSuffix: azurecr.io", 0o600),
-			"cloud: AzureStackCloud", "can't be redefined"},
-		{"ADFS", write(t, "activeDirectoryEndpoint: https://adfs.corp.example/adfs\ncontainerRegistryDNSSuffix: acr.corp.example", 0o600),
-			"cloud: AzureStackCloud", "authority is required, in the form https://HOST"},
+		{
+			"a built-in cloud", write(t, "activeDirectoryEndpoint: https://evil.example\ncontainerRegistryDNSSuffix: azurecr.io", 0o600),
+			"cloud: AzureStackCloud", "can't be redefined",
+		},
+		{
+			"ADFS", write(t, "activeDirectoryEndpoint: https://adfs.corp.example/adfs\ncontainerRegistryDNSSuffix: acr.corp.example", 0o600),
+			"cloud: AzureStackCloud", "authority is required, in the form https://HOST",
+		},
 	} {
 		getenv := func(name string) string {
 			if name == "AZURE_ENVIRONMENT_FILEPATH" {

@@ -17,14 +17,19 @@ import (
 
 const program = "docker-credential-acr"
 
+// regctlProgram prints an image's digest as regctl does.
+const regctlProgram = "regctl-digest"
+
 // bin is the first directory of every client's PATH. It has the program, and links to this test binary under the names
-// of programs that it implements: crane (its commands are a library) and the delegate helper.
+// of programs that it implements: crane (its commands are a library), regctl and the delegate helper.
 var bin string
 
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "crane":
 		os.Exit(crane())
+	case regctlProgram:
+		os.Exit(regctlDigest())
 	case delegateProgram:
 		serveDelegate()
 		os.Exit(0)
@@ -77,7 +82,7 @@ func build() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"crane", delegateProgram} {
+	for _, name := range []string{"crane", regctlProgram, delegateProgram} {
 		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
 			return err
 		}

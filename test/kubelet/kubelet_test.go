@@ -199,8 +199,11 @@ func TestKubelet_service_accounts(t *testing.T) {
 	}
 	config := f.config("", "", "--service-accounts")
 	found, log := f.run(start{Config: config, Accounts: accounts, Lookups: []lookup{
-		{host + "/app", "shop/cart"}, {host + "/app", "shop/billing"}, {host + "/app", "shop/untrusted"},
-		{host + "/app", "shop/plain"}, {host + "/app", ""},
+		{host + "/app", "shop/cart"},
+		{host + "/app", "shop/billing"},
+		{host + "/app", "shop/untrusted"},
+		{host + "/app", "shop/plain"},
+		{host + "/app", ""},
 	}})
 	if !isToken(found[0], false) || !isToken(found[1], false) || found[0][0] == found[1][0] {
 		t.Errorf("service accounts: %v\n%s", found, log)

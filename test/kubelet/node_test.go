@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
@@ -46,6 +48,7 @@ func TestNode(t *testing.T) {
 	image := newImage(t)
 	f.registry.Backend = image
 	n := &node{f, filepath.Join(f.dir, "node")}
+	n.mountDir()
 	n.startContainerd(image)
 	n.startKubelet(f.config("", ""))
 	n.await("the container to run", func() bool { return strings.Contains(n.pods(), `"running"`) })
@@ -60,6 +63,9 @@ func inOwnNode(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(namespaceVar) != "" {
 		prepareNamespace(t)
+		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+			t.Fatal(err)
+		}
 		return true
 	}
 	self, err := os.Executable()
@@ -149,6 +155,18 @@ func (i *imageFile) pulls() int { return len(i.requests) }
 type node struct {
 	*fixture
 	dir string
+}
+
+// mountDir makes the node's directory a file system of its own, which goes with all that is mounted in it.
+func (n *node) mountDir() {
+	n.t.Helper()
+	if err := os.Mkdir(n.dir, 0o755); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", n.dir, "tmpfs", 0, "mode=0755"); err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { _ = unix.Unmount(n.dir, unix.MNT_DETACH) })
 }
 
 // start starts a program, whose log the test shows if it fails.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,5 +47,9 @@ func masked(ts *testscript.TestScript, text string) string {
 		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.by)
 	}
 	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "$WORK")
-	return strings.ReplaceAll(text, ts.Getenv("BIN"), "$BIN")
+	text = strings.ReplaceAll(text, ts.Getenv("BIN"), "$BIN")
+	if runtime.GOOS == "windows" {
+		text = strings.ReplaceAll(text, `\`, "/")
+	}
+	return text
 }

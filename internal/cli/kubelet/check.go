@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -116,7 +115,7 @@ func (o options) programOf(p protocol.Provider) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no program %s in %s; set --bin-dir: %w", p.Name, strings.Join(dirs, ", "), fs.ErrNotExist)
+	return "", fmt.Errorf("there is no program %s in %s; set --bin-dir", p.Name, strings.Join(dirs, ", "))
 }
 
 // ask runs a provider, and prints what kubelet would do with its answer.

@@ -194,7 +194,7 @@ func serve(ctx context.Context, env cmdutil.Env, k selection.Kubelet, azureJSON 
 	}
 	encoded, err := response.Encode(request.Version)
 	if err == nil {
-		_, err = env.Stdout.Write(encoded)
+		_, err = env.Stdout.Write(text.JSON(encoded))
 	}
 	return err
 }
@@ -212,7 +212,9 @@ func open(env cmdutil.Env, k selection.Kubelet, azureJSON string) (*app.App, err
 }
 
 // respond finds the credential for an image.
-func respond(ctx context.Context, a *app.App, mirrors []mirror, request protocol.Request) (none protocol.Response, err error) {
+func respond(
+	ctx context.Context, a *app.App, mirrors []mirror, request protocol.Request,
+) (none protocol.Response, err error) {
 	name := request.Registry()
 	source := mirrorOf(mirrors, name)
 	host, err := a.Clouds.ParseHost(cmp.Or(source, name))

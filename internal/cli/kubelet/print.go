@@ -51,8 +51,11 @@ func (o options) args(azureJSON string) (args []string) {
 		args = append(args, azureJSON)
 	}
 	for _, flag := range [][2]string{
-		{"registry-mirror", o.mirrors}, {"ib-sni-name", o.serverName}, {"ib-apiserver-ip", o.apiServer},
-		{"ib-default-client-id", o.clientID}, {"ib-default-tenant-id", o.tenant},
+		{"registry-mirror", o.mirrors},
+		{"ib-sni-name", o.serverName},
+		{"ib-apiserver-ip", o.apiServer},
+		{"ib-default-client-id", o.clientID},
+		{"ib-default-tenant-id", o.tenant},
 	} {
 		if flag[1] != "" {
 			args = append(args, "--"+flag[0]+"="+flag[1])

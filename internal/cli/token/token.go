@@ -52,8 +52,8 @@ one is printed again until half of that time is over. The username of a token is
 
 Anyone who has the token can pull and push as you until it expires.`,
 		Example: cmdutil.Examples(
-			"Sign in on another computer, for three hours", `token contoso.azurecr.io |
-    ssh HOST docker login contoso.azurecr.io --password-stdin \
+			"Write a file for a computer without the helper", `token contoso.azurecr.io |
+    skopeo login contoso.azurecr.io --authfile auth.json --password-stdin \
     --username 00000000-0000-0000-0000-000000000000`,
 			`Print JSON with the fields of "az acr login --expose-token"`, "token contoso.azurecr.io --output json",
 			"Get a new token after a role assignment", "token contoso.azurecr.io --fresh"),

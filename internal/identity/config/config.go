@@ -103,8 +103,9 @@ func (c *Config) add(f file, content []byte, unreadable error) {
 	} else {
 		f = parse(f.path, content)
 	}
-	if f.delegate != "" || slices.ContainsFunc(f.parser.problems, Problem.StopsAll) {
-		c.delegateUnknown = c.delegateUnknown || bytes.Contains(content, []byte(`"delegate"`))
+	c.delegateUnknown = c.delegateUnknown || f.delegate != ""
+	if slices.ContainsFunc(f.parser.problems, Problem.StopsAll) && bytes.Contains(content, []byte(`"delegate"`)) {
+		c.delegateUnknown = true
 	}
 	c.paths = append(c.paths, f.path)
 	c.files = append(c.files, f)

@@ -104,7 +104,8 @@ func (k *Kubelet) wrongAudience(claims assertionClaims) string {
 	isBound, isBinding := slices.Contains(claims.Audience, BindingAudience), k.Proxy.URL != ""
 	switch {
 	case isBinding && !isBound:
-		return fmt.Sprintf("its token is for %s, not for %s, which identity bindings need", audiences(claims), BindingAudience)
+		return fmt.Sprintf("its token is for %s, not for %s, which identity bindings need", audiences(claims),
+			BindingAudience)
 	case isBound && !isBinding:
 		return fmt.Sprintf("its token is for %s, but no identity binding is configured (--ib-sni-name)", BindingAudience)
 	case !isExchangeable(claims.Audience):

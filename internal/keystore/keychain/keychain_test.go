@@ -153,10 +153,16 @@ func (f *fixture) runs() []string {
 	return strings.Split(strings.TrimSpace(string(content)), "\n")
 }
 
-// shortly is a context for security that waits for a user.
-func (f *fixture) shortly() context.Context {
-	ctx, cancel := context.WithTimeout(f.Context(), 300*time.Millisecond)
+// shortly is a context that ends when security has waited for a user in that many runs.
+func (f *fixture) shortly(runs int) context.Context {
+	ctx, cancel := context.WithCancel(f.Context())
 	f.Cleanup(cancel)
+	go func() {
+		for ctx.Err() == nil && len(f.runs()) < runs {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
 	return ctx
 }
 
@@ -213,7 +219,11 @@ func TestKeychain_locked_with_dialog(t *testing.T) {
 		f.become(state)
 		ask := func(k *Keychain, runs int) {
 			t.Helper()
-			_, _, err := k.Get(f.shortly())
+			ctx := t.Context()
+			if state == dialog {
+				ctx = f.shortly(max(runs, len(f.runs())+1))
+			}
+			_, _, err := k.Get(ctx)
 			if !fault.Is(err, fault.KeyringLocked) || fault.Has(err, fault.KeychainLocked) || len(f.runs()) != runs {
 				t.Errorf("%s: %v; runs: %q", state, err, f.runs())
 			}
@@ -245,7 +255,7 @@ func TestKeychain_without_place_for_marker(t *testing.T) {
 	k.Marker = ""
 	f.become(dialog)
 	for range 3 {
-		if _, _, err := k.Get(f.shortly()); !fault.Is(err, fault.KeyringLocked) {
+		if _, _, err := k.Get(f.shortly(2)); !fault.Is(err, fault.KeyringLocked) {
 			t.Error(err)
 		}
 	}
@@ -261,7 +271,7 @@ func TestKeychain_Unlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.become(dialog)
-	if _, _, err := f.keychain().Get(f.shortly()); !fault.Is(err, fault.KeyringLocked) {
+	if _, _, err := f.keychain().Get(f.shortly(2)); !fault.Is(err, fault.KeyringLocked) {
 		t.Fatal(err)
 	}
 	if err := f.keychain().Unlock(t.Context(), func() { f.become(open) }); err != nil {
