@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
@@ -36,6 +37,26 @@ func TestRun_get_at_a_terminal_says_what_to_type(t *testing.T) {
 	if status != 1 || stdout != "credentials not found in native keychain\n" || !strings.Contains(stderr, prompt) {
 		t.Errorf("%d, %q, %q", status, stdout, stderr)
 	}
+}
+
+// TestRun_get_ends_whatever_hangs has a part that minds no context.
+func TestRun_get_ends_whatever_hangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out, errs bytes.Buffer
+		ended := make(chan int, 1)
+		env := app.Env{
+			Stdin: strings.NewReader("contoso.azurecr.io"), Stdout: &out, Stderr: &errs, Now: time.Now,
+			Environ: []string{"DOCKER_CREDENTIAL_ACR_KEYRING=none"}, Transport: http.NewFileTransport(http.Dir(t.TempDir())),
+		}
+		env.OnAzureVM = func() bool { return <-ended < 0 }
+		env.Exit = func(status int) { ended <- status }
+		began := time.Now()
+		Run(t.Context(), env, []string{"get"})
+		const failure = "get did not end within 30s\n"
+		if time.Since(began) != serveTimeout || !strings.HasPrefix(out.String(), failure) {
+			t.Errorf("after %v: %q, %q", time.Since(began), out.String(), errs.String())
+		}
+	})
 }
 
 func TestRun_get_with_a_read_error(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -27,6 +28,7 @@ func serve(ctx context.Context, env app.Env, action string) int {
 	var h helper
 	in, err := readRequest(env, action)
 	if err == nil {
+		defer endInTime(env, action)()
 		h.ctx = ctx
 		h.app, h.openErr = app.Open(env)
 		err = credentials.HandleCommand(h, action, in, &out)
@@ -46,6 +48,20 @@ func serve(ctx context.Context, env app.Env, action string) int {
 		return fail(env, h.app, fmt.Errorf("can't write the response: %w", err))
 	}
 	return 0
+}
+
+// serveTimeout is the promise to clients. Operations end themselves a little earlier.
+const serveTimeout = 30 * time.Second
+
+// endInTime ends the program at that time, whatever hangs, unless stop was called.
+func endInTime(env app.Env, action string) (stop func()) {
+	if env.Exit == nil {
+		return func() {}
+	}
+	timer := time.AfterFunc(serveTimeout, func() {
+		env.Exit(fail(env, nil, fmt.Errorf("%s did not end within %v", action, serveTimeout)))
+	})
+	return func() { timer.Stop() }
 }
 
 // mask hides the secret of a get from a terminal, where a user has typed it: clients use a
