@@ -141,6 +141,7 @@ func TestNew_ends_in_time(t *testing.T) {
 			return nil, r.Context().Err()
 		}))
 		_, _, err := get(client, address)
+		synctest.Wait() // for the request that was given up
 		if took := time.Since(start); fault.CodeOf(err) != fault.Timeout || requests != 1 || took != 10*time.Second {
 			t.Errorf("%d requests in %v, %v", requests, took, err)
 		}

@@ -191,7 +191,7 @@ func Start(b Behavior) (*Server, error) {
 		case b.SilentTLS:
 			go serve(counted, wait)
 		case b.Handler != nil:
-			server := &http.Server{Handler: b.Handler, TLSConfig: config}
+			server := &http.Server{Handler: b.Handler, TLSConfig: config.Clone()}
 			s.stop = append(s.stop, func() { server.Close() })
 			go server.ServeTLS(counted, "", "")
 		case address == &s.TLS:
