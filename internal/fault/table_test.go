@@ -127,6 +127,7 @@ func TestContext_Advice(t *testing.T) {
 		{contoso, &Error{Code: DelegateFailed, Subject: "docker-credential-pass"}, "| docker-credential-pass get"},
 		{contoso, fmt.Errorf("no code"), ""},
 	} {
+		row.context.System = "linux"
 		got := row.context.Advice(row.err)
 		if !strings.Contains(got, row.want) || row.want == "" && got != "" {
 			t.Errorf("%v: %q, want %q", row.err, got, row.want)

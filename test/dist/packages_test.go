@@ -190,6 +190,8 @@ func tree(t *testing.T, root string) map[string]string {
 				files[name] = "a directory"
 			}
 			return nil
+		case !d.Type().IsRegular():
+			return nil
 		}
 		content, err := os.ReadFile(path)
 		files[name] = string(content)

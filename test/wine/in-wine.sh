@@ -2,7 +2,9 @@
 # What run.sh runs inside: in-wine.sh smoke|all PACKAGE…
 set -uo pipefail
 umask 077 # Wine shows a file's mode as its access list
-wineserver -p600
+# Whatever starts these would be waited for until they end.
+wineserver -p600 </dev/null >/dev/null 2>&1
+wine cmd /c exit </dev/null >/dev/null 2>&1
 smoke=$1 && shift
 failed=0
 
@@ -22,16 +24,20 @@ get() {
 		AZURE_TENANT_ID=11111111-1111-1111-1111-111111111111 AZURE_CLIENT_SECRET=fake-secret \
 		DOCKER_CREDENTIAL_ACR_TRACE=1 wine 'C:\tests\docker-credential-acr.exe' get 2>&1
 }
+refused() { # refused WHAT REASON
+	check "$1" '^credentials not found in native keychain' "$(get)"
+	check "$1: the reason" "$2" "$(program doctor 2>&1)"
+}
 chmod 644 "$config/config.json"
 check "the machine's config file counts" 'host="?login.evil.example' "$(get)"
 chmod 666 "$config/config.json"
-check 'not if others can write to it' 'config.json: other users can write to it' "$(get)"
+refused 'not if others can write to it' 'config.json: other users can write to it'
 chmod 644 "$config/config.json" && chown nobody "$config/config.json"
-check "not if it is another user's" 'config.json: it belongs to another user' "$(get)"
+refused "not if it is another user's" 'config.json: it belongs to another user'
 chown root "$config/config.json" && chmod 777 "$config"
-check 'not if others can exchange it' 'other users can write to the directory C:' "$(get)"
+refused 'not if others can exchange it' 'other users can write to the directory C:'
 chmod 755 "$config" && chown nobody "$config"
-check "not in another user's directory" 'directory C:.* belongs to another user' "$(get)"
+refused "not in another user's directory" 'directory C:.* belongs to another user'
 rm -r "$config"
 
 # A vault that others can look into, and the key file in it.

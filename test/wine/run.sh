@@ -22,7 +22,7 @@ install_wine() {
 	chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wine wine64 >/dev/null
 	printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts" # a browser's answers arrive at localhost
 	mkdir -p "$root/src" "$root/wine"
-	in_wine sh -c 'wineboot -i && wineserver -w'
+	in_wine sh -c "wineboot -i >/dev/null 2>&1; wineserver -w"
 	touch "$root/wine/installed"
 }
 
@@ -31,9 +31,9 @@ in_wine() {
 	unshare --mount --pid --fork --kill-child bash -c '
 		root=$1 src=$2 prefix=$3 && shift 3
 		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --bind "$src" "$root/src"
-		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=${CI:-} \
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 XDG_RUNTIME_DIR=/tmp CI=${CI:-} \
 			WINEPREFIX="$prefix" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=" "$@"' \
-		in_wine "$root" "$PWD" "$prefix" "$@" 2> >(grep -v XDG_RUNTIME_DIR >&2)
+		in_wine "$root" "$PWD" "$prefix" "$@"
 }
 
 [ -e "$root/wine/installed" ] || install_wine

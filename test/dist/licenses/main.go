@@ -25,7 +25,9 @@ const (
 // accepted are the licenses of dependencies, as SPDX names them. MPL-2.0 asks for the source
 // of the files that have it, which the preamble says where to find; GooglePatentsFile is a
 // grant in addition to a license. All others ask only for their text.
-var accepted = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "GooglePatentsFile", "ISC", "MIT", "MPL-2.0"}
+var accepted = []string{
+	"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "GooglePatentsFile", "ISC", "MIT", "MPL-2.0",
+}
 
 // A part is a module, or Go's standard library.
 type part struct{ name, version, dir string }
