@@ -396,6 +396,8 @@ func planted(t *testing.T, f *fixture) {
 		f.quiet(t, `{"ServerURL":"`+registryHost+`","Username":"ada","Secret":"s"}`, "store")
 		f.quiet(t, "", "login", "*.azurecr.io", "--anonymous")
 		files, _ := filepath.Glob(filepath.Join(f.home, "acr/vault/*/*"))
+		patterns, _ := filepath.Glob(filepath.Join(f.home, "acr/vault/*/patterns/*"))
+		files = append(files, patterns...)
 		count := 0
 		for _, file := range files {
 			content, _ := os.ReadFile(file)
