@@ -69,7 +69,7 @@ cross:
 
 # test/terminal runs thousands of programs that have no goroutines of their own.
 race:
-	go test -race $$(go list ./... | grep -v /test/terminal)
+	go test -race -timeout 30m $$(go list ./... | grep -v /test/terminal)
 
 fuzz:
 	for target in ParseHost:registry Parse:vault/keyspace SetHelper:dockerconfig/edit ChassisTag:azurevm; do \
