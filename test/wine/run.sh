@@ -3,7 +3,7 @@
 # Wine 10 of Debian 13 once, in a directory of its own (2.5 GB): older ones lack what Go needs.
 # Nothing stays mounted or running.
 #
-# usage: run.sh [smoke]    smoke runs a part, in about three minutes
+# usage: run.sh [smoke | try PACKAGE…]    smoke runs a part, in about three minutes; try some packages
 #
 # README.md tells what is not run, and why.
 set -euo pipefail
@@ -41,6 +41,11 @@ in_wine() {
 packages=$(GOOS=windows go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | sed "s,^$PWD/,,")
 # These check the repository, or run Linux' programs only.
 packages=$(grep -vE '^test$|^test/(bench|demo|dist|terminal)|^internal/cli$' <<<"$packages")
+if [ "${1:-}" = try ]; then
+	shift
+	packages=$*
+	set -- all
+fi
 if [ "${1:-}" = smoke ]; then
 	packages='internal/safefile internal/subprocess internal/delegate internal/entra/devtool internal/identity/config
 		internal/keystore internal/vault/keyspace internal/dockerconfig/edit internal/text internal/fault test/script'

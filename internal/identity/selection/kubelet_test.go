@@ -3,6 +3,7 @@ package selection_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -157,6 +158,9 @@ func TestSelector_Select_for_kubelet_node(t *testing.T) {
 		{"no file: the computer", setting{onAzureVM: true}, "", "managed-identity IMDS"},
 		{"no file: never Azure CLI", azureCLI, "", "none"},
 	} {
+		if runtime.GOOS == "windows" { // where a path without a drive isn't absolute
+			row.node = strings.ReplaceAll(row.node, `"/nonexistent"`, `"C:/nonexistent"`)
+		}
 		id, err := forKubelet(t, row.setting, selection.Kubelet{}, row.node)
 		checkSelected(t, row.what, id, err, row.want)
 	}
