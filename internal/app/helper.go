@@ -130,13 +130,21 @@ func (a *App) fetch(
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
-	now, err := a.Selector(s).Select(host)
-	if err != nil || !now.Equal(id) || !now.ProfileTime.Equal(id.ProfileTime) || id.Uncached || id.InMemory && s.Memory == nil {
-		// The user has logged out, or in to Azure CLI as another user, meanwhile: the
-		// token may not be the identity's.
-		token.Expires = time.Time{}
+	if !a.mayCache(s, host, id) {
+		token.Expires = time.Time{} // the vault stores no such token
 	}
 	return token, nil
+}
+
+// mayCache reports whether a token that was just obtained may be stored: not if the
+// identity's tokens never are, or the user has meanwhile logged out, or in to Azure CLI as
+// another user.
+func (a *App) mayCache(s *vault.Session, host registry.Host, id identity.Identity) bool {
+	if id.Uncached || id.InMemory && s.Memory == nil {
+		return false
+	}
+	now, err := a.Selector(s).Select(host)
+	return err == nil && now.Equal(id) && now.ProfileTime.Equal(id.ProfileTime)
 }
 
 // SignIn gets an Entra access token. Only here is a stored login's secret opened; a
