@@ -52,7 +52,7 @@ func TestRun_get_ends_whatever_hangs(t *testing.T) {
 		env.Exit = func(status int) { ended <- status }
 		began := time.Now()
 		Run(t.Context(), env, []string{"get"})
-		const failure = "get did not end within 30s\n"
+		const failure = "contoso.azurecr.io: get did not end within 30s\n"
 		if time.Since(began) != serveTimeout || !strings.HasPrefix(out.String(), failure) {
 			t.Errorf("after %v: %q, %q", time.Since(began), out.String(), errs.String())
 		}

@@ -26,12 +26,12 @@ import (
 func serve(ctx context.Context, env app.Env, action string) int {
 	var out bytes.Buffer
 	var h helper
-	in, err := readRequest(env, action)
+	request, err := readRequest(env, action)
 	if err == nil {
-		defer endInTime(env, action)()
+		defer endInTime(env, action, request)()
 		h.ctx = ctx
 		h.app, h.openErr = app.Open(env)
-		err = credentials.HandleCommand(h, action, in, &out)
+		err = credentials.HandleCommand(h, action, bytes.NewReader(request), &out)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -54,13 +54,15 @@ func serve(ctx context.Context, env app.Env, action string) int {
 const serveTimeout = 30 * time.Second
 
 // endInTime ends the program at that time, whatever hangs, unless stop was called.
-func endInTime(env app.Env, action string) (stop func()) {
+func endInTime(env app.Env, action string, request []byte) (stop func()) {
 	if env.Exit == nil {
 		return func() {}
 	}
-	timer := time.AfterFunc(serveTimeout, func() {
-		env.Exit(fail(env, nil, fmt.Errorf("%s did not end within %v", action, serveTimeout)))
-	})
+	err := fmt.Errorf("%s did not end within %v", action, serveTimeout)
+	if action == credentials.ActionGet {
+		err = &app.Error{Registry: string(request), Err: err}
+	}
+	timer := time.AfterFunc(serveTimeout, func() { env.Exit(fail(env, nil, err)) })
 	return func() { timer.Stop() }
 }
 
@@ -163,7 +165,7 @@ var requests = map[string]string{
 // readRequest reads what the action needs from standard input, from a terminal one line,
 // and refuses what docker-credential-helpers would change: it joins lines and trims, so
 // that "evil\n.azurecr.io" would arrive as a registry.
-func readRequest(env app.Env, action string) (io.Reader, error) {
+func readRequest(env app.Env, action string) ([]byte, error) {
 	if requests[action] == "" {
 		return nil, nil
 	}
@@ -196,5 +198,5 @@ func readRequest(env app.Env, action string) (io.Reader, error) {
 	case action == credentials.ActionGet && hasBreak:
 		return nil, &app.NotFoundError{Reason: "the registry's name has a line break or a NUL"}
 	}
-	return bytes.NewReader(line), nil
+	return line, nil
 }
