@@ -11,7 +11,10 @@ import (
 )
 
 // documents returns the Markdown files by their paths.
-func documents(t *testing.T) map[string]string {
+func documents(t *testing.T) map[string]string { return filesOf(t, ".md") }
+
+// filesOf returns the repository's files with these extensions by their paths.
+func filesOf(t *testing.T, extensions ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	root := os.DirFS("..")
@@ -21,7 +24,7 @@ func documents(t *testing.T) map[string]string {
 			return err
 		case d.IsDir() && (path == ".git" || path == "bin" || path == "dist"):
 			return fs.SkipDir
-		case filepath.Ext(path) != ".md":
+		case d.IsDir(), !slices.Contains(extensions, filepath.Ext(path)):
 			return nil
 		}
 		content, err := fs.ReadFile(root, path)

@@ -1,9 +1,6 @@
 package test
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,27 +48,15 @@ func TestWords(t *testing.T) {
 		all = append(all, b.pattern)
 	}
 	found := regexp.MustCompile(`(?i)\b(` + strings.Join(all, "|") + `)\b`)
-	root := os.DirFS("..")
-	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (file == ".git" || file == "bin" || file == "dist"):
-			return fs.SkipDir
-		case d.IsDir(), slices.Contains(notOurs, file),
-			!slices.Contains([]string{".go", ".txtar", ".md", ".json", ".yml", ".yaml"}, filepath.Ext(file)):
-			return nil
+	for file, content := range filesOf(t, ".go", ".txtar", ".md", ".json", ".yml", ".yaml") {
+		if slices.Contains(notOurs, file) {
+			continue
 		}
-		content, err := fs.ReadFile(root, file)
-		for i, line := range strings.Split(string(content), "\n") {
+		for i, line := range strings.Split(content, "\n") {
 			if word := found.FindString(splitNames(line)); word != "" {
 				t.Errorf("%s:%d: %q: write %s", file, i+1, word, instead(word))
 			}
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

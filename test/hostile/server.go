@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,87 +66,93 @@ var big64K = strings.Repeat(Marker, 64<<10/len(Marker))
 
 // Behaviors returns all behaviors.
 func Behaviors() []Behavior {
-	all := []Behavior{
-		{Name: "silent TLS", SilentTLS: true},
-		{Name: "silence", Respond: wait},
-		{Name: "closes at once", Respond: func(net.Conn) {}},
-		{Name: "garbage", Respond: text(Marker + "\n\n")},
-		{Name: "half a status line", Respond: text("HTTP/1.1 2")},
-		{Name: "half a header", Respond: text("HTTP/1.1 200 OK\nContent-Ty")},
-		{Name: "status 000", Respond: text("HTTP/1.1 000 " + Marker + "\n" + json + "\n{}")},
-		{Name: "status 999", Respond: text("HTTP/1.1 999 " + Marker + "\n" + json + "Content-Length: 2\n\n{}")},
-		{Name: "101", Respond: text("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n")},
-		{Name: "101 and drip", Respond: endless("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n", " ", pause)},
-		{Name: "101 and flood", Respond: endless("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n", big64K, 0)},
-		{Name: "100 forever", Respond: endless("", "HTTP/1.1 100 Continue\r\n\r\n", pause)},
-		{Name: "103 flood", Respond: endless("", "HTTP/1.1 103 Early Hints\r\nLink: <"+Marker+">\r\n\r\n", 0)},
-		{Name: "102 forever", Respond: endless("", "HTTP/1.1 102 Processing\r\n\r\n", pause)},
-		{Name: "header drip", Respond: endless("HTTP/1.1 200 OK\n", "A: b\r\n", pause)},
-		{Name: "header flood", Respond: endless("HTTP/1.1 200 OK\n", "A: "+Marker+"\r\n", 0)},
-		{Name: "one endless header", Respond: endless("HTTP/1.1 200 OK\nA: ", big64K, 0)},
-		{Name: "header, then silence", Respond: text("HTTP/1.1 200 OK\n" + json + "\n")},
-		{Name: "long length, then silence", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 50\n\n{")},
-		{Name: "huge length", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 9223372036854775807\n\n{")},
-		{Name: "negative length", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: -1\n\n{}")},
-		{Name: "two lengths", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 2\nContent-Length: 3\n\n{}")},
-		{Name: "body drip", Respond: endless("HTTP/1.1 200 OK\n"+json+"\n", " ", pause)},
-		{Name: "body flood", Respond: endless("HTTP/1.1 200 OK\n"+json+"\n", big64K, 0)},
-		{Name: "chunk drip", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\n", "1\r\n \r\n", pause)},
-		{Name: "huge chunk", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\nffffffffffff\n", big64K, 0)},
-		{Name: "bad chunk", Respond: text("HTTP/1.1 200 OK\n" + json + "Transfer-Encoding: chunked\n\n" + Marker + "\n")},
-		{Name: "endless trailer", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\n0\n", "A: b\r\n", pause)},
-		{Name: "gzip bomb", Respond: gzipBomb},
-		{Name: "deep JSON", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 60000\n\n" + strings.Repeat("[", 60000))},
-		{Name: "other JSON", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 18\n\n{\"" + Marker + "\":1}")},
-		{Name: "page", Respond: text("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 12\n\n" + Marker)},
-		{Name: "error, then silence", Respond: text("HTTP/1.1 400 " + Marker + "\n" + json + "\n{\"error\":\"" + Marker)},
-		{Name: "error flood", Respond: endless("HTTP/1.1 500 x\n"+json+"\n", big64K, 0)},
-		{Name: "204", Respond: text("HTTP/1.1 204 No Content\n\n")},
-		{Name: "304", Respond: text("HTTP/1.1 304 Not Modified\n\n")},
-		{Name: "redirect and drip", Respond: endless("HTTP/1.1 307 x\nLocation: https://evil.example/\n\n", " ", pause)},
-		{Name: "redirect to itself", Respond: text("HTTP/1.1 302 x\nLocation: /\nContent-Length: 0\n\n")},
-		{Name: "retry in a day", Respond: text("HTTP/1.1 429 x\nRetry-After: 86400\nContent-Length: 0\n\n")},
-		{Name: "retry at once", Respond: text("HTTP/1.1 503 x\nRetry-After: 0\nContent-Length: 0\n\n")},
-		{Name: "retry in five seconds", Respond: text("HTTP/1.1 503 x\nRetry-After: 5\nContent-Length: 0\n\n")},
-		{Name: "request timeout", Respond: text("HTTP/1.1 408 x\nConnection: close\nContent-Length: 0\n\n")},
-	}
-	for name, handler := range map[string]http.HandlerFunc{
-		"silence": func(http.ResponseWriter, *http.Request) {},
-		"header, then silence": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusOK)
-			w.(http.Flusher).Flush()
-		},
-		"drip": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			for r.Context().Err() == nil {
-				_, _ = io.WriteString(w, " ")
-				w.(http.Flusher).Flush()
-				time.Sleep(pause)
-			}
-		},
-		"flood": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			for r.Context().Err() == nil {
-				if _, err := io.WriteString(w, big64K); err != nil {
-					return
-				}
-			}
-		},
-		"103 forever": func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				w.WriteHeader(http.StatusEarlyHints)
-				time.Sleep(pause)
-			}
-		},
-		"reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	} {
+	all := slices.Clone(http1)
+	for name, handler := range http2 {
 		all = append(all, Behavior{Name: "HTTP/2 " + name, Handler: func(w http.ResponseWriter, r *http.Request) {
 			handler(w, r)
 			<-r.Context().Done()
 		}})
 	}
 	return all
+}
+
+// http1 are the behaviors of HTTP/1.1, and of what is no HTTP at all.
+var http1 = []Behavior{
+	{Name: "silent TLS", SilentTLS: true},
+	{Name: "silence", Respond: wait},
+	{Name: "closes at once", Respond: func(net.Conn) {}},
+	{Name: "garbage", Respond: text(Marker + "\n\n")},
+	{Name: "half a status line", Respond: text("HTTP/1.1 2")},
+	{Name: "half a header", Respond: text("HTTP/1.1 200 OK\nContent-Ty")},
+	{Name: "status 000", Respond: text("HTTP/1.1 000 " + Marker + "\n" + json + "\n{}")},
+	{Name: "status 999", Respond: text("HTTP/1.1 999 " + Marker + "\n" + json + "Content-Length: 2\n\n{}")},
+	{Name: "101", Respond: text("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n")},
+	{Name: "101 and drip", Respond: endless("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n", " ", pause)},
+	{Name: "101 and flood", Respond: endless("HTTP/1.1 101 Switching Protocols\nUpgrade: x\nConnection: Upgrade\n\n", big64K, 0)},
+	{Name: "100 forever", Respond: endless("", "HTTP/1.1 100 Continue\r\n\r\n", pause)},
+	{Name: "103 flood", Respond: endless("", "HTTP/1.1 103 Early Hints\r\nLink: <"+Marker+">\r\n\r\n", 0)},
+	{Name: "102 forever", Respond: endless("", "HTTP/1.1 102 Processing\r\n\r\n", pause)},
+	{Name: "header drip", Respond: endless("HTTP/1.1 200 OK\n", "A: b\r\n", pause)},
+	{Name: "header flood", Respond: endless("HTTP/1.1 200 OK\n", "A: "+Marker+"\r\n", 0)},
+	{Name: "one endless header", Respond: endless("HTTP/1.1 200 OK\nA: ", big64K, 0)},
+	{Name: "header, then silence", Respond: text("HTTP/1.1 200 OK\n" + json + "\n")},
+	{Name: "long length, then silence", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 50\n\n{")},
+	{Name: "huge length", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 9223372036854775807\n\n{")},
+	{Name: "negative length", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: -1\n\n{}")},
+	{Name: "two lengths", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 2\nContent-Length: 3\n\n{}")},
+	{Name: "body drip", Respond: endless("HTTP/1.1 200 OK\n"+json+"\n", " ", pause)},
+	{Name: "body flood", Respond: endless("HTTP/1.1 200 OK\n"+json+"\n", big64K, 0)},
+	{Name: "chunk drip", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\n", "1\r\n \r\n", pause)},
+	{Name: "huge chunk", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\nffffffffffff\n", big64K, 0)},
+	{Name: "bad chunk", Respond: text("HTTP/1.1 200 OK\n" + json + "Transfer-Encoding: chunked\n\n" + Marker + "\n")},
+	{Name: "endless trailer", Respond: endless("HTTP/1.1 200 OK\n"+json+"Transfer-Encoding: chunked\n\n0\n", "A: b\r\n", pause)},
+	{Name: "gzip bomb", Respond: gzipBomb},
+	{Name: "deep JSON", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 60000\n\n" + strings.Repeat("[", 60000))},
+	{Name: "other JSON", Respond: text("HTTP/1.1 200 OK\n" + json + "Content-Length: 18\n\n{\"" + Marker + "\":1}")},
+	{Name: "page", Respond: text("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 12\n\n" + Marker)},
+	{Name: "error, then silence", Respond: text("HTTP/1.1 400 " + Marker + "\n" + json + "\n{\"error\":\"" + Marker)},
+	{Name: "error flood", Respond: endless("HTTP/1.1 500 x\n"+json+"\n", big64K, 0)},
+	{Name: "204", Respond: text("HTTP/1.1 204 No Content\n\n")},
+	{Name: "304", Respond: text("HTTP/1.1 304 Not Modified\n\n")},
+	{Name: "redirect and drip", Respond: endless("HTTP/1.1 307 x\nLocation: https://evil.example/\n\n", " ", pause)},
+	{Name: "redirect to itself", Respond: text("HTTP/1.1 302 x\nLocation: /\nContent-Length: 0\n\n")},
+	{Name: "retry in a day", Respond: text("HTTP/1.1 429 x\nRetry-After: 86400\nContent-Length: 0\n\n")},
+	{Name: "retry at once", Respond: text("HTTP/1.1 503 x\nRetry-After: 0\nContent-Length: 0\n\n")},
+	{Name: "retry in five seconds", Respond: text("HTTP/1.1 503 x\nRetry-After: 5\nContent-Length: 0\n\n")},
+	{Name: "request timeout", Respond: text("HTTP/1.1 408 x\nConnection: close\nContent-Length: 0\n\n")},
+}
+
+// http2 are handlers, after which the response stays open.
+var http2 = map[string]http.HandlerFunc{
+	"silence": func(http.ResponseWriter, *http.Request) {},
+	"header, then silence": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+	},
+	"drip": func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for r.Context().Err() == nil {
+			_, _ = io.WriteString(w, " ")
+			w.(http.Flusher).Flush()
+			time.Sleep(pause)
+		}
+	},
+	"flood": func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for r.Context().Err() == nil {
+			if _, err := io.WriteString(w, big64K); err != nil {
+				return
+			}
+		}
+	},
+	"103 forever": func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			w.WriteHeader(http.StatusEarlyHints)
+			time.Sleep(pause)
+		}
+	},
+	"reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 }
 
 func gzipBomb(conn net.Conn) {

@@ -68,6 +68,11 @@ func mustEncode(value any) []byte {
 	return der
 }
 
+type pbkdf2Parameters struct {
+	Salt   []byte
+	Rounds int
+}
+
 type scryptParameters struct {
 	Salt                         []byte
 	Cost, BlockSize, Parallelism *big.Int
@@ -98,38 +103,17 @@ func craftedCertificates(t *testing.T) map[string][]byte {
 		return keyOf(scrypt, scryptParameters{salt, cost, block, parallel}, aes256GCM, 12, 64)
 	}
 	files := map[string][]byte{
-		"PBKDF2, rounds": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1<<31 - 1}, aes256CBC, 16, 64),
-		"PBKDF2, negative": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, -1}, aes256CBC, 16, 64),
+		"PBKDF2, rounds":   keyOf(pbkdf2, pbkdf2Parameters{salt, 1<<31 - 1}, aes256CBC, 16, 64),
+		"PBKDF2, negative": keyOf(pbkdf2, pbkdf2Parameters{salt, -1}, aes256CBC, 16, 64),
 		"PBKDF2, key length": keyOf(pbkdf2, struct {
 			S    []byte
 			N, L int
 		}{salt, 1, 1<<31 - 1}, aes256CBC, 16, 64),
-		"CBC, block": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1}, aes256CBC, 16, 63),
-		"CBC, IV": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1}, aes256CBC, 1, 64),
-		"CBC, nothing": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1}, aes256CBC, 0, 0),
-		"GCM, nonce": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1}, aes256GCM, 100000, 64),
-		"GCM, nothing": keyOf(pbkdf2, struct {
-			S []byte
-			N int
-		}{salt, 1}, aes256GCM, 0, 0),
+		"CBC, block":             keyOf(pbkdf2, pbkdf2Parameters{salt, 1}, aes256CBC, 16, 63),
+		"CBC, IV":                keyOf(pbkdf2, pbkdf2Parameters{salt, 1}, aes256CBC, 1, 64),
+		"CBC, nothing":           keyOf(pbkdf2, pbkdf2Parameters{salt, 1}, aes256CBC, 0, 0),
+		"GCM, nonce":             keyOf(pbkdf2, pbkdf2Parameters{salt, 1}, aes256GCM, 100000, 64),
+		"GCM, nothing":           keyOf(pbkdf2, pbkdf2Parameters{salt, 1}, aes256GCM, 0, 0),
 		"scrypt, cost":           scryptOf(n(30), n(3), n(0)),
 		"scrypt, just too much":  scryptOf(n(18), n(3), n(0)),
 		"scrypt, block size":     scryptOf(n(1), n(28), n(0)),
