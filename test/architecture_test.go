@@ -210,7 +210,7 @@ func TestSource_gets_the_outside_world_from_main(t *testing.T) {
 // make names and words from outside the program safe for a terminal.
 func TestSource_prints_in_one_place(t *testing.T) {
 	prints := regexp.MustCompile(`\b\w+\.(Stdout|Stderr)\b|\bfmt\.Print`)
-	places := []string{"internal/cli/cmdutil/cmdutil.go", "internal/cli/cli.go", "internal/cli/serve.go"}
+	places := []string{"internal/cli/cmdutil/cmdutil.go", "internal/cli/cmdutil/input.go", "internal/cli/cli.go", "internal/cli/serve.go"}
 	for _, dir := range []string{"credential-helper", "internal"} {
 		walk(t, dir, func(file string) {
 			content, err := os.ReadFile(filepath.Join("..", file))

@@ -1,0 +1,170 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
+)
+
+const failureSuffix = ".failed"
+
+// A SignInError is the error of a Fetch where signing in failed, not the exchange: then it
+// fails for every registry of the same identity.
+type SignInError struct{ Err error }
+
+func (e *SignInError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *SignInError) Unwrap() error { return e.Err }
+
+// A Failure is the record of a failed fetch that other processes share, so that 60
+// processes with a wrong secret make one token request. Nothing in it is secret, and it
+// is named like the token, whose name changes with the secret. A failed sign-in has two
+// records: one is for all registries, and names none.
+type Failure struct {
+	Server string     `json:"server,omitempty"`
+	Code   fault.Code `json:"code"`
+	Text   string     `json:"text"`
+	Since  time.Time  `json:"since"`
+	Until  time.Time  `json:"until"`
+	// RetryAfter is how long the server asked to wait, from Since on.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+
+	cause error // known in this process only
+}
+
+func (f *Failure) Error() string { return f.Text }
+
+// Unwrap returns an error with the failure's code and wait.
+func (f *Failure) Unwrap() error {
+	return &fault.Error{Code: f.Code, RetryAfter: f.RetryAfter, Cause: f.cause}
+}
+
+// at returns the failure with the wait that is left at a time; nil if it is not shared
+// then.
+func (f *Failure) at(now time.Time) *Failure {
+	if f == nil || now.Before(f.Since) || !now.Before(f.Until) {
+		return nil
+	}
+	left := *f
+	left.RetryAfter = max(0, f.RetryAfter-now.Sub(f.Since))
+	return &left
+}
+
+// How long a failure is shared: long enough for the processes that waited for it, short
+// enough for a user who fixes it and tries again; longer while a token is still valid. A
+// server's Retry-After counts up to a limit.
+const (
+	shareFailure      = 5 * time.Second
+	shareWhileValid   = time.Minute
+	maxFailureSharing = 5 * time.Minute
+)
+
+// newFailure returns the record of a failed fetch; nil for what only this process can't
+// do, because of its keyring, its environment or its caller's deadline.
+func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, cached secret.Token) *Failure {
+	if ctx.Err() != nil || CannotOpen(failed) || fault.Is(failed, fault.Variable, fault.VariableQuotes) {
+		return nil
+	}
+	now, wait := s.Now(), fault.RetryAfter(failed)
+	if s.ShareFailures > 0 && fault.Is(failed, fault.IMDSAbsent) {
+		wait = 0 // a node's network may still be starting
+	}
+	share := max(cmp.Or(s.ShareFailures, shareFailure), min(shareWhileValid, cached.UsableUntil().Sub(now)), min(wait, maxFailureSharing))
+	return &Failure{
+		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(),
+		Since: now, Until: now.Add(share), RetryAfter: wait, cause: failed,
+	}
+}
+
+// newSignInFailure returns the record of a failed sign-in for all registries; nil where
+// something else failed, and where newFailure is nil.
+func (s *Session) newSignInFailure(ctx context.Context, key cacheKey, failed error) *Failure {
+	if _, ok := errors.AsType[*SignInError](failed); !ok {
+		return nil
+	}
+	f := s.newFailure(ctx, key, failed, secret.Token{})
+	if f != nil {
+		f.Server = ""
+	}
+	return f
+}
+
+// recordFailure records a failed fetch for other processes.
+func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, failed error, cached secret.Token) {
+	f := s.newFailure(ctx, key, failed, cached)
+	if f == nil {
+		return
+	}
+	err := s.create()
+	if err == nil {
+		err = s.writeFailure(seal, key.failureName, f)
+	}
+	if err == nil {
+		err = s.writeFailure(seal, key.signInName, s.newSignInFailure(ctx, key, failed))
+	}
+	if err != nil {
+		s.Log.Debug("the failure could not be recorded", "error", err)
+	}
+}
+
+// writeFailure writes a record; nil deletes it.
+func (s *Session) writeFailure(seal sealer, name string, f *Failure) error {
+	if f == nil {
+		_ = s.dir.Remove(seal.keyspace, name)
+		return nil
+	}
+	content, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return s.dir.Write(seal.keyspace, name, content, false)
+}
+
+// failures returns the records of failures to get a token, and to sign in for it.
+func (s *Session) failures(space string, key cacheKey) (recorded []*Failure) {
+	for name, server := range map[string]string{key.failureName: key.header.Server, key.signInName: ""} {
+		f, err := s.parseFailure(space, name)
+		if err == nil && f.Server == server && f.Until.Sub(f.Since) <= maxFailureSharing { // it was recorded for this token
+			recorded = append(recorded, &f)
+		}
+	}
+	return recorded
+}
+
+// sharedFailure returns a failure that is still shared; nil for none.
+func (s *Session) sharedFailure(space string, key cacheKey) (shared *Failure) {
+	for _, f := range s.failures(space, key) {
+		if f := f.at(s.Now()); f != nil && (shared == nil || f.Until.After(shared.Until)) {
+			shared = f
+		}
+	}
+	return shared
+}
+
+// lastFailure returns the last failure of the last day, after a time; nil for none.
+func (s *Session) lastFailure(spaces []string, key cacheKey, after time.Time) (last *Failure) {
+	now := s.Now()
+	for _, space := range spaces {
+		for _, f := range s.failures(space, key) {
+			isRecent := !f.Since.After(now) && now.Sub(f.Since) < sweepAfter && !f.Since.Before(after)
+			if isRecent && (last == nil || f.Since.After(last.Since)) {
+				last = f
+			}
+		}
+	}
+	return last
+}
+
+func (s *Session) parseFailure(space, name string) (f Failure, err error) {
+	content, err := s.dir.ReadPlain(space, name)
+	if err == nil {
+		err = json.Unmarshal(content, &f)
+	}
+	return f, err
+}
