@@ -114,7 +114,7 @@ func Open(s Settings) (*Store, error) {
 
 // automatic returns what auto uses. An OS keyring goes first, because it protects the key
 // best. After it goes what the user has chosen once; the kernel keyring stays, for what it
-// has encrypted already. Who chose the OS keyring wants nothing else.
+// has encrypted already. A user who chose the OS keyring wants nothing else.
 func automatic(s Settings) (backends []*bounded) {
 	order := []func(Settings) (*bounded, bool){openOS, openKernel}
 	switch s.Follow {
@@ -132,8 +132,8 @@ func automatic(s Settings) (backends []*bounded) {
 	return backends
 }
 
-// IsDemanded reports whether the user, or the library's, wants these backends and no
-// others, here and now.
+// IsDemanded reports whether the user, or the program that uses the library, wants these
+// backends and no others for this process.
 func (s *Store) IsDemanded() bool { return s.demanded }
 
 // Backends returns the names of the usable backends, best first: a subset of "os",
@@ -149,12 +149,11 @@ func (s *Store) Backends() []string {
 // Key reads the key of one backend. The error wraps ErrNotFound where the backend works
 // and has no key. A backend that timed out is not used again for the life of the Store.
 func (s *Store) Key(ctx context.Context, backend string) ([]byte, error) {
-	for _, b := range s.backends {
-		if b.name == backend {
-			return b.do(ctx, b.key, func() {})
-		}
+	b, err := s.find(backend)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errNotUsed(backend)
+	return b.do(ctx, b.key, func() {})
 }
 
 // Create creates the key of a backend that has none. All processes that create it at the
@@ -197,13 +196,9 @@ func (s *Store) locked(
 func (s *Store) find(name string) (*bounded, error) {
 	i := slices.IndexFunc(s.backends, func(b *bounded) bool { return b.name == name })
 	if i < 0 {
-		return nil, errNotUsed(name)
+		return nil, fault.New(fault.KeyringUnavailable, "%s is not available in this session", Title(name))
 	}
 	return s.backends[i], nil
-}
-
-func errNotUsed(backend string) error {
-	return fault.New(fault.KeyringUnavailable, "%s is not available in this session", Title(backend))
 }
 
 // TryWrite tries to write to a backend that has no key, if nothing else shows that it can be

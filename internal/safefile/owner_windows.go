@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// What others must not be able to do. Who can delete an entry, or any entry of its
-// directory, can put another in its place; who can only add entries can't.
+// Rights that other users must not have. A user who can delete an entry, or any entry of
+// its directory, can put another in its place; one who can only add entries can't.
 const (
 	toDeleteEntries windows.ACCESS_MASK = 0x40 // FILE_DELETE_CHILD
 	toReplace                           = windows.DELETE | windows.WRITE_DAC | windows.WRITE_OWNER | windows.GENERIC_ALL |

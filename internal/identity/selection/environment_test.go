@@ -110,7 +110,8 @@ func TestSelector_Select_environment(t *testing.T) {
 	}
 }
 
-// What a file of variables leaves around a value doesn't count, or is named.
+// TestSelector_Select_variables_with_surroundings has values with the white space or quotes of
+// the file that they come from: white space is ignored, quotes are named in the error.
 func TestSelector_Select_variables_with_surroundings(t *testing.T) {
 	for _, env := range []string{
 		"$secret, AZURE_AUTHORITY_HOST=https://login.microsoftonline.com",
