@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/entra/managedidentity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
@@ -91,12 +92,8 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		}
 		return Credential{User: id.Login.UserName(), Secret: value}, nil
 	}
-	getToken := s.Token
-	if s.Memory != nil {
-		getToken = s.TokenFromMemory
-	}
-	token, err := getToken(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
-		return a.fetch(ctx, s, host, id)
+	token, err := s.Token(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
+		return a.fetch(ctx, s, host, id, refresh)
 	})
 	switch {
 	case err == nil:
@@ -108,25 +105,30 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 	return Credential{}, &Error{host.String(), id, err}
 }
 
-// fetch signs in and exchanges the token: the slow part, which one of the waiting
-// processes does for all.
+// fetch signs in, unless the identity just has, and exchanges the token: the slow part,
+// which one of the waiting processes does for all. Where the registry refuses a cached
+// access token, it signs in once more: Entra may have revoked it.
 func (a *App) fetch(
-	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity,
-) (secret.Token, error) {
+	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, refresh bool,
+) (token secret.Token, err error) {
 	registryClient := a.Exchange
 	if !id.Detected { // a computer may have no identity
 		client, connection := a.Exchange.Connect(ctx, host) // while Entra is asked
 		defer connection.Close()
 		registryClient = client
 	}
-	access, err := a.SignIn(ctx, s, host, id)
-	if err != nil {
-		if !vault.CannotOpen(err) {
-			err = &vault.SignInError{Err: fmt.Errorf("signing in as %s: %w", id, err)}
+	for isCached := true; isCached; {
+		var access secret.Token
+		access, isCached, err = a.accessToken(ctx, s, host, id, refresh)
+		if err != nil {
+			return secret.Token{}, err
 		}
-		return secret.Token{}, err
+		token, err = registryClient.Exchange(ctx, host, access)
+		if !fault.Is(err, fault.RegistryUnauthorized) {
+			break
+		}
+		s.DropAccessToken(host, id)
 	}
-	token, err := registryClient.Exchange(ctx, host, access)
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
 	}
@@ -134,6 +136,31 @@ func (a *App) fetch(
 		token.Expires = time.Time{} // the vault stores no such token
 	}
 	return token, nil
+}
+
+// accessToken returns an Entra access token: a cached one, or that of a new sign-in.
+func (a *App) accessToken(
+	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, refresh bool,
+) (access secret.Token, isCached bool, err error) {
+	if refresh {
+		s.DropAccessToken(host, id)
+	}
+	isCached = true
+	access, err = s.AccessToken(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
+		isCached = false
+		token, err := a.SignIn(ctx, s, host, id)
+		switch {
+		case err != nil && !vault.CannotOpen(err):
+			err = fmt.Errorf("signing in as %s: %w", id, err)
+		case err == nil && !a.mayCache(s, host, id):
+			token.Expires = time.Time{} // the vault stores no such token
+		}
+		return token, err
+	})
+	if err == nil && isCached && id.Login != nil && id.Login.HasSecret() { // is the login's file this program's
+		_, err = s.Secret(ctx, *id.Login)
+	}
+	return access, isCached, err
 }
 
 // mayCache reports whether a token that was just obtained may be stored: not if the

@@ -27,9 +27,9 @@ func (s *Session) concerns(space, name string, covers func(server string) bool) 
 	return covers(f.Server)
 }
 
-// Erase deletes the login of a server or pattern ("" for none), and the tokens and
-// failure records of the servers that it covers, in every keyspace. It needs no key. What
-// doesn't exist is not an error.
+// Erase deletes the login of a server or pattern ("" for none) with its access tokens, and
+// the tokens and failure records of the servers that it covers, in every keyspace. It needs
+// no key. What doesn't exist is not an error.
 func (s *Session) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Entry, err error) {
 	if s.Memory != nil {
 		s.Memory.erase(covers)
@@ -40,11 +40,26 @@ func (s *Session) Erase(ctx context.Context, server string, covers func(server s
 	defer s.lockLogin(ctx, server)()
 	e := erasure{session: s}
 	failed := s.visit(func(space, name string) {
-		if name == loginName(server) || path.Ext(name) != loginSuffix && s.concerns(space, name, covers) {
+		isToken := path.Ext(name) == tokenSuffix || path.Ext(name) == failureSuffix
+		if name == loginName(server) || isToken && s.concerns(space, name, covers) {
+			e.remove(space, name)
+		}
+	})
+	_ = s.visit(func(space, name string) {
+		if path.Ext(name) == accessSuffix && e.erasedLoginOf(space, name) {
 			e.remove(space, name)
 		}
 	})
 	return e.erased, errors.Join(failed, e.err)
+}
+
+// erasedLoginOf reports whether a deleted login may have obtained an access token. Of two
+// logins that look alike, both lose theirs.
+func (e *erasure) erasedLoginOf(space, name string) bool {
+	f, _ := e.session.dir.Read(space, name)
+	return slices.ContainsFunc(e.erased, func(deleted Entry) bool {
+		return !deleted.IsToken && deleted.Kind == f.Kind && deleted.ClientID == f.ClientID && deleted.User == f.User
+	})
 }
 
 // listError returns why the entries of a vault can't be listed; nil where there is none.

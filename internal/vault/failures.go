@@ -13,19 +13,10 @@ import (
 
 const failureSuffix = ".failed"
 
-// A SignInError is the error of a Fetch where signing in failed, not the exchange: then it
-// fails for every registry of the same identity.
-type SignInError struct{ Err error }
-
-func (e *SignInError) Error() string { return e.Err.Error() }
-
-// Unwrap returns what went wrong.
-func (e *SignInError) Unwrap() error { return e.Err }
-
 // A Failure is the record of a failed fetch that other processes share, so that 60
 // processes with a wrong secret make one token request. Nothing in it is secret, and it
 // is named like the token, whose name changes with the secret. A failed sign-in has two
-// records: one is for all registries, and names none.
+// records: that of the access token is for all registries, and names none.
 type Failure struct {
 	Server string     `json:"server,omitempty"`
 	Code   fault.Code `json:"code"`
@@ -71,6 +62,11 @@ func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, ca
 	if ctx.Err() != nil || CannotOpen(failed) || fault.Is(failed, fault.Variable, fault.VariableQuotes) {
 		return nil
 	}
+	if shared, ok := errors.AsType[*Failure](failed); ok { // of the sign-in
+		f := *shared
+		f.Server = key.header.Server
+		return &f
+	}
 	now, wait := s.Now(), fault.RetryAfter(failed)
 	if s.ShareFailures > 0 && fault.Is(failed, fault.IMDSAbsent) {
 		wait = 0 // a node's network may still be starting
@@ -82,54 +78,32 @@ func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, ca
 	}
 }
 
-// newSignInFailure returns the record of a failed sign-in for all registries; nil where
-// something else failed, and where newFailure is nil.
-func (s *Session) newSignInFailure(ctx context.Context, key cacheKey, failed error) *Failure {
-	if _, ok := errors.AsType[*SignInError](failed); !ok {
-		return nil
-	}
-	f := s.newFailure(ctx, key, failed, secret.Token{})
-	if f != nil {
-		f.Server = ""
-	}
-	return f
-}
-
 // recordFailure records a failed fetch for other processes.
 func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, failed error, cached secret.Token) {
 	f := s.newFailure(ctx, key, failed, cached)
 	if f == nil {
 		return
 	}
-	err := s.create()
+	content, err := json.Marshal(f)
 	if err == nil {
-		err = s.writeFailure(seal, key.failureName, f)
+		err = s.create()
 	}
 	if err == nil {
-		err = s.writeFailure(seal, key.signInName, s.newSignInFailure(ctx, key, failed))
+		err = s.dir.Write(seal.keyspace, key.failure(), content, false)
 	}
 	if err != nil {
 		s.Log.Debug("the failure could not be recorded", "error", err)
 	}
 }
 
-// writeFailure writes a record; nil deletes it.
-func (s *Session) writeFailure(seal sealer, name string, f *Failure) error {
-	if f == nil {
-		_ = s.dir.Remove(seal.keyspace, name)
-		return nil
-	}
-	content, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	return s.dir.Write(seal.keyspace, name, content, false)
-}
-
 // failures returns the records of failures to get a token, and to sign in for it.
 func (s *Session) failures(space string, key cacheKey) (recorded []*Failure) {
-	for name, server := range map[string]string{key.failureName: key.header.Server, key.signInName: ""} {
-		f, err := s.parseFailure(space, name)
+	servers := map[string]string{key.name: key.header.Server}
+	if key.signIn != "" {
+		servers[key.signIn] = ""
+	}
+	for name, server := range servers {
+		f, err := s.parseFailure(space, name+failureSuffix)
 		if err == nil && f.Server == server && f.Until.Sub(f.Since) <= maxFailureSharing { // it was recorded for this token
 			recorded = append(recorded, &f)
 		}

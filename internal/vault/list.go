@@ -42,7 +42,7 @@ func (s *Session) visit(f func(space, name string)) (failed error) {
 		names, err := s.allNames(space)
 		failed = cmp.Or(failed, err)
 		for _, name := range names {
-			if slices.Contains([]string{loginSuffix, tokenSuffix, failureSuffix}, path.Ext(name)) {
+			if slices.Contains([]string{loginSuffix, tokenSuffix, accessSuffix, failureSuffix}, path.Ext(name)) {
 				f(space, name)
 			}
 		}
@@ -60,14 +60,17 @@ func (s *Session) allNames(space string) ([]string, error) {
 	return names, cmp.Or(err, failed)
 }
 
-// Entries returns logins and tokens, also tokens that have ended, of every keyspace. It
+// Entries returns logins and ACR tokens, also tokens that have ended, of every keyspace. It
 // needs no key. A token that can't be read is left out: it is as good as absent.
 func (s *Session) Entries() (entries []Entry, err error) {
 	if s.dir == nil {
 		return nil, s.listError()
 	}
 	err = s.visit(func(space, name string) {
-		if e, ok := s.entry(space, name); ok && path.Ext(name) != failureSuffix {
+		if path.Ext(name) != loginSuffix && path.Ext(name) != tokenSuffix {
+			return
+		}
+		if e, ok := s.entry(space, name); ok {
 			entries = append(entries, e)
 		}
 	})
@@ -117,7 +120,7 @@ func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok
 	key := newCacheKey(host, id)
 	spaces, usable := s.keyspaces()
 	for _, space := range spaces {
-		e, found := s.entry(space, key.name)
+		e, found := s.entry(space, key.file())
 		if found && (!ok || e.Available == best.Available && e.Life.Expires.After(best.Life.Expires)) {
 			best, ok = e, true
 		}

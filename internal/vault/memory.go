@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
@@ -23,7 +21,7 @@ const trustMemory = time.Minute
 // zero value is empty. It is safe for many goroutines.
 type Memory struct {
 	mu      sync.Mutex
-	entries map[string]memoryEntry // by the names of the vault's files
+	entries map[string]memoryEntry // by their keys' names
 	calls   map[string]*memoryCall
 }
 
@@ -45,14 +43,11 @@ type memoryCall struct {
 	isCanceled bool // the fetching goroutine's context ended, which says nothing about the others'
 }
 
-// TokenFromMemory is like Token, with the vault's Memory in front of it. Goroutines that
-// need the same token at the same time fetch it once.
-func (s *Session) TokenFromMemory(
-	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, fetch Fetch,
-) (secret.Token, error) {
-	key := newCacheKey(host, id)
-	get := func() (secret.Token, error) { return s.Token(ctx, host, id, refresh, fetch) }
-	if id.InMemory {
+// tokenFromMemory has the Memory in front of tokenFromDisk. Goroutines that need the same
+// token at the same time fetch it once.
+func (s *Session) tokenFromMemory(ctx context.Context, key cacheKey, refresh bool, fetch Fetch) (secret.Token, error) {
+	get := func() (secret.Token, error) { return s.tokenFromDisk(ctx, key, refresh, fetch) }
+	if key.inMemory {
 		get = func() (secret.Token, error) { return fetch(ctx) }
 	}
 	if key.isExpired(s.Now()) { // the vault knows whether it is the one that obtained the token
@@ -91,7 +86,7 @@ func (m *Memory) enter(key cacheKey, now func() time.Time) (call *memoryCall, is
 	defer m.mu.Unlock()
 	// With the time before the lock, a token that another goroutine has just put there would
 	// be from the future.
-	if token, err, ok := m.entry(key, now()).answer(now()); ok {
+	if token, err, ok := m.entry(key, now()).answer(key, now()); ok {
 		return &memoryCall{token: token, err: err}, false
 	}
 	if call := m.calls[key.name]; call != nil {
@@ -108,20 +103,20 @@ func (m *Memory) enter(key cacheKey, now func() time.Time) (call *memoryCall, is
 // registry. The lock must be held.
 func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
 	e := m.entries[key.name]
-	if e.failure.at(now) == nil {
-		e.failure = m.entries[key.signInName].failure
+	if e.failure.at(now) == nil && key.signIn != "" {
+		e.failure = m.entries[key.signIn].failure
 	}
 	return e
 }
 
 // answer returns what the entry says to a get; ok reports whether it counts without
 // looking at the vault.
-func (e memoryEntry) answer(now time.Time) (token secret.Token, err error, ok bool) {
+func (e memoryEntry) answer(key cacheKey, now time.Time) (token secret.Token, err error, ok bool) {
 	failure := e.failure.at(now)
 	isTrusted := !e.isStored || !now.Before(e.checked) && now.Sub(e.checked) < trustMemory
 	switch {
 	case e.token.IsValid(now):
-		return e.token, nil, isTrusted && (failure != nil || e.token.IsFresh(now))
+		return e.token, nil, isTrusted && (failure != nil || key.isFresh(e.token, now))
 	case failure != nil:
 		return secret.Token{}, failure, true
 	}
@@ -139,7 +134,7 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 	}()
 	before := s.recall(key)
 	var ok bool
-	if call.token, call.err, ok = before.answer(s.Now()); !ok {
+	if call.token, call.err, ok = before.answer(key, s.Now()); !ok {
 		call.token, call.err = get()
 		s.remember(ctx, key, call.token, call.err)
 		if call.err != nil && !IsChanged(call.err) && before.token.IsValid(s.Now()) {
@@ -190,7 +185,6 @@ func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token
 	if err == nil {
 		e.isStored = s.stores(key, token)
 		s.Memory.put(key.name, e, e.checked)
-		s.Memory.put(key.signInName, memoryEntry{}, e.checked)
 		return
 	}
 	s.spaces = nil
@@ -198,7 +192,6 @@ func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token
 		old := s.recall(key)
 		old.server, old.failure = e.server, s.newFailure(ctx, key, err, old.token)
 		s.Memory.put(key.name, old, s.Now())
-		s.Memory.put(key.signInName, memoryEntry{failure: s.newSignInFailure(ctx, key, err)}, s.Now())
 	}
 }
 
@@ -218,7 +211,14 @@ func (m *Memory) put(name string, e memoryEntry, now time.Time) {
 	})
 }
 
-// erase deletes the entries of the servers that a login covers, and all failed sign-ins.
+// drop deletes an entry.
+func (m *Memory) drop(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, name)
+}
+
+// erase deletes the entries of the servers that a login covers, and all sign-ins.
 func (m *Memory) erase(covers func(server string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

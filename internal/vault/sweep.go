@@ -67,7 +67,7 @@ func (s *Session) sweep(space, current string) {
 		if err != nil || name == patternsDir || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
 			continue
 		}
-		if path.Ext(name) != failureSuffix { // no failure is shared for that long
+		if path.Ext(name) != failureSuffix && path.Ext(name) != accessSuffix { // which are used for an hour at most
 			f, err := s.dir.Read(space, name)
 			if fault.Is(err, fault.LoginNewer) || err == nil && s.Now().Sub(f.Expires) < sweepAfter {
 				continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -13,7 +14,10 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
 
-const tokenSuffix = ".token"
+const (
+	tokenSuffix  = ".token"  // of ACR tokens
+	accessSuffix = ".access" // of Entra access tokens
+)
 
 // StoredToken is the identity of a token that docker login or another program stored.
 var StoredToken = identity.Identity{
@@ -29,26 +33,59 @@ type Fetch func(context.Context) (secret.Token, error)
 // A cacheKey names a cached token by everything that it depends on: if any of it changes,
 // the token isn't found, so one identity's token is never returned to another.
 type cacheKey struct {
-	name, failureName string // of its file, and of the record of a failure to get it
-	signInName        string // of the record of a failed sign-in, which all registries share
-	header            keyspace.Header
-	assertion         identity.Assertion
+	name      string // a hash, which the names of its files begin with
+	suffix    string // of the token's file
+	signIn    string // the name of the access token that an ACR token needs; "" for an access token
+	header    keyspace.Header
+	assertion identity.Assertion
+	inMemory  bool // it stays in memory
 }
 
-// newCacheKey hashes all of it together: from the fingerprint alone a short secret could
-// be guessed.
+// newCacheKey returns the key of an ACR token. It hashes all of it together: from the
+// fingerprint alone a short secret could be guessed.
 func newCacheKey(host registry.Host, id identity.Identity) cacheKey {
-	name := hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
+	key := newAccessKey(host, id)
+	key.signIn, key.suffix, key.header.Server = key.name, tokenSuffix, host.String()
+	key.name = hashName("token", host.Cloud().Suffix, host.Cloud().Authority, host.String(), id.Audience,
 		string(id.Kind), id.Tenant, id.ClientID, id.User, id.Fingerprint)
-	signIn := hashName("sign-in", host.Cloud().Authority, id.Audience, string(id.Kind), id.Tenant, id.ClientID, id.User,
-		id.Fingerprint)
+	return key
+}
+
+// newAccessKey returns the key of the access token that an identity uses for all of its
+// registries.
+func newAccessKey(host registry.Host, id identity.Identity) cacheKey {
 	return cacheKey{
-		name: name + tokenSuffix, failureName: name + failureSuffix, signInName: signIn + failureSuffix,
+		name: hashName("sign-in", host.Cloud().Authority, id.Audience, string(id.Kind), id.Tenant, id.ClientID, id.User,
+			id.Fingerprint),
+		suffix: accessSuffix,
 		header: keyspace.Header{Audience: id.Audience, Assertion: id.Assertion.Hash, Login: identity.Login{
-			Server: host.String(), Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
+			Kind: id.Kind, Tenant: id.Tenant, ClientID: id.ClientID, User: id.User,
 		}},
-		assertion: id.Assertion,
+		assertion: id.Assertion, inMemory: id.InMemory,
 	}
+}
+
+func (k cacheKey) file() string { return k.name + k.suffix }
+
+// failure is the name of the record of a failure to get the token.
+func (k cacheKey) failure() string { return k.name + failureSuffix }
+
+// title is how the trace calls the token.
+func (k cacheKey) title() string {
+	if k.suffix == accessSuffix {
+		return "access token"
+	}
+	return "token"
+}
+
+// lock is the name of the lock under which the token is fetched. A process that waits for
+// an access token holds the lock of an ACR token, so the two are never the same.
+func (k cacheKey) lock() string { return strings.TrimPrefix(k.suffix, ".") + "-" + k.name[:lockPrefix] }
+
+// isFresh reports whether the token is used without being renewed. An access token is
+// needed for one request only, so it is used until it ends.
+func (k cacheKey) isFresh(t secret.Token, now time.Time) bool {
+	return t.IsFresh(now) || k.suffix == accessSuffix && t.IsValid(now)
 }
 
 // isExpired reports whether the token is for an assertion that has expired.
@@ -56,22 +93,33 @@ func (k cacheKey) isExpired(now time.Time) bool {
 	return !k.assertion.Expires.IsZero() && !now.Before(k.assertion.Expires)
 }
 
-// Token returns a cached token of which more than half of its life is left, at the cost
+// Token returns a cached ACR token of which more than half of its life is left, at the cost
 // of one keyring read; otherwise what fetch gets, or a cached token that is still valid
 // where fetch fails. With refresh the cached token isn't looked at. Processes that fetch
-// at the same time fetch once together, and share the failure if it fails.
+// at the same time fetch once together, and share the failure if it fails; so do
+// goroutines that share the vault's Memory, which is in front of the vault.
 func (s *Session) Token(
 	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, fetch Fetch,
 ) (secret.Token, error) {
-	key := newCacheKey(host, id)
+	return s.token(ctx, newCacheKey(host, id), refresh, fetch)
+}
+
+func (s *Session) token(ctx context.Context, key cacheKey, refresh bool, fetch Fetch) (secret.Token, error) {
+	if s.Memory != nil {
+		return s.tokenFromMemory(ctx, key, refresh, fetch)
+	}
+	return s.tokenFromDisk(ctx, key, refresh, fetch)
+}
+
+func (s *Session) tokenFromDisk(ctx context.Context, key cacheKey, refresh bool, fetch Fetch) (secret.Token, error) {
 	var cached secret.Token
 	if !refresh {
 		files, failure := s.lookUp(key)
 		cached, _ = s.open(ctx, files)
 		// After a failure, a token that is still valid is good enough: not every get
 		// waits for the same failure again.
-		if cached.IsFresh(s.Now()) || cached.IsValid(s.Now()) && failure != nil {
-			s.Log.Debug("using the cached token", "expires", cached.Expires)
+		if key.isFresh(cached, s.Now()) || cached.IsValid(s.Now()) && failure != nil {
+			s.Log.Debug("using the cached "+key.title(), "expires", cached.Expires)
 			return cached, nil
 		}
 	}
@@ -94,7 +142,7 @@ func (s *Session) fetch(
 		return fetch(ctx)
 	}
 	isDone := func() bool { _, _, done := s.justFetched(key, seal); return done && !refresh }
-	if unlock, err := s.lock(ctx, key.name[:lockPrefix], isDone); err == nil {
+	if unlock, err := s.lock(ctx, key.lock(), isDone); err == nil {
 		defer unlock()
 	} else { // at worst, two processes make the same request
 		s.Log.Debug("continuing without the lock", "error", err)
@@ -122,7 +170,7 @@ func (s *Session) justFetched(key cacheKey, seal sealer) (token secret.Token, fa
 	s.spaces = nil // another process may have created its keyspace
 	files, failure := s.lookUp(key)
 	for _, f := range files {
-		if value, err := f.Unseal(seal.key); err == nil && f.Life().IsFresh(s.Now()) {
+		if value, err := f.Unseal(seal.key); err == nil && key.isFresh(f.Life(), s.Now()) {
 			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil, true
 		}
 	}
@@ -136,20 +184,21 @@ func (s *Session) justFetched(key cacheKey, seal sealer) (token secret.Token, fa
 func (s *Session) writeToken(seal sealer, key cacheKey, value secret.Token) error {
 	h := key.header
 	h.Issued, h.Expires = value.Issued, value.Expires
-	content, err := keyspace.Seal(h, key.name, seal.key, []byte(value.Value.Reveal()))
+	content, err := keyspace.Seal(h, key.file(), seal.key, []byte(value.Value.Reveal()))
 	if err == nil {
 		err = s.create()
 	}
 	if err == nil {
-		err = s.dir.Write(seal.keyspace, key.name, content, false)
+		err = s.dir.Write(seal.keyspace, key.file(), content, false)
 	}
 	if err != nil {
 		return err
 	}
-	_ = s.dir.Remove(seal.keyspace, key.failureName)
-	_ = s.dir.Remove(seal.keyspace, key.signInName)
-	s.sweep(seal.keyspace, key.header.Server)
-	s.sweepKeyspaces(seal.keyspace)
+	_ = s.dir.Remove(seal.keyspace, key.failure())
+	if key.suffix == tokenSuffix {
+		s.sweep(seal.keyspace, key.header.Server)
+		s.sweepKeyspaces(seal.keyspace)
+	}
 	return nil
 }
 
@@ -189,7 +238,7 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 	}
 	spaces, usable := s.keyspaces()
 	for _, space := range spaces[:usable] {
-		f, err := s.dir.Read(space, key.name)
+		f, err := s.dir.Read(space, key.file())
 		if err == nil && (f.Login != key.header.Login || f.Audience != key.header.Audience) {
 			continue // another token under this name, which would not open
 		}
@@ -200,7 +249,7 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 			files = append(files, f)
 		}
 		// Where there is a fresh token, a record of a failure is out of date.
-		if failure == nil && (err != nil || !f.Life().IsFresh(s.Now())) {
+		if failure == nil && (err != nil || !key.isFresh(f.Life(), s.Now())) {
 			failure = s.sharedFailure(space, key)
 		}
 	}

@@ -373,27 +373,28 @@ func TestSession_sweep(t *testing.T) {
 func TestSession_Token_shares_a_failed_sign_in(t *testing.T) {
 	for _, row := range []struct {
 		what       string
-		failed     error
+		isSignIn   bool
 		all, other int // fetches of eight registries, and of another one
-	}{{"signing in", &SignInError{errDown}, 1, 0}, {"the exchange", errDown, 8, 1}} {
+	}{{"signing in", true, 1, 0}, {"the exchange", false, 8, 1}} {
 		for _, inMemory := range []bool{false, true} {
-			v, failed := newVault(t, "os"), row.failed
+			v, failed := newVault(t, "os"), errDown
 			if inMemory {
-				v = newVault(t)
-				v.Memory = new(Memory)
+				v = newMemoryVault(t)
 			}
 			fetches := 0
+			fetch := func(ctx context.Context) (secret.Token, error) {
+				if fetches++; failed == nil {
+					return v.issue(ctx)
+				}
+				return secret.Token{}, failed
+			}
 			get := func(name string, id identity.Identity) {
 				s := v.session()
-				get := s.Token
-				if inMemory {
-					get = s.TokenFromMemory
-				}
-				token, err := get(t.Context(), host(name), id, false, func(ctx context.Context) (secret.Token, error) {
-					if fetches++; failed == nil {
-						return v.issue(ctx)
+				token, err := s.Token(t.Context(), host(name), id, false, func(ctx context.Context) (secret.Token, error) {
+					if row.isSignIn {
+						return s.AccessToken(ctx, host(name), id, false, fetch)
 					}
-					return secret.Token{}, failed
+					return fetch(ctx)
 				})
 				if got := textOf(token.Value, err); failed != nil && got != failed.Error() {
 					t.Errorf("%s failed: %s", row.what, got)
@@ -420,7 +421,7 @@ func TestSession_Token_shares_a_failed_sign_in(t *testing.T) {
 			failed = nil
 			get("r3.azurecr.io", app)
 			get("r4.azurecr.io", app)
-			expect(2, "after a success")
+			expect(map[bool]int{true: 1, false: 2}[row.isSignIn], "after a success")
 		}
 	}
 }
@@ -445,17 +446,24 @@ func TestSession_Peek_last_failure(t *testing.T) {
 			t.Errorf("%s, another registry: %q, want %q", when, got, other)
 		}
 	}
-	signIn := func(context.Context) (secret.Token, error) { return secret.Token{}, &SignInError{errDown} }
+	signIn := func(ctx context.Context) (secret.Token, error) {
+		return v.session().AccessToken(ctx, host(contoso), app, false, down)
+	}
 	v.expect(errDown.Error(), app, signIn)
 	v.advance(time.Hour)
 	expect("an hour after a failed sign-in", errDown.Error(), errDown.Error())
-	v.expect("token 1", app, v.issue)
+	v.expect("token 2", app, func(ctx context.Context) (secret.Token, error) {
+		if _, err := v.session().AccessToken(ctx, host(contoso), app, false, v.issue); err != nil {
+			return secret.Token{}, err
+		}
+		return v.issue(ctx)
+	})
 	expect("after a success", "", "")
 	v.advance(2 * time.Hour)
-	v.expect("token 1", app, down)
+	v.expect("token 2", app, down)
 	v.advance(30 * time.Minute)
 	expect("after a failed renewal", errDown.Error(), "")
-	v.expect("token 2", app, v.issue)
+	v.expect("token 3", app, v.issue)
 	expect("after its success", "", "")
 	v.advance(3 * time.Hour)
 	v.expect(errDown.Error(), app, signIn)

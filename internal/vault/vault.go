@@ -42,8 +42,7 @@ type Vault struct {
 	SharedLockDir func() string
 	// Keys seals and opens. Without backends nothing is found and nothing is stored.
 	Keys Keys
-	// Memory is in front of the vault for TokenFromMemory; nil for none: a process that gets
-	// one token needs none.
+	// Memory is in front of the vault; nil for none: a process that gets one token needs none.
 	Memory *Memory
 	// ShareFailures is for how long a failed fetch is shared at least; 0 for five seconds.
 	ShareFailures time.Duration

@@ -198,7 +198,7 @@ func (f *fixture) erase(server string) {
 
 // lock takes the lock under which app's token is fetched.
 func (f *fixture) lock() (unlock func()) {
-	return must(f.session().lock(f.t.Context(), newCacheKey(host(contoso), app).name[:lockPrefix], nil))
+	return must(f.session().lock(f.t.Context(), newCacheKey(host(contoso), app).lock(), nil))
 }
 
 // files returns the paths of the vault's files that match a pattern.

@@ -118,7 +118,11 @@ var registryChanges = map[string]change{
 	"disable":       func(_ *testscript.TestScript, s *fixture, _ []string) { s.app.Disable() },
 	"throttle":      func(_ *testscript.TestScript, s *fixture, a []string) { s.registry.Throttle(1000, a[0]) },
 	"registry": func(_ *testscript.TestScript, s *fixture, a []string) {
-		s.cloud.AddRegistry(a[0], s.tenant).Grant(s.app, azuretest.AcrPull)
+		r := s.cloud.AddRegistry(a[0], s.tenant)
+		r.Grant(s.app, azuretest.AcrPull)
+		for _, upn := range a[1:] {
+			r.Grant(s.user(upn), azuretest.AcrPull)
+		}
 	},
 	"shape": func(ts *testscript.TestScript, s *fixture, a []string) {
 		s.registry.ShapeRefreshTokens(map[string]azuretest.TokenShape{
@@ -156,14 +160,14 @@ func clockCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// parallelCommand runs N processes at the same time with the same input. All must succeed, or with ! all must
-// fail, with the same output:
+// parallelCommand runs N processes at the same time, which get the inputs in turn. All must succeed, or with ! all must
+// fail, with the same output for the same input:
 //
-//	parallel N INPUT ACTION…
+//	parallel N INPUT[,INPUT…] ACTION…
 func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	input := ts.ReadFile(args[1])
+	inputs := strings.Split(args[1], ",")
 	path := exec.Command("docker-credential-acr").Path
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
 		if candidate := filepath.Join(dir, "docker-credential-acr"); fileExists(candidate) {
@@ -179,15 +183,15 @@ func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 			cmd := exec.Command(path, args[2:]...)
 			cmd.Dir = ts.MkAbs(".")
 			cmd.Env = parallelEnviron(ts)
-			cmd.Stdin = strings.NewReader(input)
+			cmd.Stdin = strings.NewReader(ts.ReadFile(inputs[i%len(inputs)]))
 			out, err := cmd.Output()
 			outputs[i], failed[i] = string(out), err != nil
 		})
 	}
 	all.Wait()
 	for i := range n {
-		if failed[i] != neg || outputs[i] != outputs[0] {
-			ts.Fatalf("process %d: failed %v, output %q; the first one's output: %q", i, failed[i], outputs[i], outputs[0])
+		if first := outputs[i%len(inputs)]; failed[i] != neg || outputs[i] != first {
+			ts.Fatalf("process %d: failed %v, output %q; the first one's output: %q", i, failed[i], outputs[i], first)
 		}
 	}
 	fmt.Fprintln(ts.Stdout(), outputs[0])

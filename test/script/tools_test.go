@@ -59,8 +59,7 @@ func fakeAz() {
 //
 //	cloud do az USER [old|signed-out|expired|mfa|slow|garbage|noise|other-tenant|traceback|switched]
 func signInAz(ts *testscript.TestScript, s *fixture, a []string) {
-	user := s.tenant.AddUser(a[0])
-	s.registry.Grant(user, "AcrPull")
+	user := s.user(a[0])
 	state := ""
 	if len(a) > 1 {
 		state = a[1]

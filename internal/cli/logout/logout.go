@@ -15,6 +15,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/screen"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
 )
 
@@ -83,13 +84,16 @@ func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) erro
 	if err != nil {
 		return cmp.Or(a.Config.Err(), err) // it may be a custom cloud's
 	}
-	erased, err := erase(ctx, a, target)
+	erased, wasSignedIn, err := erase(ctx, a, target, host)
 	if err != nil {
 		return err
 	}
 	d, _ := a.Delegate()
 	isDelegated := isOther && d != nil
 	lines := describe(target, erased)
+	if wasSignedIn {
+		lines = append(lines, deleted(target, "the cached Microsoft Entra access token"))
+	}
 	if len(lines) == 0 && !isDelegated {
 		lines = []string{target + ": nothing to delete"}
 	}
@@ -116,13 +120,22 @@ func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) erro
 	return nil
 }
 
-// erase deletes what the vault has.
-func erase(ctx context.Context, a *app.App, target string) ([]vault.Entry, error) {
+// erase deletes what the vault has; wasSignedIn reports whether it had an access token of
+// the identity that the registry's tokens came from.
+func erase(
+	ctx context.Context, a *app.App, target string, host registry.Host,
+) (erased []vault.Entry, wasSignedIn bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
 	defer cancel()
 	s := a.Vault.Open()
 	defer s.Close()
-	return s.Erase(ctx, target, a.Covers(target))
+	if target == host.String() {
+		if id, err := a.Selector(s).Select(host); err == nil {
+			wasSignedIn = s.DropAccessToken(host, id)
+		}
+	}
+	erased, err = s.Erase(ctx, target, a.Covers(target))
+	return erased, wasSignedIn, err
 }
 
 // describe returns a line for each login, once for all keyspaces that it was in, and one
