@@ -98,6 +98,11 @@ func TestLoad_refuses(t *testing.T) {
 		{`{"clouds":{"registry.contoso.com":{}}}`, "authority is required, in the form"},
 		{`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","audience":"x"}}}`, `audience "x"`},
 		{`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","suffix":"x"}}}`, `unknown key "suffix"`},
+		{
+			`{"clouds":{"registry.contoso.com":{"authority":"login.contoso.com","openidConfiguration":"no"}}}`,
+			"registry.contoso.com: openidConfiguration must be true or false",
+		},
+		{`{"clouds":{"registry.contoso.com":{"authority":null}}}`, "registry.contoso.com: authority must be a string"},
 		{entries(`"registry.contoso.com":{}`), `"registry.contoso.com" is not an`},
 		{contoso(`"tenant":"common"`), `tenant "common"`},
 		{contoso(`"tenant":"a b.c"`), `tenant "a b.c"`},

@@ -177,19 +177,28 @@ func (p *parser) entry(m member) parsedEntry {
 	e := parsedEntry{at: m.at, keys: map[string]int{}, Entry: Entry{
 		Pattern: m.key, Source: identity.Source{Kind: identity.FromConfig, Name: p.path, Pattern: m.key},
 	}}
-	p.strings(m, m.key, e.fields(), e.keys)
+	fields := map[string]any{}
+	for key, field := range e.fields() {
+		fields[key] = field
+	}
+	p.values(m, m.key, fields, e.keys)
 	return e
 }
 
-// strings parses an object whose values are strings, and records where its keys stand.
-func (p *parser) strings(object member, pattern string, fields map[string]*string, keys map[string]int) {
+// values parses an object into fields, each of which points to a string or a bool, and
+// records where its keys stand.
+func (p *parser) values(object member, pattern string, fields map[string]any, keys map[string]int) {
 	p.each(object, pattern, false, func(m member) {
 		field, ok := fields[m.key]
 		switch {
 		case !ok:
 			p.add(m.at, pattern, text.Nearest(m.key, slices.Sorted(maps.Keys(fields))), "unknown key %q", m.key)
-		case json.Unmarshal(p.text[m.value:m.valueEnd], field) != nil:
-			p.add(m.value, pattern, "", "%s must be a string", m.key)
+		case string(p.text[m.value:m.valueEnd]) == "null" || json.Unmarshal(p.text[m.value:m.valueEnd], field) != nil:
+			kind := "a string"
+			if _, isBool := field.(*bool); isBool {
+				kind = "true or false"
+			}
+			p.add(m.value, pattern, "", "%s must be %s", m.key, kind)
 		default:
 			keys[m.key] = m.value
 		}
@@ -199,9 +208,11 @@ func (p *parser) strings(object member, pattern string, fields map[string]*strin
 // cloud parses one of the clouds; nil for a wrong one.
 func (p *parser) cloud(m member) registry.Clouds {
 	var authority, audience, azureCLI string
+	readsDocument := true
 	before := len(p.problems)
-	fields := map[string]*string{"authority": &authority, "audience": &audience, "azureCLI": &azureCLI}
-	p.strings(m, "", fields, map[string]int{})
+	p.values(m, "", map[string]any{
+		"authority": &authority, "audience": &audience, "azureCLI": &azureCLI, "openidConfiguration": &readsDocument,
+	}, map[string]int{})
 	for i := range p.problems[before:] {
 		p.problems[before+i].Reason = m.key + ": " + p.problems[before+i].Reason
 	}
@@ -217,6 +228,7 @@ func (p *parser) cloud(m member) registry.Clouds {
 		p.add(m.at, "", "", "%v", err)
 		return nil
 	}
+	cloud.StandardEndpoints = !readsDocument
 	return registry.Clouds{cloud}
 }
 
