@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"io"
 	"os"
 	"os/exec"
@@ -162,12 +163,13 @@ func emptyVault(home string) error {
 	return err
 }
 
-// measure runs all rows in turns, and checks that each sends the requests that it must.
+// measure runs all rows in turns, and checks that each sends the requests that it must. The order changes, because a
+// process is slower after a smaller one.
 func (b *bench) measure(rows []*row, runs int) error {
 	for range runs {
-		for _, r := range rows {
-			if err := b.measureOnce(r); err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
+		for _, i := range mathrand.Perm(len(rows)) {
+			if err := b.measureOnce(rows[i]); err != nil {
+				return fmt.Errorf("%s: %w", rows[i].name, err)
 			}
 		}
 	}
