@@ -49,7 +49,12 @@ func (b *bench) farRows() (rows [][]*row, skipped []string, err error) {
 		managed := cold("cold, managed identity", managedIdentity, azuretest.KindAppService, azuretest.KindExchange)
 		managed.budget = 3.3
 		cli := cold("cold, Azure CLI", azureCLI, azuretest.KindExchange)
-		all := []*row{principal, second, managed, cli}
+		node := cold("cold, kubelet, service principal", nil, azuretest.KindEntraToken, azuretest.KindExchange)
+		node.kubelet, node.budget, node.requestBudget = true, 4.3, 2
+		var problem error
+		node.args, problem = b.kubeletArgs(homeOf(node))
+		err = errors.Join(err, problem)
+		all := []*row{principal, second, managed, cli, node}
 		for _, p := range programs {
 			all = append(all, &row{
 				name: filepath.Base(p) + ", each get", program: p, args: []string{"get"}, theirs: true,

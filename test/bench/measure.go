@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"io"
+	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +28,7 @@ type row struct {
 	args    []string
 	env     []string
 	host    string       // the registry; "" for the usual one
+	kubelet bool         // the request is kubelet's, with azure.json
 	user    string       // the user in the right output
 	kinds   []string     // of the requests that each run must send once; nil for no request at all
 	before  func() error // runs before each run, and is not measured; nil for none
@@ -78,6 +79,7 @@ func (b *bench) rows() (rows []*row, skipped []string, err error) {
 	for _, entries := range []int{1, 1000, 10000} {
 		add(b.cachedAmong(entries))
 	}
+	add(b.cachedForKubelet())
 	add(b.cold())
 	return rows, skipped, err
 }
@@ -104,6 +106,30 @@ func (b *bench) cached(keyring, title string, budget float64, extra ...string) (
 		time.Sleep(20 * time.Millisecond)
 	}
 	return nil, fmt.Errorf("%w: %s: this keyring can't be used on this computer", errSkipped, r.name)
+}
+
+// cachedForKubelet returns the row of a request of kubelet with a cached token.
+func (b *bench) cachedForKubelet() (*row, error) {
+	r, err := b.cached("file", "key file", 2.5)
+	if err == nil {
+		r.name = "kubelet, cached, key file"
+		r.kubelet = true
+		r.args, err = b.kubeletArgs(homeOf(r))
+	}
+	if err == nil {
+		_, err = b.run(r)
+	}
+	return r, err
+}
+
+// kubeletArgs writes an azure.json with the service principal, and returns the arguments with which kubelet runs the
+// program. (A managed identity's endpoint has an address that only a network of its own could have here.)
+func (b *bench) kubeletArgs(home string) ([]string, error) {
+	path := filepath.Join(home, "azure.json")
+	content, err := json.Marshal(map[string]string{
+		"tenantId": tenantID, "aadClientId": clientID, "aadClientSecret": password,
+	})
+	return []string{"kubelet", path}, errors.Join(err, os.WriteFile(path, content, 0o600))
 }
 
 // cachedAmong returns the row of a get with a cached token in a vault of this many entries. The others are copies of
@@ -216,18 +242,36 @@ func (b *bench) run(r *row) (time.Duration, error) {
 
 const nullGUID = "00000000-0000-0000-0000-000000000000"
 
-func (r *row) stdin() io.Reader { return strings.NewReader(cmp.Or(r.host, host)) }
+// kubeletRequest is kubelet's for an image of the usual registry.
+const kubeletRequest = `{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"` +
+	host + `/app"}`
+
+func (r *row) stdin() io.Reader {
+	if r.kubelet {
+		return strings.NewReader(kubeletRequest)
+	}
+	return strings.NewReader(cmp.Or(r.host, host))
+}
 
 // check checks the output. Its error doesn't quote the output, which may have a secret.
 func (r *row) check(stdout []byte, stderr string) error {
-	var credential struct{ Username, Secret string }
-	switch err := json.Unmarshal(stdout, &credential); {
+	type credential struct{ Username, Secret, Password string }
+	var answer struct {
+		credential
+		Auth map[string]credential // kubelet's
+	}
+	err := json.Unmarshal(stdout, &answer)
+	found := answer.credential
+	if r.kubelet {
+		found = answer.Auth[host]
+	}
+	switch {
 	case stderr != "":
 		return fmt.Errorf("printed to stderr: %s", stderr)
 	case err != nil:
 		return errors.New("printed no JSON")
-	case credential.Username != r.user || credential.Secret == "":
-		return fmt.Errorf("returned the user %q, want %q", credential.Username, r.user)
+	case found.Username != r.user || found.Secret+found.Password == "":
+		return fmt.Errorf("returned the user %q, want %q", found.Username, r.user)
 	}
 	return nil
 }
