@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -22,8 +23,10 @@ import (
 // API write it to /etc/kubernetes/azure.json, OpenShift as cloud.conf. It has some forty
 // fields; the others don't concern registries. (cloud-provider-azure, pkg/azclient.)
 type AzureJSON struct {
-	// Path is the file.
-	Path string
+	// Path is the file. Untrusted says who could have written it, on Windows, where that is
+	// not an error; nil for the right users only.
+	Path      string
+	Untrusted error
 	// Cloud is one of the clouds that the file can name: that of the registries whose names
 	// end with its suffix. It has no suffix where it is Azure Stack and nothing more is
 	// known.
@@ -69,7 +72,8 @@ const environmentVar = "AZURE_ENVIRONMENT_FILEPATH"
 
 // ReadAzureJSON reads azure.json, in JSON or YAML. Field names may be in any case, as
 // Kubernetes' own parser allows, and unknown fields are skipped. A file that another user
-// could have written is refused: it decides who signs in. Errors quote no values.
+// could have written is refused: it decides who signs in. (On Windows it is only marked,
+// because the access list of a real node's file is not known.) Errors quote no values.
 func ReadAzureJSON(path string, getenv func(string) string) (AzureJSON, error) {
 	f, err := readFields(path)
 	var a AzureJSON
@@ -77,7 +81,7 @@ func ReadAzureJSON(path string, getenv func(string) string) (AzureJSON, error) {
 		a, err = f.azureJSON(getenv)
 	}
 	if err == nil {
-		a.Path = path
+		a.Path, a.Untrusted = path, f.untrusted
 		return a, nil
 	}
 	e := &fault.Error{Code: fault.AzureJSON, Object: text.Quote(path), Cause: err}
@@ -189,17 +193,26 @@ func (a AzureJSON) validate() error {
 
 // fields are the values of a file, by their names in lower case.
 type fields struct {
-	values map[string]any
-	err    error // the first value of a wrong type
+	values    map[string]any
+	err       error // the first value of a wrong type
+	untrusted error // of the file, on Windows
 }
 
 // readFields reads a file of fields. An empty file has none.
 func readFields(path string) (*fields, error) {
+	f := &fields{values: map[string]any{}}
 	content, err := safefile.ReadTrusted(path, maxAzureJSON)
+	if errors.Is(err, safefile.ErrUntrusted) && runtime.GOOS == "windows" {
+		f.untrusted = err
+		content, err = safefile.Read(path, maxAzureJSON)
+	}
+	if err == nil {
+		content, err = safefile.Text(content)
+	}
 	if err != nil {
 		return nil, err
 	}
-	content = bytes.TrimSpace(safefile.TrimBOM(content))
+	content = bytes.TrimSpace(content)
 	var document any
 	if bytes.HasPrefix(content, []byte("{")) {
 		err = json.Unmarshal(content, &document)
@@ -213,7 +226,6 @@ func readFields(path string) (*fields, error) {
 	if !ok && document != nil {
 		return nil, errors.New("it is not a list of fields")
 	}
-	f := &fields{values: map[string]any{}}
 	for name, value := range object {
 		lower := strings.ToLower(name)
 		if _, ok := f.values[lower]; ok {

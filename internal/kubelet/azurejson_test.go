@@ -89,6 +89,7 @@ func TestReadAzureJSON_refuses(t *testing.T) {
 		{"an application without tenant", `{"aadClientId":"` + clientID + `","aadClientSecret":"s3cret"}`, "tenantId is not set"},
 		{"a name for an application", `{"tenantId":"` + tenantID + `","aadClientId":"kubelet"}`, "aadClientId is not a GUID"},
 		{"ADFS", `{"identitySystem":"ADFS"}`, "identitySystem is adfs, which is not supported"},
+		{"UTF-16", "\xff\xfe{\x00}\x00", "it is UTF-16 text; save it as UTF-8"},
 		{"a megabyte", strings.Repeat("#", 1<<20+1), "it is too long"},
 	} {
 		path := write(t, row.content, 0o600)

@@ -55,6 +55,16 @@ check 'a vault that others can look into is not used' 'other users have access t
 rm -r "$WINEPREFIX/drive_c/acr"
 unset DOCKER_CREDENTIAL_ACR_HOME DOCKER_CREDENTIAL_ACR_KEYRING
 
+# A node's azure.json, whose access list on real nodes is not known.
+echo '{}' >"$WINEPREFIX/drive_c/azure.json" && chmod 666 "$WINEPREFIX/drive_c/azure.json"
+ask() {
+	echo '{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"ghcr.io/app"}' |
+		program kubelet 'C:\azure.json' 2>&1
+}
+check 'an azure.json that others can write to gives a warning' 'warning: C:.azure.json: other users can write to it' "$(ask)"
+check 'and is used' '"auth":null' "$(ask)"
+rm "$WINEPREFIX/drive_c/azure.json"
+
 # What fails under Wine only.
 known=$(sed -n 's/^| `\([^`]*\)` .*/\1/p' /src/test/wine/README.md)
 for package in "$@"; do

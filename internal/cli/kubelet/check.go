@@ -128,10 +128,11 @@ func ask(ctx context.Context, env cmdutil.Env, p protocol.Provider, path string,
 	for _, v := range p.Env {
 		variables = append(variables, v.Name+"="+v.Value)
 	}
+	var warnings []byte // which kubelet would not show
 	runner := subprocess.Runner{Getenv: env.Getenv(), Environ: env.Environ}
 	began := env.Now()
 	output, err := runner.Run(ctx, subprocess.Command{
-		Path: path, Args: p.Args, Stdin: input, Environ: variables, Timeout: kubeletLimit,
+		Path: path, Args: p.Args, Stdin: input, Environ: variables, Timeout: kubeletLimit, Stderr: &warnings,
 		Inherits: func(entry string) bool { return !strings.HasPrefix(entry, "HOME=") }, // a service has none
 	})
 	took := env.Now().Sub(began).Round(time.Millisecond)
@@ -147,6 +148,9 @@ func ask(ctx context.Context, env cmdutil.Env, p protocol.Provider, path string,
 		return fmt.Errorf("kubelet would refuse the answer: %w", err)
 	}
 	env.Markf(screen.OK, "provider %s: answered within %v", p.Name, took)
+	for line := range strings.Lines(string(warnings)) {
+		env.Markf(screen.Warning, "provider %s: %s", p.Name, text.Line(strings.TrimSpace(line)))
+	}
 	show(env, response, request.Image)
 	return nil
 }

@@ -206,6 +206,9 @@ func open(env cmdutil.Env, k selection.Kubelet, azureJSON string) (*app.App, err
 		if err != nil {
 			return nil, err
 		}
+		if node.Untrusted != nil { // kubelet shows it only along with an error, --check-config always
+			env.Log.Warn(fmt.Sprintf("%s: %v", text.Line(azureJSON), node.Untrusted))
+		}
 		k.Node = &node
 	}
 	return app.OpenKubelet(env.Env, k)
