@@ -72,9 +72,9 @@ type Command struct {
 	Environ  []string
 	// Timeout is how long it may take.
 	Timeout time.Duration
-	// Stderr gets what it printed to standard error, where that is known to have no secrets;
+	// Messages gets what it printed to standard error, where that is known to have no secrets;
 	// nil for no interest.
-	Stderr *[]byte
+	Messages *[]byte
 }
 
 // An Error says why a program did not run to its own end. Reason continues the program's
@@ -114,8 +114,8 @@ func (r Runner) Run(ctx context.Context, c Command) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = waitDelay
 	err := runGroup(cmd)
-	if c.Stderr != nil {
-		*c.Stderr = stderr
+	if c.Messages != nil {
+		*c.Messages = stderr
 	}
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	refused, _ := errors.AsType[*Error](err)

@@ -132,7 +132,7 @@ func ask(ctx context.Context, env cmdutil.Env, p protocol.Provider, path string,
 	runner := subprocess.Runner{Getenv: env.Getenv(), Environ: env.Environ}
 	began := env.Now()
 	output, err := runner.Run(ctx, subprocess.Command{
-		Path: path, Args: p.Args, Stdin: input, Environ: variables, Timeout: kubeletLimit, Stderr: &warnings,
+		Path: path, Args: p.Args, Stdin: input, Environ: variables, Timeout: kubeletLimit, Messages: &warnings,
 		Inherits: func(entry string) bool { return !strings.HasPrefix(entry, "HOME=") }, // a service has none
 	})
 	took := env.Now().Sub(began).Round(time.Millisecond)
