@@ -85,13 +85,9 @@ func listen(ctx context.Context) (*callback, error) {
 // request.
 func loopback(ctx context.Context) ([]net.Listener, error) {
 	var config net.ListenConfig
-	probe, noIPv6 := config.Listen(ctx, "tcp6", "[::1]:0")
-	if noIPv6 == nil {
-		probe.Close()
-	}
 	for attempt := 1; ; attempt++ {
 		v4, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
-		if err != nil || noIPv6 != nil {
+		if err != nil || !hasIPv6() {
 			return []net.Listener{v4}, err
 		}
 		port := v4.Addr().(*net.TCPAddr).Port
@@ -104,6 +100,16 @@ func loopback(ctx context.Context) ([]net.Listener, error) {
 			return nil, err
 		}
 	}
+}
+
+// hasIPv6 reports whether the computer has the loopback address of IPv6. That no port can
+// be had there says nothing: another user may hold all of them.
+func hasIPv6() bool {
+	addresses, err := net.InterfaceAddrs()
+	return err != nil || slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		network, ok := a.(*net.IPNet)
+		return ok && network.IP.Equal(net.IPv6loopback)
+	})
 }
 
 // close tells the user how the sign-in ended, and stops listening.

@@ -13,7 +13,8 @@ import (
 )
 
 // isOwn reports whether a request on loopback comes from a process of this user; known is
-// false where the system doesn't tell.
+// false where the system doesn't tell. A client that has already closed its socket
+// may have been another user's.
 func isOwn(r *http.Request) (own, known bool) {
 	server, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -25,30 +26,33 @@ func isOwn(r *http.Request) (own, known bool) {
 		return false, false
 	}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		if uid, found := socketOwner(table, client, to); found {
+		uid, found, err := socketOwner(table, client, to)
+		if found {
 			return uid == os.Getuid(), true
 		}
+		known = known || err == nil
 	}
-	return false, false
+	return false, known
 }
 
 // socketOwner returns the user of the socket at one end of a connection. (proc_net_tcp
 // in the kernel's documentation: the second column is the local address, the third the
 // remote one, the eighth the user.)
-func socketOwner(table string, local, remote netip.AddrPort) (uid int, found bool) {
+func socketOwner(table string, local, remote netip.AddrPort) (uid int, found bool, err error) {
 	f, err := os.Open(table)
 	if err != nil {
-		return 0, false
+		return 0, false, err
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) > 7 && parseAddress(fields[1]) == unmap(local) && parseAddress(fields[2]) == unmap(remote) {
 			uid, err := strconv.Atoi(fields[7])
-			return uid, err == nil
+			return uid, err == nil, err
 		}
 	}
-	return 0, false
+	return 0, false, lines.Err()
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

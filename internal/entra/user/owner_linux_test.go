@@ -2,6 +2,8 @@ package user
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -40,6 +42,53 @@ func TestCallback_ServeHTTP_refuses_other_users(t *testing.T) {
 	}
 	if len(s.results) > 0 {
 		t.Errorf("the other user ended the sign-in: %+v", <-s.results)
+	}
+}
+
+// TestIsOwn_of_a_closed_socket has a client that sent its request and reset the connection, so that the system no longer
+// knows whose it was.
+func TestIsOwn_of_a_closed_socket(t *testing.T) {
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer l.Close()
+	r := (&http.Request{RemoteAddr: "127.0.0.1:1"}).WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, l.Addr()))
+	if own, known := isOwn(r); own || !known {
+		t.Errorf("own %t, known %t", own, known)
+	}
+}
+
+// TestLoopback_while_another_program_holds_all_ports is in a network of its own, which has few ports. With one address
+// alone, the other program would get the browser's request.
+func TestLoopback_while_another_program_holds_all_ports(t *testing.T) {
+	runtime.LockOSThread() // for good: the thread ends with the test
+	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_FS); errors.Is(err, unix.EPERM) {
+		t.Skip("only root can make a network")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	const first, last = 40000, 40009
+	setUp(t, "lo")
+	content := fmt.Appendf(nil, "%d %d", first, last)
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", content, 0); err != nil {
+		t.Fatal(err)
+	}
+	for port := first; port <= last; port++ {
+		l := must(net.Listen("tcp", fmt.Sprintf("[::1]:%d", port)))
+		defer l.Close()
+	}
+	if listeners, err := loopback(t.Context()); err == nil {
+		t.Errorf("it listens at %v", listeners[0].Addr())
+	}
+}
+
+// setUp starts a network interface (netdevice(7)).
+func setUp(t *testing.T, name string) {
+	t.Helper()
+	fd := must(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0))
+	defer unix.Close(fd)
+	request := must(unix.NewIfreq(name))
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		t.Fatal(err)
 	}
 }
 
