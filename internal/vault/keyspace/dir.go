@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -198,7 +199,8 @@ func Lock(ctx context.Context, dir, name string, isDone func() bool) (unlock fun
 	if err := safefile.MakePrivate(dir); err != nil {
 		return nil, notPrivate("the lock directory", dir, err)
 	}
-	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600),
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NONBLOCK)) // opening a pipe would wait for its writer
 	if deadline, ok := ctx.Deadline(); ok { // leave a fetch its time; of a short time, half
 		left := time.Until(deadline)
 		var cancel context.CancelFunc

@@ -34,6 +34,8 @@ const (
 // largest, has 8 to 40 KB).
 const MaxFile = 1 << 20
 
+const maxYear = 9999
+
 var (
 	errNewer   = &fault.Error{Code: fault.LoginNewer, Reason: "a newer version of docker-credential-acr stored it"}
 	errDamaged = &fault.Error{Code: fault.LoginDamaged, Reason: "its file is damaged"}
@@ -81,7 +83,8 @@ func Parse(name string, content []byte) (File, error) {
 	}
 	line, body, ok := bytes.Cut(rest, []byte("\n"))
 	f := File{name: name, head: content[:len(content)-len(body)], body: body}
-	if !ok || json.Unmarshal(line, &f.Header) != nil {
+	// A login that replaces this one gets a later time, which must fit into JSON.
+	if !ok || json.Unmarshal(line, &f.Header) != nil || f.Issued.Year() >= maxYear {
 		return File{}, errDamaged
 	}
 	return f, nil
