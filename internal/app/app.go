@@ -66,7 +66,7 @@ func Open(env Env) (*App, error) {
 	if env.MachineID == nil {
 		env.MachineID = func() string { return "" }
 	}
-	env.Transport = httpguard.WithProxyErrors(env.Transport, getenv)
+	env.Transport = httpguard.Hardened(env.Transport, getenv)
 	runner := subprocess.Runner{Getenv: getenv, Environ: env.Environ}
 	settings := config.Load(p.userConfig, p.machineConfig)
 	a := &App{

@@ -1,14 +1,19 @@
 package azurevm
 
-import "os"
+import (
+	"os"
+	"strings"
+)
 
 func detect() bool { return detectLinux(os.DirFS("/")) }
 
-// machineID is systemd's, which most other systems have, too (machine-id(5)).
+// machineID is systemd's, which most other systems have, too; "uninitialized" is none, as
+// in an image (machine-id(5)).
 func machineID() string {
-	id, err := os.ReadFile("/etc/machine-id")
-	if name, errName := os.Hostname(); err != nil && errName == nil {
-		return name
+	content, _ := os.ReadFile("/etc/machine-id")
+	if id := strings.TrimSpace(string(content)); len(id) == 32 {
+		return id
 	}
-	return string(id)
+	name, _ := os.Hostname()
+	return name
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -63,8 +64,9 @@ func Main(env app.Env, stdin, stdout *os.File, args []string) int {
 	wanted := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := signal.NotifyContext(context.Background(), append(wanted, syscall.SIGTERM)...)
 	defer stop()
+	log.SetOutput(io.Discard) // net/http logs what servers send
 	env.Environ = httpguard.TrimProxyVariables(env.Environ, os.Setenv)
-	httpguard.AddProxyErrors(env.Transport, env.Getenv())
+	httpguard.Harden(env.Transport, env.Getenv())
 	in := int(stdin.Fd())
 	env.Stdin, env.StdinIsTerminal, env.StdoutIsTerminal = stdin, term.IsTerminal(in), term.IsTerminal(int(stdout.Fd()))
 	if env.Stdout == nil {

@@ -36,29 +36,32 @@ func TrimProxyVariables(environ []string, setenv func(name, value string) error)
 	return corrected
 }
 
-// WithProxyErrors returns a transport like base that says what is wrong with a proxy. Where
-// the proxy comes from the environment, a variable that can't be parsed is an error of
+// maxHeader limits the header of an answer, a proxy's as well. Azure's have 1 to 2 KB.
+const maxHeader = 64 << 10
+
+// Hardened returns a transport like base that reads no endless headers, and says what is
+// wrong with a proxy. Where the proxy comes from the environment, a variable that can't be parsed is an error of
 // every request: net/http would connect directly. A proxy's own refusal is an error that
 // names it. Transports other than *http.Transport are returned as they are, and so is one
-// that has no proxy, or minds the proxy's answers itself.
-func WithProxyErrors(base http.RoundTripper, getenv func(string) string) http.RoundTripper {
+// that minds the proxy's answers itself.
+func Hardened(base http.RoundTripper, getenv func(string) string) http.RoundTripper {
 	t, ok := base.(*http.Transport)
-	if !ok || t.Proxy == nil || t.OnProxyConnectResponse != nil {
+	if !ok || t.OnProxyConnectResponse != nil {
 		return base
 	}
 	t = t.Clone()
-	AddProxyErrors(t, getenv)
+	Harden(t, getenv)
 	return t
 }
 
-// AddProxyErrors does the same to a transport that the caller owns and has not used yet,
+// Harden does the same to a transport that the caller owns and has not used yet,
 // without the tenth of a millisecond that the first copy takes.
-func AddProxyErrors(base http.RoundTripper, getenv func(string) string) {
+func Harden(base http.RoundTripper, getenv func(string) string) {
 	t, ok := base.(*http.Transport)
 	if !ok {
 		return
 	}
-	t.OnProxyConnectResponse = checkConnect
+	t.OnProxyConnectResponse, t.MaxResponseHeaderBytes = checkConnect, maxHeader
 	find := t.Proxy
 	if find == nil || reflect.ValueOf(find).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
 		return

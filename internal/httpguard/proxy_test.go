@@ -71,7 +71,7 @@ func TestTrimProxyVariables(t *testing.T) {
 }
 
 // A variable that net/http would ignore must not make a request go out directly.
-func TestWithProxyErrors_checks_variables(t *testing.T) {
+func TestHardened_checks_variables(t *testing.T) {
 	const used = "used" // by net/http, or none is set
 	for _, row := range []struct{ upper, lower, want string }{
 		{"", "", used},
@@ -104,36 +104,33 @@ func TestWithProxyErrors_checks_variables(t *testing.T) {
 				return nil, errors.New("no network")
 			},
 		}
-		_, _, err := get(newClient(httpguard.WithProxyErrors(base, getenv)), address)
+		_, _, err := get(newClient(httpguard.Hardened(base, getenv)), address)
 		switch {
 		case row.want == used && dialed == 0:
 			t.Errorf("%q: %v", row.upper, err)
 		case row.want != used && (dialed > 0 || err.Error() != row.want):
 			t.Errorf("%q: %v, %d connections", row.upper, err, dialed)
 		}
-		if _, err := httpguard.ProxyFor(httpguard.WithProxyErrors(base, getenv), host); (err == nil) != (row.want == used) {
+		if _, err := httpguard.ProxyFor(httpguard.Hardened(base, getenv), host); (err == nil) != (row.want == used) {
 			t.Errorf("%q: ProxyFor: %v", row.upper, err)
 		}
 	}
 }
 
-func TestWithProxyErrors_leaves_other_transports(t *testing.T) {
+func TestHardened_leaves_other_transports(t *testing.T) {
 	bad := func(string) string { return "http://%zz" }
 	own := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})}
-	if got, err := httpguard.ProxyFor(httpguard.WithProxyErrors(own, bad), host); got != "http://127.0.0.1:1" || err != nil {
+	if got, err := httpguard.ProxyFor(httpguard.Hardened(own, bad), host); got != "http://127.0.0.1:1" || err != nil {
 		t.Errorf("a proxy of the caller's own: %q, %v", got, err)
 	}
 	if own.OnProxyConnectResponse != nil {
 		t.Error("the caller's transport was changed")
 	}
-	if _, ok := httpguard.WithProxyErrors(transport(nil), bad).(transport); !ok {
+	if _, ok := httpguard.Hardened(transport(nil), bad).(transport); !ok {
 		t.Error("another kind of transport was replaced")
 	}
-	if direct := new(http.Transport); httpguard.WithProxyErrors(direct, bad) != direct {
-		t.Error("a transport without a proxy was replaced")
-	}
-	prepared := httpguard.WithProxyErrors(own, bad)
-	if httpguard.WithProxyErrors(prepared, bad) != prepared {
+	prepared := httpguard.Hardened(own, bad)
+	if httpguard.Hardened(prepared, bad) != prepared {
 		t.Error("a prepared transport was replaced, with its connections")
 	}
 }
@@ -160,7 +157,7 @@ func proxyThatAnswers(t *testing.T, answer string) string {
 	return listener.Addr().String()
 }
 
-func TestWithProxyErrors_names_refusals(t *testing.T) {
+func TestHardened_names_refusals(t *testing.T) {
 	for _, row := range []struct {
 		status, user string
 		code         fault.Code
@@ -180,7 +177,7 @@ func TestWithProxyErrors_names_refusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		base := &http.Transport{Proxy: http.ProxyURL(proxy)}
-		_, _, err = get(newClient(httpguard.WithProxyErrors(base, os.Getenv)), address)
+		_, _, err = get(newClient(httpguard.Hardened(base, os.Getenv)), address)
 		if fault.CodeOf(err) != row.code || err.Error() != row.want {
 			t.Errorf("%s: %s: %v", row.status, fault.CodeOf(err), err)
 		}

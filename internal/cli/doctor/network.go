@@ -25,7 +25,7 @@ import (
 func checkProxy(ctx context.Context, s *session) report.Finding {
 	var err error
 	host, authority := s.host.String(), s.host.Cloud().Authority
-	transport := httpguard.WithProxyErrors(s.Transport, s.clients.Getenv)
+	transport := httpguard.Hardened(s.Transport, s.clients.Getenv)
 	if s.proxy, err = httpguard.ProxyFor(transport, host); err != nil {
 		return s.failure(err)
 	}
