@@ -27,11 +27,11 @@ case "$(uname -m)" in
   riscv64 | s390x | ppc64le) machine=$(uname -m) ;;
   *) fail "there is no archive for $(uname -m)" ;;
 esac
-case "$VERSION" in
-  latest) from=$RELEASES/latest/download ;;
-  v[0-9]*) from=$RELEASES/download/$VERSION ;;
-  *) fail "the version must be latest, or a tag such as v1.2.3, not \"$VERSION\"" ;;
-esac
+from=$RELEASES/latest/download
+if [ "$VERSION" != latest ]; then
+  [[ $VERSION =~ ^v[0-9][0-9A-Za-z.-]*$ ]] || fail "the version must be latest, or a tag such as v1.2.3, not \"$VERSION\""
+  from=$RELEASES/download/$VERSION
+fi
 
 fetch() {
   curl --fail --silent --show-error --location --proto-redir =https --retry 3 --output "$1" "$from/$1" ||

@@ -169,8 +169,8 @@ func TestContext_Advice_on_other_systems(t *testing.T) {
 	}
 	windows := Context{Registry: "contoso.azurecr.io", System: "windows"}
 	for err, want := range map[*Error]string{
-		{Code: EntraOther}:                     "Set DOCKER_CREDENTIAL_ACR_TRACE=1, and run: docker-credential-acr doctor contoso.azurecr.io",
-		{Code: TLS}:                            "If a proxy inspects TLS, add its CA certificate to the system's trust store",
+		{Code: EntraOther}: "Set DOCKER_CREDENTIAL_ACR_TRACE=1, and run: docker-credential-acr doctor contoso.azurecr.io",
+		{Code: TLS}:        "If a proxy inspects TLS, add its CA certificate to the system's trust store",
 		{Code: LoginVault, Object: `"C:\a b"`}: `In PowerShell, run: icacls "C:\a b" /reset; icacls "C:\a b" /inheritance:r ` +
 			`/grant:r "${env:USERNAME}:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"`,
 	} {
