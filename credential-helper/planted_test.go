@@ -162,3 +162,35 @@ func TestHelper_Get_with_a_planted_identity(t *testing.T) {
 		}
 	}
 }
+
+// TestHelper_Get_with_a_planted_keyspace adds a keyspace without a key, with a newer login that needs no secret and
+// names nothing. It must not take the place of the stored one.
+func TestHelper_Get_with_a_planted_keyspace(t *testing.T) {
+	const server = "contoso.azurecr.io"
+	for _, identity := range []string{"anonymous", "managed-identity"} {
+		p := newPlanted(t)
+		name := filepath.Base(p.file(server))
+		space := filepath.Join(p.vault, "file-0000000000000000")
+		if err := os.Mkdir(space, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		header := `{"server":"` + server + `","identity":"` + identity + `","fingerprint":"x","issued":"2050-01-01T00:00:00Z"}`
+		content := []byte("docker-credential-acr vault 1\n" + header + "\njunk")
+		if err := os.WriteFile(filepath.Join(space, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		user, secret, err := p.Get(server)
+		if failed, ok := errors.AsType[*credhelper.Error](err); secret != p.stored[server] && (!ok || failed.Code != "login-key-gone") {
+			t.Errorf("%s: %q, %q, %v", identity, user, secret, err)
+		}
+		if err := p.Delete(server); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Add(&credentials.Credentials{ServerURL: server, Username: "ada", Secret: "new"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, secret, err := p.Get(server); err != nil || secret != "new" {
+			t.Errorf("%s, after docker logout and docker login: %q, %v", identity, secret, err)
+		}
+	}
+}

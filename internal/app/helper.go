@@ -69,7 +69,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 	}
 	a.Log.Debug("identity selected", "registry", host, "identity", id, "source", id.Source)
 	if id.Login != nil {
-		if err := s.Verify(ctx, *id.Login); err != nil {
+		if err := s.Verify(ctx, host, *id.Login); err != nil {
 			return Credential{}, &Error{host.String(), id, err}
 		}
 	}
@@ -193,7 +193,7 @@ func (a *App) SignIn(
 		}
 		id = id.WithSecret(value)
 	case id.Login != nil && id.Source.Kind == identity.FromLogin:
-		if err := s.Verify(ctx, *id.Login); err != nil {
+		if err := s.Verify(ctx, host, *id.Login); err != nil {
 			return secret.Token{}, err
 		}
 	}

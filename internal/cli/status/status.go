@@ -126,7 +126,7 @@ func (c collector) checkIdentity(ctx context.Context, host registry.Host, id ide
 		_, err := c.vault.Secret(ctx, *id.Login)
 		return err
 	case id.Login != nil:
-		if err := c.vault.Verify(ctx, *id.Login); err != nil {
+		if err := c.vault.Verify(ctx, host, *id.Login); err != nil {
 			return err
 		}
 	}
