@@ -64,7 +64,7 @@ func (s Selector) application(e config.Entry) (identity.Identity, error) {
 		id.Tenant = cmp.Or(id.Tenant, s.getenv(pipelinesTenant))
 	}
 	switch {
-	case id.ClientID == "" && e.Identity == identity.WorkloadIdentity && s.getenv("KUBERNETES_SERVICE_HOST") != "":
+	case id.ClientID == "" && e.Identity == identity.WorkloadIdentity && s.isInPod():
 		return refuse(fault.WorkloadClientID, "%sno client ID is set (clientId or AZURE_CLIENT_ID)", selects(e, string(e.Identity)))
 	case id.ClientID != "" && id.ClientID == s.getenv(azureVars.clientID) && !text.IsGUID(id.ClientID):
 		return identity.Identity{}, s.invalid(fault.VariableClientID, azureVars.clientID, "is not a GUID")

@@ -192,7 +192,7 @@ func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity
 		return s.noPipelinesToken(f, s.getenv(f.connection), f.clientID+" is set, but ")
 	}
 	code := fault.Environment
-	if id.Kind == identity.WorkloadIdentity && id.ClientID == "" && s.getenv("KUBERNETES_SERVICE_HOST") != "" {
+	if id.Kind == identity.WorkloadIdentity && id.ClientID == "" && s.isInPod() {
 		code = fault.WorkloadClientID // AKS sets everything else
 	}
 	return refuse(code, "%s not set (%s)", areOf(missing), areOf(set))
@@ -280,6 +280,15 @@ func (s Selector) onUserVM() bool {
 	return s.getenv("RUNNER_ENVIRONMENT") != "github-hosted" && s.getenv("AGENT_ISSELFHOSTED") != "0" && s.OnAzureVM()
 }
 
+// serviceAccountToken is where Kubernetes puts a pod's token, unless the pod wants none.
+const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+// isInPod reports whether this is a container of a Kubernetes pod. cron, sudo and sshd
+// drop the variable.
+func (s Selector) isInPod() bool {
+	return s.getenv("KUBERNETES_SERVICE_HOST") != "" || s.Exists(serviceAccountToken)
+}
+
 // MayHaveManagedIdentity reports whether this is a host on which Azure provides managed
 // identities. Nothing is asked.
 func (s Selector) MayHaveManagedIdentity() bool {
@@ -290,7 +299,7 @@ func (s Selector) MayHaveManagedIdentity() bool {
 // in Azure Arc. Inside a pod that is the node's identity, which no container may use
 // unless it is configured.
 func (s Selector) fromMachine() identity.Identity {
-	if s.EnvironmentOnly || s.getenv("KUBERNETES_SERVICE_HOST") != "" || !s.MayHaveManagedIdentity() {
+	if s.EnvironmentOnly || s.isInPod() || !s.MayHaveManagedIdentity() {
 		return identity.Identity{}
 	}
 	id := s.managedIdentity(config.Entry{}, identity.Source{Kind: identity.FromMachine})

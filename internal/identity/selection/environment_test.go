@@ -108,6 +108,7 @@ func TestSelector_Select_environment(t *testing.T) {
 	} {
 		row{"Azure VM with " + r.env, setting{env: r.env, onAzureVM: true}, r.want}.check(t)
 	}
+	row{"in a pod without its variables", setting{onAzureVM: true, inPod: true}, "none"}.check(t)
 }
 
 // TestSelector_Select_variables_with_surroundings has values with the white space or quotes of

@@ -109,6 +109,7 @@ type setting struct {
 	withoutAz     bool
 	withoutDirs   bool // of developer tools
 	onAzureVM     bool
+	inPod         bool
 	machineID     string // "" for "one", and "unknown" for none
 }
 
@@ -171,7 +172,9 @@ func (s setting) selector(t *testing.T) selection.Selector {
 		},
 		OnAzureVM: func() bool { return s.onAzureVM },
 		MachineID: func() string { return strings.TrimPrefix(cmp.Or(s.machineID, "one"), "unknown") },
-		Exists:    func(string) bool { return false },
+		Exists: func(path string) bool {
+			return s.inPod && path == "/var/run/secrets/kubernetes.io/serviceaccount/token"
+		},
 	}
 	if !s.withoutDirs {
 		selector.AzureDir = filepath.Join(dir, ".azure")
