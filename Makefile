@@ -60,7 +60,8 @@ test-short:
 check:
 	go vet ./...
 	test -z "$$(go run mvdan.cc/gofumpt@v0.12.0 -l . | tee /dev/stderr)"
-	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	GOBIN='$(CURDIR)/bin/tools' go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+	for system in linux windows darwin; do GOOS=$$system bin/tools/staticcheck ./... || exit 1; done
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 cross:

@@ -22,7 +22,7 @@ import (
 const limit = 40 * time.Second
 
 // maxSent is how much a server may send to one get: all responses together, and what sockets buffer.
-const maxSent = 64 << 20
+const maxSent = 16 << 20
 
 // A party is one of the servers that a get talks to.
 type party struct {
