@@ -117,17 +117,19 @@ func (a *App) fetch(
 		defer connection.Close()
 		registryClient = client
 	}
-	for isCached := true; isCached; {
-		var access secret.Token
-		access, isCached, err = a.accessToken(ctx, s, host, id, refresh)
-		if err != nil {
-			return secret.Token{}, err
+	for range 2 {
+		access, isCached, failed := a.accessToken(ctx, s, host, id, refresh)
+		if failed != nil {
+			return secret.Token{}, failed
 		}
 		token, err = registryClient.Exchange(ctx, host, access)
 		if !fault.Is(err, fault.RegistryUnauthorized) {
 			break
 		}
 		s.DropAccessToken(host, id)
+		if !isCached {
+			break
+		}
 	}
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
