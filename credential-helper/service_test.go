@@ -68,6 +68,24 @@ func TestService(t *testing.T) {
 	registry.Grant(app, azuretest.AcrPull)
 	id := credhelper.ServicePrincipal{TenantID: tenant.ID(), ClientID: app.ClientID(), Secret: secret}
 
+	t.Run("signs in once for many registries", func(t *testing.T) {
+		m := newMirror(id, cloud.Transport())
+		cloud.Reset()
+		var all sync.WaitGroup
+		for i := range 10 {
+			name := fmt.Sprintf("r%d.azurecr.io", i)
+			cloud.AddRegistry(name, tenant).Grant(app, azuretest.AcrPull)
+			all.Go(func() {
+				if p := m.plan(t.Context(), name); p.password == "" {
+					t.Errorf("%s: wait %v, alert %q", name, p.wait, p.alert)
+				}
+			})
+		}
+		all.Wait()
+		expectSeen(t, cloud, 1, 10)
+		cloud.Reset()
+	})
+
 	t.Run("signs in once for many gets", func(t *testing.T) {
 		m := newMirror(id, cloud.Transport())
 		var all sync.WaitGroup
