@@ -127,7 +127,7 @@ func situation(id identity.Identity) fault.Situation {
 		return fault.FromAzd
 	case id.Kind == identity.AzurePowerShell:
 		return fault.FromPowerShell
-	case id.Source.Kind == identity.FromCommandLine:
+	case id.Source.Kind == identity.FromCommandLine && id.Kind != identity.ManagedIdentity: // whose tenant isn't chosen
 		return fault.FromCommandLine
 	case id.Source.Kind == identity.FromAzureJSON:
 		return fault.FromAzureJSON

@@ -130,7 +130,7 @@ func (a *App) fetch(
 		}
 	}
 	if err != nil {
-		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id, err)
+		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id.WithTenant(), err)
 	}
 	if !a.mayCache(s, host, id) {
 		token.Expires = time.Time{} // the vault stores no such token

@@ -197,7 +197,7 @@ func (a *App) Erase(ctx context.Context, server string) error {
 	if isOther {
 		err = errors.Join(err, a.eraseDelegated(ctx, server))
 	} else if slices.ContainsFunc(erased, func(e vault.Entry) bool { return !e.IsToken }) {
-		if remains := a.Remains(host); remains != "" { // docker logout shows it
+		if remains := a.Current(host); remains != "" { // docker logout shows it
 			a.Log.Warn(fmt.Sprintf("%s: the stored login is deleted. From now on, you sign in as %s", server, remains))
 		}
 	}
@@ -207,9 +207,9 @@ func (a *App) Erase(ctx context.Context, server string) error {
 	return nil
 }
 
-// Remains names the identity that is used for a registry now that its login was deleted;
-// "" for none.
-func (a *App) Remains(host registry.Host) string {
+// Current names the identity that is used for a registry, its tenant and its source; ""
+// for none.
+func (a *App) Current(host registry.Host) string {
 	id, err := a.Select(host)
 	if err != nil || id.IsAnonymous() {
 		return ""

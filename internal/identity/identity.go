@@ -213,6 +213,15 @@ func (id Identity) String() string {
 	return "no identity"
 }
 
+// WithTenant names the identity and its tenant, if that is known:
+// "ada@contoso.com (tenant 1111…)".
+func (id Identity) WithTenant() string {
+	if id.Tenant == "" {
+		return id.String()
+	}
+	return id.String() + " (tenant " + id.Tenant + ")"
+}
+
 // account names a tool's account, whose user may be unknown.
 func account(tool, user string) string {
 	if user == "" {

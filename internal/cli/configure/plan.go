@@ -269,20 +269,29 @@ func (p *plan) forWhat() string {
 	return strings.Join(p.hosts, ", ")
 }
 
-// next is the command to run next: a sign-in to the first registry without an identity, or
-// a pull.
-func (p *plan) next() string {
+// printNext prints the command to run next: a sign-in to the first registry without an
+// identity, or a pull. Before a pull it says who signs in to which tenant, since that may be
+// the wrong one.
+func (p *plan) printNext() {
+	var who []string
 	for _, name := range p.hosts {
 		host, _ := p.app.Clouds.ParseHost(name)
 		if id, err := p.app.Select(host); err != nil || id.Kind == identity.None {
-			return cmdutil.Program + " login " + name
+			p.Resultf("Next: %s login %s", cmdutil.Program, name)
+			return
 		}
+		if current := p.app.Current(host); current != "" {
+			who = append(who, fmt.Sprintf("%s: you sign in as %s", name, current))
+		}
+	}
+	for _, line := range who {
+		p.Resultf("%s", line)
 	}
 	client := podman
 	if p.hasClient(docker) {
 		client = docker
 	}
-	return client + " pull " + p.hosts[0] + "/IMAGE"
+	p.Resultf("Next: %s pull %s/IMAGE", client, p.hosts[0])
 }
 
 // noteAfterConfigure says what was done and what comes next, and warns of podman login:
@@ -291,7 +300,7 @@ func (p *plan) next() string {
 func (p *plan) noteAfterConfigure() {
 	p.Markf(screen.OK, "%s can now use %s for %s", p.clientNames(), cmdutil.Program, p.forWhat())
 	if len(p.hosts) > 0 {
-		p.Resultf("Next: %s", p.next())
+		p.printNext()
 	}
 	if !p.all && len(p.paths.Auth) > 1 && p.hasClient(podman) {
 		p.Notef("podman: to sign in, use %s login; podman login would store a plaintext credential in %s",

@@ -166,7 +166,7 @@ func checkIdentity(_ context.Context, s *session) report.Finding {
 	case s.id.Kind == identity.Anonymous:
 		return report.OK("anonymous access, from %s", s.id.Source)
 	case s.id.Kind != identity.None:
-		return s.lastAttempt(report.OK("%s%s, from %s", s.id, ofTenant(s.id), s.id.Source))
+		return s.lastAttempt(report.OK("%s, from %s", s.id.WithTenant(), s.id.Source))
 	case s.id.Reason != "":
 		f := report.Warn(fault.NoIdentity, "not signed in (%s)", s.id.Reason)
 		f.Hint = cmp.Or(s.failure(s.id.Cause).Hint, f.Hint)
@@ -187,14 +187,6 @@ func (s *session) lastAttempt(f report.Finding) report.Finding {
 		}
 	}
 	return f
-}
-
-// ofTenant names the tenant; "" for unknown.
-func ofTenant(id identity.Identity) string {
-	if id.Tenant == "" {
-		return ""
-	}
-	return " (tenant " + id.Tenant + ")"
 }
 
 // checkSignIn signs in as a get does that finds no cached token, or opens the stored

@@ -2,7 +2,6 @@ package login
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -156,11 +155,8 @@ type question struct {
 // ask shows the methods that can work here to the user at the terminal, and returns the
 // one that they choose.
 func (a *attempt) ask() (method, error) {
-	if id, err := a.selector.Select(a.host); err == nil && !id.IsAnonymous() {
-		current := screen.Shorten(fmt.Sprintf("Current identity: %s%s (from %s)", id, ofTenant(id.Tenant), id.Source))
-		for line := range strings.SplitSeq(a.Screen().Wrap(0, text.Line(current)), "\n") {
-			a.Notef("%s", line)
-		}
+	if current := a.app.Current(a.host); current != "" {
+		a.note(screen.Shorten("Current identity: " + current))
 	}
 	a.Notef("")
 	a.Notef("How do you want to sign in to %s?", a.target)
@@ -218,14 +214,6 @@ func (a *attempt) availableOptions() (options []option) {
 		options = append(options, option{"Don't sign in (anonymous pull only)", "anonymous", nil})
 	}
 	return options
-}
-
-// ofTenant names a tenant in a note; "" for unknown.
-func ofTenant(tenant string) string {
-	if tenant == "" {
-		return ""
-	}
-	return ", tenant " + tenant
 }
 
 // azureCLI returns the account of Azure CLI that could be used.

@@ -49,7 +49,7 @@ func (a *attempt) deviceCode(ctx context.Context) error {
 // factor. The challenge of the last refusal is sent along, so that Conditional Access
 // gets what it demands.
 func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Result, error)) error {
-	a.fillIn()
+	a.fillIn(ctx)
 	if a.login.ClientID == "" {
 		a.login.ClientID = azureCLIClientID
 		a.Notef("signing in through the application of Azure CLI; for your organization's, use --client-id ID")
@@ -58,6 +58,8 @@ func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Resu
 	if err != nil {
 		return err
 	}
+	a.warnOfTenant(ctx, id.Tenant)
+	a.noteTenant(ctx)
 	r := user.Request{
 		ClientID: id.ClientID, Tenant: id.Tenant, Cloud: a.host.Cloud(), Audience: id.Audience, LoginHint: a.loginHint,
 	}
@@ -78,7 +80,7 @@ func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Resu
 
 // servicePrincipal signs a service principal in with a secret.
 func (a *attempt) servicePrincipal(ctx context.Context) (err error) {
-	if err = a.requireApplication(); err != nil {
+	if err = a.requireApplication(ctx); err != nil {
 		return err
 	}
 	if a.secret, err = a.readSecret("client secret of " + a.login.ClientID); err != nil {
@@ -91,7 +93,7 @@ func (a *attempt) servicePrincipal(ctx context.Context) (err error) {
 // without the password, because the vault encrypts it better.
 func (a *attempt) certificate(ctx context.Context) (err error) {
 	a.login.Method = identity.MethodCertificate
-	if err = a.requireApplication(); err != nil {
+	if err = a.requireApplication(ctx); err != nil {
 		return err
 	}
 	const limit = 1 << 20 // far above a certificate with its chain
@@ -122,7 +124,7 @@ func (a *attempt) federatedToken(ctx context.Context) (err error) {
 	if a.login.TokenFile, err = filepath.Abs(a.login.TokenFile); err != nil {
 		return err
 	}
-	if err = a.requireApplication(); err != nil {
+	if err = a.requireApplication(ctx); err != nil {
 		return err
 	}
 	return a.reference(ctx)
@@ -144,13 +146,13 @@ func (a *attempt) reference(ctx context.Context) error {
 var flagOf = strings.NewReplacer("clientId", "--client-id", "objectId", "--object-id", "resourceId", "--resource-id")
 
 // requireApplication completes client ID and tenant, before the user types a secret.
-func (a *attempt) requireApplication() error {
+func (a *attempt) requireApplication(ctx context.Context) error {
 	l := &a.login
 	if l.ClientID == identity.AzureCLIClient {
 		return cmdutil.UsageErrorf("--client-id %s works only with --browser and --device-code; "+
 			"use the ID of your own application", identity.AzureCLIClient)
 	}
-	a.fillIn()
+	a.fillIn(ctx)
 	switch {
 	case l.ClientID == "" && l.Tenant == "":
 		return cmdutil.UsageErrorf("--client-id and --tenant are required")
@@ -159,6 +161,7 @@ func (a *attempt) requireApplication() error {
 	case l.Tenant == "":
 		return cmdutil.UsageErrorf("--tenant is required")
 	}
+	a.warnOfTenant(ctx, l.Tenant)
 	return nil
 }
 
@@ -167,8 +170,8 @@ func (a *attempt) requireApplication() error {
 const azureCLIClientID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 // fillIn takes what was not typed from the last login of the same kind, or from the
-// config file.
-func (a *attempt) fillIn() {
+// config file. Without both, the tenant is the one that is named for the registry.
+func (a *attempt) fillIn(ctx context.Context) {
 	l := &a.login
 	if p := a.previous; p != nil && p.Kind == l.Kind {
 		l.ClientID, l.Tenant = cmp.Or(l.ClientID, p.ClientID), cmp.Or(l.Tenant, p.Tenant)
@@ -176,7 +179,7 @@ func (a *attempt) fillIn() {
 	if a.entry.Identity == l.Kind {
 		l.ClientID = cmp.Or(l.ClientID, a.entry.ClientID)
 	}
-	l.Tenant = cmp.Or(l.Tenant, a.entry.Tenant)
+	l.Tenant = cmp.Or(l.Tenant, a.entry.Tenant, a.registryTenant(ctx), a.selector.TenantFor(a.host))
 	if l.ClientID == identity.AzureCLIClient {
 		l.ClientID = azureCLIClientID
 	}
@@ -189,6 +192,9 @@ func (a *attempt) signIn(ctx context.Context) (err error) {
 	}
 	if a.login.Kind == identity.Anonymous {
 		return nil
+	}
+	if a.login.Kind == identity.AzureCLI {
+		a.warnOfTenant(ctx, a.id.Tenant)
 	}
 	id := a.id
 	if a.login.HasSecret() {

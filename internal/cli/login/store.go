@@ -21,7 +21,8 @@ import (
 func (a *attempt) store(ctx context.Context) error {
 	token, err := a.exchange(ctx)
 	if err != nil {
-		return a.failed(a.login.Identity(), "exchanging the token of "+a.login.String(), err)
+		return a.failed(a.signedIn(), "exchanging the token of "+a.signedIn().WithTenant(),
+			fmt.Errorf("%w; nothing was stored", err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmdutil.WriteTimeout)
 	defer cancel()
@@ -45,12 +46,15 @@ func (a *attempt) store(ctx context.Context) error {
 	return nil
 }
 
+// signedIn returns the identity that has signed in, for messages.
+func (a *attempt) signedIn() identity.Identity {
+	id := a.login.Identity()
+	id.Tenant = cmp.Or(id.Tenant, a.id.Tenant)
+	return id
+}
+
 // report says who is signed in. A token is one of the sign-in's; the zero value for none.
 func (a *attempt) report(token secret.Token) {
-	tenant := cmp.Or(a.login.Tenant, a.id.Tenant)
-	if tenant != "" {
-		tenant = " (tenant " + tenant + ")"
-	}
 	switch {
 	case a.login.Kind == identity.Anonymous:
 		a.Markf(screen.OK, "%s: set to anonymous access; to undo, run: %s logout %s",
@@ -58,10 +62,10 @@ func (a *attempt) report(token secret.Token) {
 	case a.login.Kind == identity.RegistryUser:
 		a.Markf(screen.OK, "%s: signed in as %s", a.target, a.login)
 	case !token.Expires.IsZero():
-		a.Markf(screen.OK, "%s: signed in as %s%s; the token is valid until %s and renewed automatically",
-			a.target, a.login, tenant, token.Expires.Local().Format("15:04"))
+		a.Markf(screen.OK, "%s: signed in as %s; the token is valid until %s and renewed automatically",
+			a.target, a.signedIn().WithTenant(), token.Expires.Local().Format("15:04"))
 	default:
-		a.Markf(screen.OK, "%s: signed in as %s%s; a token is requested on first use", a.target, a.login, tenant)
+		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use", a.target, a.signedIn().WithTenant())
 	}
 }
 

@@ -111,7 +111,7 @@ func logout(ctx context.Context, env cmdutil.Env, a *app.App, typed string) erro
 	}
 	id, err := a.Select(host)
 	hadLogin := slices.ContainsFunc(erased, func(e vault.Entry) bool { return !e.IsToken })
-	switch remains := a.Remains(host); {
+	switch remains := a.Current(host); {
 	case err == nil && id.Source.Kind == identity.FromLogin && id.Source.IsPattern():
 		env.Markf(screen.Warning, "%s: you are still signed in through %s", target, id.Source)
 	case hadLogin && remains != "":
