@@ -26,34 +26,54 @@ func regctlDigest() int {
 	return 1
 }
 
-// TestList_for_regctl has a client that asks a credsStore for the list, and gets only what that names.
-func TestList_for_regctl(t *testing.T) {
-	const digest = regctlProgram + " {image}"
-	for _, row := range []struct {
-		what    string
-		prepare func(*fixture)
-		works   bool
+// TestList has clients that ask a credsStore for the list, and get only what that names. testcontainers-go asks for nothing
+// but the names in its file.
+func TestList(t *testing.T) {
+	for _, c := range []struct {
+		name, command string
+		asksList      bool
+		prepare       func(*fixture)
 	}{
-		{"fresh", func(*fixture) {}, false},
-		{"after another client", func(f *fixture) { f.pull(clientNamed("crane"), app) }, true},
-		{"a named registry", func(f *fixture) { f.helper("configure", host, "--all-registries", "--client", "docker") }, true},
-		{"a login for the registry", func(f *fixture) {
-			f.write(filepath.Join(f.work, "secret"), clientSecret)
-			f.helper("login", host, "--service-principal", "--client-id", clientID, "--tenant", f.tenant.ID(),
-				"--secret-file", filepath.Join(f.work, "secret"))
-			if err := os.Remove(filepath.Join(f.work, "secret")); err != nil {
-				t.Error(err)
-			}
-		}, true},
+		{"regctl", regctlProgram + " {image}", true, func(*fixture) {}},
+		{"testcontainers-go", testcontainersProgram + " {image}", false, func(*fixture) {}},
+		{"classic docker build", classicBuild, true, func(f *fixture) {
+			f.startEngine()
+			f.writeContext(app)
+		}},
 	} {
-		t.Run(row.what, func(t *testing.T) {
-			f := newFixture(t)
-			f.useServicePrincipal(clientSecret)
-			f.configure(credsStore)
-			row.prepare(f)
-			if out, err := f.try(digest, app, "", ""); (err == nil) != row.works {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
+		for _, row := range []struct {
+			what     string
+			prepare  func(*fixture)
+			isListed bool // named by list
+			isNamed  bool // named in the client's file
+		}{
+			{"fresh", func(*fixture) {}, false, false},
+			{"after another client", func(f *fixture) { f.pull(clientNamed("crane"), app) }, true, false},
+			{"a login for the registry", (*fixture).loginAsServicePrincipal, true, false},
+			{"a named registry", func(f *fixture) { f.helper("configure", host, "--all-registries", "--client", "docker") }, true, true},
+		} {
+			t.Run(c.name+"/"+row.what, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				f.useServicePrincipal(clientSecret)
+				f.configure(credsStore)
+				c.prepare(f)
+				row.prepare(f)
+				works := row.isNamed || row.isListed && c.asksList
+				if out, err := f.try(c.command, app, "", ""); (err == nil) != works {
+					t.Errorf("%v\n%s", err, out)
+				}
+			})
+		}
+	}
+}
+
+// loginAsServicePrincipal stores a login for the registry.
+func (f *fixture) loginAsServicePrincipal() {
+	f.t.Helper()
+	path := f.write(filepath.Join(f.work, "secret"), clientSecret)
+	f.helper("login", host, "--service-principal", "--client-id", clientID, "--tenant", f.tenant.ID(), "--secret-file", path)
+	if err := os.Remove(path); err != nil {
+		f.t.Error(err)
 	}
 }

@@ -17,11 +17,15 @@ import (
 
 const program = "docker-credential-acr"
 
-// regctlProgram prints an image's digest as regctl does.
-const regctlProgram = "regctl-digest"
+// These print an image's digest as regctl does, and with the credential that testcontainers-go finds.
+const (
+	regctlProgram         = "regctl-digest"
+	testcontainersProgram = "testcontainers-digest"
+)
 
 // bin is the first directory of every client's PATH. It has the program, and links to this test binary under the names
-// of programs that it implements: crane (its commands are a library), regctl and the delegate helper.
+// of programs that it implements: crane (its commands are a library), two that stand for regctl and testcontainers-go, and
+// the delegate helper.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -30,6 +34,8 @@ func TestMain(m *testing.M) {
 		os.Exit(crane())
 	case regctlProgram:
 		os.Exit(regctlDigest())
+	case testcontainersProgram:
+		os.Exit(testcontainersDigest())
 	case delegateProgram:
 		serveDelegate()
 		os.Exit(0)
@@ -82,7 +88,7 @@ func build() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"crane", regctlProgram, delegateProgram} {
+	for _, name := range []string{"crane", regctlProgram, testcontainersProgram, delegateProgram} {
 		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
 			return err
 		}
@@ -105,6 +111,7 @@ func searchPath() string { return bin + string(os.PathListSeparator) + os.Getenv
 // packages are Debian's packages of programs whose package has another name.
 var packages = map[string]string{
 	"docker":               "docker.io",
+	"dockerd":              "docker.io",
 	"dbus-run-session":     "dbus",
 	"gnome-keyring-daemon": "gnome-keyring",
 	"keyctl":               "keyutils",
@@ -123,7 +130,7 @@ func requireTools(t *testing.T, programs ...string) {
 		if _, err := exec.LookPath(p); err == nil {
 			continue
 		}
-		if p == "docker" && debianDocker() == nil {
+		if packages[p] == "docker.io" && debianDocker() == nil {
 			continue
 		}
 		name := packages[p]
@@ -153,23 +160,32 @@ func recordSkip(reason string) {
 	}
 }
 
-// debianDocker puts Debian's docker CLI into bin without installing its package, which would start a daemon. Only with
-// CI=true do tests download anything.
+// debianDocker downloads Debian's Docker without installing its packages, which would start a daemon, and puts the docker
+// CLI into bin. Only with CI=true do tests download anything.
 var debianDocker = sync.OnceValue(func() error {
 	if os.Getenv("CI") != "true" {
 		return exec.ErrNotFound
 	}
-	dir := filepath.Join(bin, "docker.io")
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(debianDir(), 0o755); err != nil {
 		return err
 	}
-	const script = "apt-get download docker.io; dpkg -x docker.io_*.deb .; mv usr/bin/docker ../docker"
+	const script = `apt-get download docker.io containerd runc
+for package in *.deb; do dpkg -x "$package" .; done
+command -v docker >/dev/null || ln -s docker.io/usr/bin/docker ../docker`
 	cmd := exec.Command("sh", "-ec", script)
-	cmd.Dir = dir
+	cmd.Dir = debianDir()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("fetching Debian's docker CLI: %w\n%s", err, out)
+		err = fmt.Errorf("fetching Debian's Docker: %w\n%s", err, out)
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return err
 })
+
+// debianDir is where Debian's packages are unpacked.
+func debianDir() string { return filepath.Join(bin, "docker.io") }
+
+// debianPath is the PATH of Docker's engine: what is installed, then what was downloaded.
+func debianPath() string {
+	return os.Getenv("PATH") + ":" + filepath.Join(debianDir(), "usr/sbin") + ":" + filepath.Join(debianDir(), "usr/bin")
+}
