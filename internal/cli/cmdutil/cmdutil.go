@@ -98,6 +98,14 @@ func (e Env) Resultf(format string, args ...any) { fmt.Fprintln(e.Stdout, line(f
 // result, which another program may read.
 func (e Env) Notef(format string, args ...any) { fmt.Fprintln(e.Stderr, line(format, args)) }
 
+// Note is Notef for sentences, which on a terminal are as wide as it. An address or a
+// path, which users copy, must stay in one piece.
+func (e Env) Note(note string) {
+	for l := range strings.SplitSeq(e.Screen().Wrap(0, text.Line(note)), "\n") {
+		fmt.Fprintln(e.Stderr, l)
+	}
+}
+
 // line formats one line.
 func line(format string, args []any) string { return text.Line(fmt.Sprintf(format, args...)) }
 

@@ -73,7 +73,7 @@ func toSecret(what string, content []byte, err error) (secret.String, error) {
 
 // AskLine asks the user at the terminal for one line.
 func (e Env) AskLine(prompt string) (string, error) {
-	fmt.Fprint(e.Stderr, text.Line(prompt))
+	fmt.Fprint(e.Stderr, e.Screen().Wrap(0, text.Line(strings.TrimRight(prompt, " "))), " ")
 	line, err := bufio.NewReader(e.Stdin).ReadString('\n') // a terminal gives the reader one line at a time
 	switch {
 	case err == io.EOF && line == "":

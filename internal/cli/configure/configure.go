@@ -120,7 +120,7 @@ func run(e cmdutil.Env, f flags, args []string) error {
 	}
 	changed, err := p.apply()
 	for _, note := range p.notes {
-		p.Notef("%s", note)
+		p.Note(note)
 	}
 	if err == nil && changed && !p.dryRun {
 		noteAfter()
@@ -170,7 +170,10 @@ func (p *plan) parseHosts(args []string) (hosts []string, err error) {
 
 // notAzure is the error for a registry that only --all-registries can be for.
 func (p *plan) notAzure(typed string) error {
-	const orWhat = "; to use this helper for every registry, run: " + cmdutil.Program + " configure --all-registries"
+	orWhat := "; to use this helper for every registry, run: " + cmdutil.Program + " configure --all-registries"
+	if p.all {
+		orWhat = ", and need not be named: --all-registries covers it"
+	}
 	return cmdutil.UnknownRegistry(p.app.Clouds, typed, orWhat)
 }
 

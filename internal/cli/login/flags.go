@@ -156,7 +156,7 @@ type question struct {
 // one that they choose.
 func (a *attempt) ask() (method, error) {
 	if current := a.app.Current(a.host); current != "" {
-		a.note(screen.Shorten("Current identity: " + current))
+		a.Note(screen.Shorten("Current identity: " + current))
 	}
 	a.Notef("")
 	a.Notef("How do you want to sign in to %s?", a.target)

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/app"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/cli/cmdutil"
@@ -60,18 +59,18 @@ func (a *attempt) askKeyring(ctx context.Context) error {
 func (a *attempt) askOnTerminal(ctx context.Context, hasKernel bool) error {
 	_, why := a.app.Keys.Key(ctx, keystore.OS)
 	if advice := app.Advice(&app.Error{Registry: text.Quote(a.target), Err: why}); advice != "" {
-		a.note(why.Error() + ". " + advice)
+		a.Note(why.Error() + ". " + advice)
 	}
 	const file = "A key file keeps logins after a restart, and for Podman and services, but only the permissions of " +
 		"your files protect it"
 	path, _ := a.app.KeyFile()
 	choices, second := []string{"Key file: " + path}, keystore.Kernel
 	if hasKernel {
-		a.note("No OS keyring is available here. " + file + "; the kernel keyring is never on disk, but loses logins at " +
+		a.Note("No OS keyring is available here. " + file + "; the kernel keyring is never on disk, but loses logins at " +
 			"a restart or after three days without use. Where should the encryption key be?")
 		choices = append(choices, "Kernel keyring")
 	} else {
-		a.note("No keyring is available here. " + file + ". Should the encryption key be in one?")
+		a.Note("No keyring is available here. " + file + ". Should the encryption key be in one?")
 		choices, second = append(choices, "No: don't sign in"), ""
 	}
 	i, err := a.Choose(choices)
@@ -108,13 +107,6 @@ func (a *attempt) recordKeyring() error {
 		path, _ := a.app.KeyFile()
 		place = "the file " + path
 	}
-	a.note("the encryption key is in " + place + ", in every session from now on")
+	a.Note("the encryption key is in " + place + ", in every session from now on")
 	return nil
-}
-
-// note prints a note that is as wide as the terminal.
-func (a *attempt) note(note string) {
-	for line := range strings.SplitSeq(a.Screen().Wrap(0, text.Line(note)), "\n") {
-		a.Notef("%s", line)
-	}
 }

@@ -49,7 +49,7 @@ func (a *attempt) noteTenant(ctx context.Context) {
 			break
 		}
 	}
-	a.note("signing in to " + where + "; for a registry of another tenant, use --tenant ID")
+	a.Note("signing in to " + where + "; for a registry of another tenant, use --tenant ID")
 }
 
 // warnOfTenant warns before a sign-in to another tenant than the one that is named for the
