@@ -39,6 +39,7 @@ const (
 	VariableClientID      Code = "variable-client-id"
 	VariablePath          Code = "variable-path"
 	VariableQuotes        Code = "variable-quotes"
+	VariablePlaceholder   Code = "variable-placeholder"
 	VariableFile          Code = "variable-file"
 	WorkloadClientID      Code = "workload-client-id"
 	WrongCloud            Code = "wrong-cloud"

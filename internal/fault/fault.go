@@ -56,11 +56,23 @@ func Because(what string, code Code, err error) *Error {
 	}
 }
 
+// ValueCode returns the code for a value with something around it, or for a placeholder; ""
+// for any other value.
+func ValueCode(value string) Code {
+	switch {
+	case text.Surroundings(value) != "":
+		return VariableQuotes
+	case text.IsPlaceholder(value):
+		return VariablePlaceholder
+	}
+	return ""
+}
+
 // InvalidVariable returns the error for a variable whose value can't be used, with the
 // reason that continues its name, or with what surrounds the value, if that is the cause.
 func InvalidVariable(code Code, variable, value, reason string) *Error {
-	if surroundings := text.Surroundings(value); surroundings != "" {
-		code, reason = VariableQuotes, surroundings
+	if cause := ValueCode(value); cause != "" {
+		code, reason = cause, cmp.Or(text.Surroundings(value), "is a placeholder that was not replaced")
 	}
 	return &Error{Code: code, Object: variable, Reason: variable + " " + reason}
 }

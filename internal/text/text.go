@@ -3,8 +3,10 @@
 package text
 
 import (
+	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // Sets of characters for Only.
@@ -76,8 +78,8 @@ func quoteWindows(arg string) string {
 }
 
 // Surroundings says what of the place that a value was copied from still surrounds it, to
-// continue a sentence: quotes, which a file for docker run --env-file keeps, a line break or
-// a space. It is "" for nothing.
+// continue a sentence: quotes, which a file for docker run --env-file keeps, a line break, a
+// space, or a byte order mark. It is "" for nothing.
 func Surroundings(value string) string {
 	trimmed := strings.TrimSpace(value)
 	before, _, _ := strings.Cut(value, trimmed)
@@ -85,6 +87,10 @@ func Surroundings(value string) string {
 	switch {
 	case trimmed == "":
 		return ""
+	case strings.HasPrefix(value, "\ufeff"):
+		return "begins with a byte order mark"
+	case strings.HasSuffix(trimmed, `\n`):
+		return `ends with the characters \n`
 	case strings.ContainsAny(after, "\r\n"):
 		return "ends with a line break"
 	case after != "":
@@ -106,6 +112,16 @@ func Surroundings(value string) string {
 	}
 	return ""
 }
+
+// placeholder is the whole value of a variable that a CI system, a shell, Compose or a
+// template should have replaced.
+var placeholder = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|\{\{.*\}\}|<.*>|%.*%|#\{.*\}#?)$`)
+})
+
+// IsPlaceholder reports whether a value is the name of a value that should have taken its
+// place, such as $(SECRET) in Azure Pipelines, where that is not set.
+func IsPlaceholder(value string) bool { return placeholder().MatchString(strings.TrimSpace(value)) }
 
 // Nearest returns the candidate that was probably meant: the one with the fewest typing
 // errors, of at most two, and fewer than half of its letters; "" for none.

@@ -91,11 +91,25 @@ func TestSurroundings(t *testing.T) {
 		"\na":         "begins with a line break",
 		"\"a\"\r\n":   "ends with a line break",
 		" \n ":        "",
+		"\ufeffa":     "begins with a byte order mark",
+		`a\n`:         `ends with the characters \n`,
 		"\u00a0a":     "begins with a space",
 		"a\xff\xfe\"": "has a quote at one of its ends",
 	} {
 		if got := Surroundings(value); got != want {
 			t.Errorf("Surroundings(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestIsPlaceholder(t *testing.T) {
+	for value, want := range map[string]bool{
+		"": false, "a": false, "$": false, "p$word": false, "$1$abc": false, "a<b>": false, "{a}": false,
+		"$(SECRET)": true, "${SECRET}": true, "${{ secrets.SECRET }}": true, "$SECRET": true, "<tenant>": true, "%SECRET%": true,
+		"{{ secret }}": true, "#{Secret}#": true, " $(SECRET)\r\n": true,
+	} {
+		if got := IsPlaceholder(value); got != want {
+			t.Errorf("IsPlaceholder(%q) = %v", value, got)
 		}
 	}
 }

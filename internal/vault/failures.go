@@ -81,10 +81,15 @@ const (
 	maxFailureSharing = 5 * time.Minute
 )
 
+// isOfEnvironment reports whether a fetch failed because of a variable of this process.
+func isOfEnvironment(failed error) bool {
+	return fault.Is(failed, fault.Variable, fault.VariableQuotes, fault.VariablePlaceholder)
+}
+
 // newFailure returns the record of a failed fetch; nil for what only this process can't
 // do, because of its keyring, its environment or its caller's deadline.
 func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, cached secret.Token) *Failure {
-	if ctx.Err() != nil || CannotOpen(failed) || fault.Is(failed, fault.Variable, fault.VariableQuotes) {
+	if ctx.Err() != nil || CannotOpen(failed) || isOfEnvironment(failed) {
 		return nil
 	}
 	if shared, ok := errors.AsType[*Failure](failed); ok { // of the sign-in

@@ -72,17 +72,18 @@ func (c Client) AccessToken(ctx context.Context, id identity.Identity, cloud reg
 // wrongSecret is Entra's number for a client secret that isn't the application's.
 const wrongSecret = 7000215
 
-// explainSecret adds to Entra's refusal of a client secret what is around the secret, which
-// can't be known to be wrong before that.
+// explainSecret adds to Entra's refusal of a client secret what is around the secret, or that
+// it is a placeholder, which can't be known to be wrong before that.
 func explainSecret(value secret.String, err error) error {
-	around := text.Surroundings(value.Reveal())
+	code := fault.ValueCode(value.Reveal())
 	refused, ok := errors.AsType[*fault.Error](err)
-	if !ok || refused.Code != fault.AADSTS(wrongSecret) || around == "" {
+	if !ok || refused.Code != fault.AADSTS(wrongSecret) || code == "" {
 		return err
 	}
 	explained := *refused
-	explained.Reason = refused.Code.Meaning() + ": it " + around
-	explained.Cause = &fault.Error{Code: fault.VariableQuotes, Cause: refused.Cause}
+	why := cmp.Or(text.Surroundings(value.Reveal()), "is a placeholder that was not replaced")
+	explained.Reason = refused.Code.Meaning() + ": it " + why
+	explained.Cause = &fault.Error{Code: code, Cause: refused.Cause}
 	return &explained
 }
 

@@ -245,9 +245,11 @@ func variable(name string) identity.Source {
 	return identity.Source{Kind: identity.FromEnvironment, Name: name}
 }
 
-// getenv reads a variable without the white space at its ends, which the file that it comes
-// from may have added. Only a password has any of its own.
-func (s Selector) getenv(name string) string { return strings.TrimSpace(s.Getenv(name)) }
+// getenv reads a variable without the white space at its ends and the byte order mark, which
+// the file that it comes from may have added. Only a password has any of its own.
+func (s Selector) getenv(name string) string {
+	return strings.TrimSpace(strings.TrimPrefix(s.Getenv(name), "\ufeff"))
+}
 
 // isOn reports whether a switch in the environment is on. Quotes around it don't matter.
 func (s Selector) isOn(name string) bool {
