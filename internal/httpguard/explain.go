@@ -52,6 +52,8 @@ func explain(err error) (code fault.Code, reason string) {
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return fault.Proxy, ""
+	case isNoProxy(err):
+		return fault.Proxy, ""
 	case errors.As(err, &op) && strings.HasPrefix(op.Op, "socks"):
 		return explainSOCKS(op)
 	case errors.As(err, &tooLong):
@@ -74,6 +76,14 @@ func explain(err error) (code fault.Code, reason string) {
 		return fault.Unreachable, "refused the connection"
 	}
 	return fault.Unreachable, ""
+}
+
+// isNoProxy reports whether the server that is configured as a proxy answers CONNECT with
+// something else than HTTP, as one that expects TLS does. net/http has only a text for it,
+// which is longer where a registry or Entra answers like that.
+func isNoProxy(err error) bool {
+	said := err.Error()
+	return strings.Contains(said, "malformed HTTP") && !strings.Contains(said, "transport connection broken")
 }
 
 // explainSOCKS returns the code of an error of a SOCKS proxy, of which net/http has only

@@ -67,7 +67,8 @@ func TestConfigSchema(t *testing.T) {
 		`{"clouds":{"contoso":{"authority":"login.contoso.com"}}}`, `{"clouds":{"*.contoso.com":{"authority":"x.y","audience":"x"}}}`,
 		`{"keyring":"auto"}`, `{"keyring":"os"}`, `{"keyring":"kernel"}`, `{"keyring":"file"}`, `{"keyring":"none"}`,
 		`{"keyring":"paper"}`, `{"keyring":""}`, `{"keyring":null}`, `{"keyring":["file"]}`,
-		`{"delegate":"desktop"}`, `{"delegate":"acr"}`, `{"delegate":"a b"}`, `{"delegate":7}`, `{"delegate":""}`,
+		`{"delegate":"desktop"}`, `{"delegate":"acr"}`, `{"delegate":"docker-credential-pass"}`, `{"delegate":"acrx"}`,
+		`{"delegate":"a b"}`, `{"delegate":7}`, `{"delegate":""}`,
 	)
 	for _, b := range codeBlocks(t, "docs/configuration.md") {
 		if b.language == "json" {

@@ -235,6 +235,8 @@ func TestLoadCertificate_refuses(t *testing.T) {
 		{"the key alone with them", strings.ReplaceAll(key, "\n", `\n`) + certs, "", twoCharacters},
 		{"in base64", base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(key+certs, "\n", `\n`))), "", twoCharacters},
 		{"spaces for line breaks", strings.ReplaceAll(key+certs, "\n", " "), "", noLines},
+		{"indented, as in YAML", strings.ReplaceAll(key+certs, "\n", "\n    "), "", "the lines of the certificate file begin with spaces"},
+		{"in quotes", `"` + key + certs + `"`, "", `the certificate file has something before "-----" in a line`},
 		{"no line breaks", strings.ReplaceAll(key+certs, "\n", ""), "", noLines},
 		{"UTF-16", "\xff\xfe-\x00-\x00", "", "the certificate file can't be read: it is UTF-16 text; save it as UTF-8"},
 		{"half a key", half + certs, password, "the certificate file is damaged"},

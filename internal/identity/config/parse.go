@@ -119,18 +119,30 @@ func parse(path string, content []byte) file {
 	return f
 }
 
-// explain says what is wrong with JSON.
+// explain says what is wrong with JSON, in the words of its users, not of its parser.
 func explain(err *json.SyntaxError) string {
-	switch said := err.Error(); {
-	case strings.Contains(said, "unexpected end"):
-		return "it ends in the middle of the JSON object"
-	case strings.Contains(said, "after top-level value"):
-		return "there is something after the end of the JSON object"
-	case strings.HasPrefix(said, "invalid character '}' looking for beginning of object key"):
-		return "there is a comma before this }"
-	default:
-		return said
+	said := err.Error()
+	for _, row := range []struct{ part, means string }{
+		{"unexpected end", "it ends in the middle of the JSON object"},
+		{"after top-level value", "there is something after the end of the JSON object"},
+		{"invalid character '/'", "JSON has no comments"},
+		{"invalid character '#'", "JSON has no comments"},
+		{`invalid character '\''`, "JSON needs double quotes"},
+		{"invalid character '}' looking for beginning of object key", "there is a comma before this }"},
+		{"invalid character ']' looking for beginning of value", "there is a comma before this ]"},
+		{"in literal", "text must be in double quotes"},
+		{"in string literal", "a string has no closing quote on its line"},
+		{"after object key:value pair", "there is no comma before this"},
+		{"after array element", "there is no comma before this"},
+		{"after object key", "there is no colon before this"},
+		{"looking for beginning of object key", "a key must be in double quotes"},
+		{"looking for beginning of value", "there is no JSON value here"},
+	} {
+		if strings.Contains(said, row.part) {
+			return row.means
+		}
 	}
+	return said
 }
 
 // check adds a problem of a member's value, if there is one.
@@ -237,7 +249,7 @@ func parseDelegate(content []byte) (name string, err error) {
 	switch err := json.Unmarshal(content, &name); {
 	case err != nil:
 		return "", errors.New("delegate must be a string")
-	case name == "" || !text.Only(name, text.Lower+text.Digits+"-"):
+	case name == "" || !text.Only(name, text.Lower+text.Digits+"-") || strings.HasPrefix(name, "docker-credential-"):
 		return "", fmt.Errorf("delegate %q must be a helper without its prefix: \"desktop\" for docker-credential-desktop", name)
 	case name == "acr":
 		return "", errors.New("delegate can't be \"acr\": that is this program; remove it to store other registries' logins here")
