@@ -24,7 +24,8 @@ func (a *attempt) browser(ctx context.Context) error {
 	a.login.Method = identity.MethodBrowser
 	return a.user(ctx, func(r user.Request) (user.Result, error) {
 		return a.app.Entra.Users().Browser(ctx, r, func(address string) {
-			a.Notef("waiting for you to sign in in your browser. If it does not open, go to:")
+			a.Note("waiting for you to sign in with your browser (if this computer has none, use --device-code). " +
+				"If it does not open, go to:")
 			a.Notef("%s", address)
 			_ = a.app.Entra.Tools().Browse(address)
 		})
