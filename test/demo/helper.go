@@ -27,7 +27,7 @@ func runHelper() int {
 		return 1
 	}
 	return cli.Main(app.Env{
-		Stderr: os.Stderr, Environ: os.Environ(), Now: time.Now,
+		Stderr: os.Stderr, Environ: os.Environ(), Now: time.Now, Parent: app.Parent,
 		Transport: azuretest.TransportTo(os.Getenv(addressVar), root),
 	}, os.Stdin, os.Stdout, os.Args)
 }
