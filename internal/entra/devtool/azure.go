@@ -1,6 +1,7 @@
 package devtool
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -34,16 +35,20 @@ func parseAzureCLI(out []byte, _ string) (a answer, err error) {
 		Tenant      string `json:"tenant"`
 		// ExpiresOn is local time without a zone.
 		ExpiresOn string `json:"expiresOn"`
-		// ExpiresAt is in seconds since 1970; az has it since 2.54.
-		ExpiresAt int64 `json:"expires_on"`
+		// ExpiresAt is in seconds since 1970, which may be in quotes; az has it since 2.54.
+		ExpiresAt json.Number `json:"expires_on"`
 	}
 	said, err := findObject(out, func(o object) bool { return o.AccessToken != "" })
 	if err != nil {
 		return answer{}, err
 	}
-	expires := time.Unix(said.ExpiresAt, 0)
-	if said.ExpiresAt == 0 {
-		expires, err = time.ParseInLocation("2006-01-02 15:04:05", said.ExpiresOn, time.Local)
+	if said.ExpiresAt != "" {
+		seconds, err := said.ExpiresAt.Int64()
+		return answer{said.AccessToken, said.Tenant, time.Unix(seconds, 0)}, err
+	}
+	expires, err := time.ParseInLocation(time.DateTime, said.ExpiresOn, time.Local)
+	if err != nil { // as other tools that are installed as az write it
+		expires, err = time.Parse(time.RFC3339, said.ExpiresOn)
 	}
 	return answer{said.AccessToken, said.Tenant, expires}, err
 }
