@@ -49,6 +49,7 @@ const (
 	UserSignedOut         Code = "signed-out"
 	LoginPatterns         Code = "login-patterns"
 	Settings              Code = "settings"
+	SettingsUnknown       Code = "settings-unknown"
 
 	// What kubelet's requests depend on.
 	AzureJSON          Code = "azure-json"

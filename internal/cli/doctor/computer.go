@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +17,15 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/keystore"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/subprocess"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // The program's own variables.
 const (
-	homeVar    = "DOCKER_CREDENTIAL_ACR_HOME"
-	keyringVar = "DOCKER_CREDENTIAL_ACR_KEYRING"
+	prefix     = "DOCKER_CREDENTIAL_ACR_"
+	homeVar    = prefix + "HOME"
+	keyringVar = prefix + "KEYRING"
+	traceVar   = prefix + "TRACE"
 )
 
 // checkVersion tells what a bug report needs.
@@ -97,8 +101,29 @@ func checkSettings(_ context.Context, s *session) report.Finding {
 			set = append(set, name+"="+value)
 		}
 	}
+	if unknown := unknownVariable(s.Environ); unknown != "" {
+		return report.Warn(fault.SettingsUnknown, "%s", unknown)
+	}
 	none := "neither " + homeVar + " nor " + keyringVar + " is set"
 	return report.OK("%s", cmp.Or(strings.Join(set, ", "), none))
+}
+
+// unknownVariable names a variable with the program's prefix that it does not read, which is
+// most often one that was mistyped; "" for none. Its value may be a secret.
+func unknownVariable(environ []string) string {
+	known := []string{homeVar, keyringVar, traceVar}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || value == "" {
+			continue
+		}
+		meant := text.Nearest(name, known)
+		if meant != "" {
+			meant = "; did you mean " + meant + "?"
+		}
+		return text.Line(name) + " is not a variable of this program" + meant
+	}
+	return ""
 }
 
 // checkConfig names the config files, since users may not know of the machine's.
