@@ -109,7 +109,7 @@ func checkSettings(_ context.Context, s *session) report.Finding {
 }
 
 // unknownVariable names a variable with the program's prefix that it does not read, which is
-// most often one that was mistyped; "" for none. Its value may be a secret.
+// most often one with a typing error; "" for none. Its value may be a secret.
 func unknownVariable(environ []string) string {
 	known := []string{homeVar, keyringVar, traceVar}
 	for _, entry := range environ {
