@@ -191,7 +191,7 @@ func TestExplain(t *testing.T) {
 		{&http.MaxBytesError{Limit: 10}, fault.TooLong},
 		{tls.RecordHeaderError{Msg: canary}, fault.TLS},
 		{errors.New("malformed HTTP response " + canary), fault.Proxy},
-		{errors.New("net/http: HTTP/1.x transport connection broken: malformed HTTP response " + canary), fault.Unreachable},
+		{errors.New("HTTP/1.x transport connection broken: malformed HTTP response " + canary), fault.Unreachable},
 		{&fault.Error{Code: fault.Redirect, Subject: "x", Reason: "y"}, fault.Redirect},
 	} {
 		got := httpguard.Explain(host, fmt.Errorf("wrapped: %w", row.err))

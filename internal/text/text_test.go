@@ -105,8 +105,8 @@ func TestSurroundings(t *testing.T) {
 func TestIsPlaceholder(t *testing.T) {
 	for value, want := range map[string]bool{
 		"": false, "a": false, "$": false, "p$word": false, "$1$abc": false, "a<b>": false, "{a}": false,
-		"$(SECRET)": true, "${SECRET}": true, "${{ secrets.SECRET }}": true, "$SECRET": true, "<tenant>": true, "%SECRET%": true,
-		"{{ secret }}": true, "#{Secret}#": true, " $(SECRET)\r\n": true,
+		"$(SECRET)": true, "${SECRET}": true, "${{ secrets.SECRET }}": true, "$SECRET": true, "<tenant>": true,
+		"%SECRET%": true, "{{ secret }}": true, "#{Secret}#": true, " $(SECRET)\r\n": true,
 	} {
 		if got := IsPlaceholder(value); got != want {
 			t.Errorf("IsPlaceholder(%q) = %v", value, got)

@@ -13,8 +13,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/test/azuretest"
 )
 
-// runEngine is the command line of dockerd. It has mounts and processes of its own, which end with it, and no containers'
-// network; what it mounts over /run hides the engine of this computer.
+// runEngine is the command line of dockerd. It has mounts and processes of its own, which end with it, and no network
+// for containers; what it mounts over /run hides the engine of this computer.
 const runEngine = `mount --make-rprivate /; mount -t tmpfs tmpfs /run
 exec dockerd --host "unix://$1/engine.sock" --data-root "$1/engine" --exec-root /run/engine --pidfile /run/engine.pid \
 	--storage-driver vfs --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false`
@@ -31,7 +31,8 @@ func (f *fixture) startEngine() {
 		f.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-ec", runEngine, "sh", f.work)
+	cmd := exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child",
+		"sh", "-ec", runEngine, "sh", f.work)
 	cmd.Env, cmd.Stdout, cmd.Stderr = append(f.environ(), "PATH="+debianPath()), log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -43,7 +44,8 @@ func (f *fixture) startEngine() {
 	})
 	f.env["DOCKER_HOST"] = "unix://" + f.work + "/engine.sock"
 	const patience = 30 * time.Second
-	for end := time.Now().Add(patience); !exists(filepath.Join(f.work, "engine.sock")); time.Sleep(100 * time.Millisecond) {
+	end := time.Now().Add(patience)
+	for ; !exists(filepath.Join(f.work, "engine.sock")); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			content, _ := os.ReadFile(log.Name())
 			f.t.Fatalf("dockerd did not start:\n%s", content)
@@ -51,8 +53,8 @@ func (f *fixture) startEngine() {
 	}
 }
 
-// classicBuild is docker build without BuildKit: the CLI collects the credentials of all registries that its file or the
-// helper's list names, and sends them to the engine.
+// classicBuild is docker build without BuildKit: the CLI collects the credentials of all registries that its file or
+// the helper's list names, and sends them to the engine.
 const classicBuild = "docker build -q --pull --no-cache {work}/context"
 
 // writeContext makes what classicBuild builds from an image, and turns BuildKit off.

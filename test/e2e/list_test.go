@@ -26,8 +26,8 @@ func regctlDigest() int {
 	return 1
 }
 
-// TestList has clients that ask a credsStore for the list, and get only what that names. testcontainers-go asks for nothing
-// but the names in its file.
+// TestList has clients that ask a credsStore for the list, and get only what that names. testcontainers-go asks for
+// nothing but the names in its file.
 func TestList(t *testing.T) {
 	for _, c := range []struct {
 		name, command string
@@ -50,7 +50,7 @@ func TestList(t *testing.T) {
 			{"fresh", func(*fixture) {}, false, false},
 			{"after another client", func(f *fixture) { f.pull(clientNamed("crane"), app) }, true, false},
 			{"a login for the registry", (*fixture).loginAsServicePrincipal, true, false},
-			{"a named registry", func(f *fixture) { f.helper("configure", host, "--all-registries", "--client", "docker") }, true, true},
+			{"a named registry", (*fixture).configureNamed, true, true},
 		} {
 			t.Run(c.name+"/"+row.what, func(t *testing.T) {
 				t.Parallel()
@@ -68,11 +68,17 @@ func TestList(t *testing.T) {
 	}
 }
 
+// configureNamed names the registry beside a helper for every registry.
+func (f *fixture) configureNamed() {
+	f.helper("configure", host, "--all-registries", "--client", "docker")
+}
+
 // loginAsServicePrincipal stores a login for the registry.
 func (f *fixture) loginAsServicePrincipal() {
 	f.t.Helper()
 	path := f.write(filepath.Join(f.work, "secret"), clientSecret)
-	f.helper("login", host, "--service-principal", "--client-id", clientID, "--tenant", f.tenant.ID(), "--secret-file", path)
+	f.helper("login", host, "--service-principal", "--client-id", clientID, "--tenant", f.tenant.ID(),
+		"--secret-file", path)
 	if err := os.Remove(path); err != nil {
 		f.t.Error(err)
 	}

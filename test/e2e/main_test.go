@@ -24,8 +24,8 @@ const (
 )
 
 // bin is the first directory of every client's PATH. It has the program, and links to this test binary under the names
-// of programs that it implements: crane (its commands are a library), two that stand for regctl and testcontainers-go, and
-// the delegate helper.
+// of programs that it implements: crane (its commands are a library), the delegate helper, and what stands for regctl
+// and testcontainers-go.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -160,8 +160,8 @@ func recordSkip(reason string) {
 	}
 }
 
-// debianDocker downloads Debian's Docker without installing its packages, which would start a daemon, and puts the docker
-// CLI into bin. Only with CI=true do tests download anything.
+// debianDocker downloads Debian's Docker without installing its packages, which would start a daemon, and puts the
+// docker CLI into bin. Only with CI=true do tests download anything.
 var debianDocker = sync.OnceValue(func() error {
 	if os.Getenv("CI") != "true" {
 		return exec.ErrNotFound
@@ -187,5 +187,5 @@ func debianDir() string { return filepath.Join(bin, "docker.io") }
 
 // debianPath is the PATH of Docker's engine: what is installed, then what was downloaded.
 func debianPath() string {
-	return os.Getenv("PATH") + ":" + filepath.Join(debianDir(), "usr/sbin") + ":" + filepath.Join(debianDir(), "usr/bin")
+	return fmt.Sprintf("%s:%s/usr/sbin:%[2]s/usr/bin", os.Getenv("PATH"), debianDir())
 }

@@ -24,7 +24,7 @@ func testcontainersDigest() int {
 	if err == nil {
 		var image name.Reference
 		if image, err = name.ParseReference(os.Args[1]); err == nil {
-			err = printDigest(ctx, image, authn.FromConfig(authn.AuthConfig{Username: found.Username, Password: found.Password}))
+			err = printDigest(ctx, image, &authn.Basic{Username: found.Username, Password: found.Password})
 		}
 	}
 	if err != nil {

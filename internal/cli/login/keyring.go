@@ -66,8 +66,8 @@ func (a *attempt) askOnTerminal(ctx context.Context, hasKernel bool) error {
 	path, _ := a.app.KeyFile()
 	choices, second := []string{"Key file: " + path}, keystore.Kernel
 	if hasKernel {
-		a.Note("No OS keyring is available here. " + file + "; the kernel keyring is never on disk, but loses logins at " +
-			"a restart or after three days without use. Where should the encryption key be?")
+		a.Note("No OS keyring is available here. " + file + "; the kernel keyring is never on disk, but loses logins " +
+			"at a restart or after three days without use. Where should the encryption key be?")
 		choices = append(choices, "Kernel keyring")
 	} else {
 		a.Note("No keyring is available here. " + file + ". Should the encryption key be in one?")

@@ -65,7 +65,8 @@ func (a *attempt) report(token secret.Token) {
 		a.Markf(screen.OK, "%s: signed in as %s; the token is valid until %s and renewed automatically",
 			a.target, a.signedIn().WithTenant(), token.Expires.Local().Format("15:04"))
 	default:
-		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use", a.target, a.signedIn().WithTenant())
+		a.Markf(screen.OK, "%s: signed in as %s; a token is requested on first use",
+			a.target, a.signedIn().WithTenant())
 	}
 }
 

@@ -39,7 +39,8 @@ func (c collector) nothing() string {
 	const all = "*.azurecr.io"
 	host, _ := c.app.Clouds.Example(all) // of a built-in cloud
 	if id, err := c.selector.Select(host); err == nil && !id.IsAnonymous() {
-		return fmt.Sprintf("no registries are set up yet; for %s you would sign in as %s, from %s", all, id.WithTenant(), id.Source)
+		return fmt.Sprintf("no registries are set up yet; for %s you would sign in as %s, from %s",
+			all, id.WithTenant(), id.Source)
 	}
 	return fmt.Sprintf("no registries are set up yet; see: %s login --help", cmdutil.Program)
 }

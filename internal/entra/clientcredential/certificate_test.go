@@ -208,6 +208,7 @@ func TestLoadCertificate_refuses(t *testing.T) {
 		notSupported  = "the private key's encryption is not supported; use PBES2"
 		twoCharacters = `the certificate file has "\n" as two characters instead of line breaks`
 		noLines       = "the certificate file has lost its line breaks"
+		spaces        = "the lines of the certificate file begin with spaces"
 		neither       = "the certificate file is neither PEM nor PKCS#12"
 	)
 	for _, row := range []struct{ what, content, password, sentence string }{
@@ -235,7 +236,7 @@ func TestLoadCertificate_refuses(t *testing.T) {
 		{"the key alone with them", strings.ReplaceAll(key, "\n", `\n`) + certs, "", twoCharacters},
 		{"in base64", base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(key+certs, "\n", `\n`))), "", twoCharacters},
 		{"spaces for line breaks", strings.ReplaceAll(key+certs, "\n", " "), "", noLines},
-		{"indented, as in YAML", strings.ReplaceAll(key+certs, "\n", "\n    "), "", "the lines of the certificate file begin with spaces"},
+		{"indented, as in YAML", strings.ReplaceAll(key+certs, "\n", "\n    "), "", spaces},
 		{"in quotes", `"` + key + certs + `"`, "", `the certificate file has something before "-----" in a line`},
 		{"no line breaks", strings.ReplaceAll(key+certs, "\n", ""), "", noLines},
 		{"UTF-16", "\xff\xfe-\x00-\x00", "", "the certificate file can't be read: it is UTF-16 text; save it as UTF-8"},

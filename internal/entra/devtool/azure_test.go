@@ -22,7 +22,7 @@ func TestParseAzureCLI(t *testing.T) {
 		{`{"accessToken":"x","expires_on":1795296626.5}`, time.Time{}},
 		{`{"accessToken":"x","expires_on":"soon","expiresOn":"2026-11-21 21:30:26.000000"}`, time.Time{}},
 		{`{"accessToken":"x","expires_on":1e300}`, time.Time{}},
-		{`{"accessToken":"x","expiresOn":"2026-11-21T21:30:26+00:00"}`, time.Date(2026, 11, 21, 21, 30, 26, 0, time.UTC)},
+		{`{"accessToken":"x","expiresOn":"2026-11-21T21:30:26+00:00"}`, time.Unix(1795296626, 0)},
 		{`{"accessToken":"","expires_on":1795296626}`, time.Time{}},
 		{`{"accessToken":"x"}`, time.Time{}},
 		{`{"accessToken":"x","expiresOn":"tomorrow"}`, time.Time{}},
