@@ -111,7 +111,6 @@ func searchPath() string { return bin + string(os.PathListSeparator) + os.Getenv
 // packages are Debian's packages of programs whose package has another name.
 var packages = map[string]string{
 	"docker":               "docker.io",
-	"dockerd":              "docker.io",
 	"dbus-run-session":     "dbus",
 	"gnome-keyring-daemon": "gnome-keyring",
 	"keyctl":               "keyutils",
@@ -130,7 +129,7 @@ func requireTools(t *testing.T, programs ...string) {
 		if _, err := exec.LookPath(p); err == nil {
 			continue
 		}
-		if packages[p] == "docker.io" && debianDocker() == nil {
+		if p == "docker" && debianDocker() == nil {
 			continue
 		}
 		name := packages[p]
