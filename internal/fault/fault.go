@@ -1,5 +1,5 @@
 // Package fault has the program's one type of error. Each has a code, which scripts
-// compare and advice is looked up by; what a code means and what to do about it stands in
+// compare and advice is looked up by; what a code means and what to do about it is in
 // one table, which docs/codes.md prints.
 package fault
 

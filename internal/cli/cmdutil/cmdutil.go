@@ -27,7 +27,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// Program is the name of the program, Module the path of its module. Both stand in its
+// Program is the name of the program, Module the path of its module. Both are in its
 // version, because other programs have the same name.
 const (
 	Program = "docker-credential-acr"

@@ -35,7 +35,7 @@ type Entry struct {
 	Source identity.Source
 }
 
-// A parsedEntry is an entry with where it stands in its file, and where its keys do.
+// A parsedEntry is an entry with its position in its file, and those of its keys.
 type parsedEntry struct {
 	Entry
 	at   int

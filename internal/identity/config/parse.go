@@ -61,7 +61,7 @@ type parser struct {
 	problems []Problem
 }
 
-// A member is a member of a JSON object: its key, and where key and value stand in the text.
+// A member is a member of a JSON object: its key, and where key and value are in the text.
 type member struct {
 	key                 string
 	at, value, valueEnd int

@@ -18,7 +18,7 @@ import (
 	credhelper "github.com/docker-credential-acr/docker-credential-acr/credential-helper"
 )
 
-// The code in this file stands in docs/library.md, which must be changed with it.
+// The code in this file is in docs/library.md, too: change both.
 
 func quickStart() (string, string, error) {
 	helper := credhelper.New()

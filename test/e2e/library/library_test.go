@@ -206,7 +206,7 @@ func TestTokenSource(t *testing.T) {
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
-// TestDocument_code proves that the Go code in docs/library.md stands in this package or in the library's examples,
+// TestDocument_code proves that the Go code in docs/library.md is in this package or in the library's examples,
 // where it compiles. Indentation doesn't count.
 func TestDocument_code(t *testing.T) {
 	var compiled string
