@@ -184,11 +184,11 @@ func TestHardened_names_refusals(t *testing.T) {
 	}
 }
 
-func TestWithProxyErrors_of_what_is_no_proxy(t *testing.T) {
+func TestHardened_of_what_is_no_proxy(t *testing.T) {
 	for _, answer := range []string{"SSH-2.0-c4n4ry\r\n", "\x15\x03\x01\x00\x02\x02\x16", "c4n4ry\r\n\r\n"} {
 		proxy := &url.URL{Scheme: "http", Host: proxyThatAnswers(t, answer)}
 		base := &http.Transport{Proxy: http.ProxyURL(proxy)}
-		_, _, err := get(newClient(httpguard.WithProxyErrors(base, os.Getenv)), address)
+		_, _, err := get(newClient(httpguard.Hardened(base, os.Getenv)), address)
 		explained := httpguard.Explain(host, err)
 		if explained.Code != fault.Proxy || strings.Contains(explained.Error(), "c4n4ry") {
 			t.Errorf("%q: %s: %v", answer, explained.Code, explained)
