@@ -72,7 +72,7 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 		}
 	}
 	noToken := vault.ErrNoToken
-	if id.Kind == identity.None || id.Kind == identity.Anonymous || id.Detected { // a token that was stored is meant to be used
+	if id.IsAnonymous() || id.Detected { // a token that was stored is meant to be used
 		var stored secret.Token
 		if stored, noToken = s.CachedToken(ctx, host, vault.StoredToken); noToken == nil {
 			return Credential{registry.NullGUID, stored.Value, stored.Expires}, nil

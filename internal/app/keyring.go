@@ -25,7 +25,9 @@ type KeyringChoice struct {
 
 // keySettings are those of every choice.
 func (a *App) keySettings() keystore.Settings {
-	return keystore.Settings{KeyFile: a.paths.keyFile, Getenv: a.Runner.Getenv, LockedMarker: a.paths.lockedMarker(), Now: a.Now}
+	return keystore.Settings{
+		KeyFile: a.paths.keyFile, Getenv: a.Runner.Getenv, LockedMarker: a.paths.lockedMarker(), Now: a.Now,
+	}
 }
 
 // Keyring returns the choice that counts. A variable, and the option of the library,

@@ -22,8 +22,8 @@ import (
 const (
 	warnKernel = "this login is stored in the kernel keyring, so it is lost at reboot or after 3 days without use. " +
 		"To keep it, run: "
-	warnNamespace = "this login is stored in the kernel keyring of this user namespace, so it is lost when the namespace " +
-		"ends, and can't be used outside it. To keep it, run: "
+	warnNamespace = "this login is stored in the kernel keyring of this user namespace, so it is lost when " +
+		"the namespace ends, and can't be used outside it. To keep it, run: "
 	warnTenant = "the tenant of this service principal is unknown, so its secret is sent to the registry instead of a " +
 		"token. Set AZURE_TENANT_ID and run docker login again"
 	warnToken = "this login expires at %s: it is a token, which can't be renewed. Run: docker-credential-acr login %s"

@@ -11,7 +11,8 @@ type keychainKeyring struct{ *keychain.Keychain }
 
 func openOS(s Settings) (b *bounded, ok bool) {
 	k := &keychain.Keychain{
-		Program: keychain.Program, Service: serviceName, Account: userName, Getenv: s.Getenv, Marker: s.LockedMarker, Now: s.Now,
+		Program: keychain.Program, Service: serviceName, Account: userName, Getenv: s.Getenv, Marker: s.LockedMarker,
+		Now: s.Now,
 	}
 	b = newBounded(keychainKeyring{k}, OS, "the OS keyring (Keychain)", osTimeout)
 	b.prompts = true

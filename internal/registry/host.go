@@ -139,7 +139,8 @@ func (c Clouds) hostPart(server string) (string, error) {
 // port, a trailing dot, the suffix in the wrong place.
 func (c Clouds) notACR(name string) error {
 	for _, cloud := range slices.Concat(c, clouds) {
-		if cloud.Suffix != "" && strings.Contains(name, cloud.Suffix) || cloud.Host != "" && strings.HasPrefix(name, cloud.Host) {
+		if cloud.Suffix != "" && strings.Contains(name, cloud.Suffix) ||
+			cloud.Host != "" && strings.HasPrefix(name, cloud.Host) {
 			return invalid("for an Azure container registry, use %s, without scheme or port",
 				cmp.Or(cloud.Host, "NAME."+cloud.Suffix))
 		}
@@ -223,8 +224,8 @@ func (c Clouds) Example(pattern string) (Host, error) {
 		return Host{}, fmt.Errorf("unknown registry %q; did you mean %s?", pattern, name)
 	}
 	if !c.IsPattern(pattern) {
-		return Host{}, fmt.Errorf("%q is not an Azure container registry or pattern (for example contoso.azurecr.io or '*.azurecr.io')",
-			pattern)
+		const examples = "for example contoso.azurecr.io or '*.azurecr.io'"
+		return Host{}, fmt.Errorf("%q is not an Azure container registry or pattern (%s)", pattern, examples)
 	}
 	return c.ParseHost(strings.ReplaceAll(pattern, "*", "x"))
 }

@@ -102,7 +102,8 @@ const trustedInstaller = "S-1-5-80-956008885-3418522649-1831038044-1853292631-22
 // isTrustedSID reports whether an account's files can be trusted: the user's, and those of
 // the system and its administrators, to whom those of the user's domain belong.
 func isTrustedSID(sid, user *windows.SID) bool {
-	if sid.Equals(user) || sid.IsWellKnown(windows.WinLocalSystemSid) || sid.IsWellKnown(windows.WinBuiltinAdministratorsSid) {
+	isSystem := sid.IsWellKnown(windows.WinLocalSystemSid) || sid.IsWellKnown(windows.WinBuiltinAdministratorsSid)
+	if isSystem || sid.Equals(user) {
 		return true
 	}
 	own := user.String()

@@ -24,10 +24,12 @@ func (v Variables) has(name string) bool {
 // Basic are the variables that every program may need: where things are, the language, the
 // proxy and its certificates, and what Windows programs don't start without.
 var Basic = Variables{
-	"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TERM", "XDG_*", "DBUS_SESSION_BUS_ADDRESS",
+	"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TERM", "XDG_*",
+	"DBUS_SESSION_BUS_ADDRESS",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-	"SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "TEMP", "TMP", "OS", "USERNAME", "USERDOMAIN", "USERPROFILE",
+	"SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "TEMP", "TMP", "OS", "USERNAME", "USERDOMAIN",
+	"USERPROFILE",
 	"HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "ProgramData", "ProgramFiles*", "ProgramW6432", "CommonProgram*",
 	"COMPUTERNAME", "NUMBER_OF_PROCESSORS", "PROCESSOR_*",
 }

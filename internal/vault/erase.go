@@ -30,7 +30,9 @@ func (s *Session) concerns(space, name string, covers func(server string) bool) 
 // Erase deletes the login of a server or pattern ("" for none) with its access tokens, and
 // the tokens and failure records of the servers that it covers, in every keyspace. It needs
 // no key. What doesn't exist is not an error.
-func (s *Session) Erase(ctx context.Context, server string, covers func(server string) bool) (erased []Entry, err error) {
+func (s *Session) Erase(
+	ctx context.Context, server string, covers func(server string) bool,
+) (erased []Entry, err error) {
 	if s.Memory != nil {
 		s.Memory.erase(covers)
 	}

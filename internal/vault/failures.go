@@ -101,7 +101,8 @@ func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, ca
 	if s.ShareFailures > 0 && fault.Is(failed, fault.IMDSAbsent) {
 		wait = 0 // a node's network may still be starting
 	}
-	share := max(cmp.Or(s.ShareFailures, shareFailure), min(shareWhileValid, cached.UsableUntil().Sub(now)), min(wait, maxFailureSharing))
+	share := max(cmp.Or(s.ShareFailures, shareFailure), min(shareWhileValid, cached.UsableUntil().Sub(now)),
+		min(wait, maxFailureSharing))
 	return &Failure{
 		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(),
 		Since: now, Until: now.Add(share), RetryAfter: wait, cause: failed,

@@ -103,8 +103,9 @@ func (s *Session) entry(space, name string) (e Entry, ok bool) {
 		err = cannotOpenLogin(err)
 	}
 	e = Entry{
-		Login: f.Login, IsToken: path.Ext(name) == tokenSuffix, Backend: keyspace.Backend(space), Available: s.isUsable(space),
-		Life: f.Life(), RegistryTenant: f.RegistryTenant, Err: err,
+		Login: f.Login, IsToken: path.Ext(name) == tokenSuffix, Backend: keyspace.Backend(space),
+		Available: s.isUsable(space),
+		Life:      f.Life(), RegistryTenant: f.RegistryTenant, Err: err,
 	}
 	return e, err == nil || !e.IsToken && !errors.Is(err, fs.ErrNotExist)
 }

@@ -232,7 +232,9 @@ func (s *Session) current(l identity.Login) (keyspace.File, error) {
 
 // PutLogin seals a login, and returns it as Login will find it. Its fingerprint is new,
 // so tokens of the login that it replaces are not found any more.
-func (s *Session) PutLogin(ctx context.Context, l identity.Login, value secret.String) (stored identity.Login, err error) {
+func (s *Session) PutLogin(
+	ctx context.Context, l identity.Login, value secret.String,
+) (stored identity.Login, err error) {
 	seal, err := s.sealer(ctx, true)
 	if err != nil {
 		return identity.Login{}, err

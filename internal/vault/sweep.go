@@ -39,7 +39,8 @@ func (s *Session) sweepKeyspaces(current string) {
 
 func (s *Session) isSweepable(space, name string) bool {
 	info, err := s.dir.Stat(space, name)
-	return err == nil && name != patternsDir && !strings.HasSuffix(name, loginSuffix) && s.Now().Sub(info.ModTime()) >= sweepKeyspaceAfter
+	isLogin := name == patternsDir || strings.HasSuffix(name, loginSuffix)
+	return err == nil && !isLogin && s.Now().Sub(info.ModTime()) >= sweepKeyspaceAfter
 }
 
 // maxSwept is how many files a sweep looks at: a vault may have thousands.
@@ -64,7 +65,8 @@ func (s *Session) sweep(space, current string) {
 	}
 	for _, name := range names {
 		info, err := s.dir.Stat(space, name)
-		if err != nil || name == patternsDir || strings.HasSuffix(name, loginSuffix) || s.Now().Sub(info.ModTime()) < sweepAfter {
+		isLogin := name == patternsDir || strings.HasSuffix(name, loginSuffix)
+		if err != nil || isLogin || s.Now().Sub(info.ModTime()) < sweepAfter {
 			continue
 		}
 		if path.Ext(name) != failureSuffix && path.Ext(name) != accessSuffix { // which are used for an hour at most

@@ -59,7 +59,8 @@ func (s *session) onWindows() string {
 	if program := s.clients.FindProgram(cmdutil.Program + ".exe"); program != "" {
 		return "; this is WSL (" + distribution + "): Docker on Windows runs " + program + ", with logins of its own"
 	}
-	return "; this is WSL (" + distribution + "): for Docker on Windows, there is no " + cmdutil.Program + ".exe on the PATH"
+	return "; this is WSL (" + distribution + "): for Docker on Windows, there is no " + cmdutil.Program +
+		".exe on the PATH"
 }
 
 // shadowed tells another copy of this program from another project's program of the same

@@ -62,7 +62,8 @@ func proxyRoots(p identity.TokenProxy) (*x509.CertPool, error) {
 	pem, from := p.CAData, "AZURE_KUBERNETES_CA_DATA"
 	switch {
 	case p.CAFile != "" && p.CAData != "":
-		return nil, fault.New(fault.TokenProxy, "AZURE_KUBERNETES_CA_FILE and AZURE_KUBERNETES_CA_DATA are both set; set only one")
+		return nil, fault.New(fault.TokenProxy,
+			"AZURE_KUBERNETES_CA_FILE and AZURE_KUBERNETES_CA_DATA are both set; set only one")
 	case p.CAFile == "" && p.CAData == "":
 		return nil, nil
 	case p.CAFile != "":

@@ -162,7 +162,8 @@ func (c *endpointClient) absent() error {
 
 func (c *endpointClient) explain(ctx context.Context, err error) error {
 	dial, ok := errors.AsType[*net.OpError](err)
-	if ok && dial.Op == "dial" && c.id.Endpoint == identity.IMDS && ctx.Err() == nil { // a caller that gives up proves nothing
+	// A caller that gives up proves nothing.
+	if ok && dial.Op == "dial" && c.id.Endpoint == identity.IMDS && ctx.Err() == nil {
 		return c.absent()
 	}
 	failed := httpguard.Explain(c.address.Host, err)

@@ -67,7 +67,8 @@ func (c Client) browse(ctx context.Context, r Request, prompt func(string), serv
 	case returned.values.Get("code") == "":
 		return Result{}, refusal(returned.values)
 	}
-	signedIn, err := app.AcquireTokenByAuthCode(ctx, returned.values.Get("code"), server.address, []string{scope(r.Audience)},
+	signedIn, err := app.AcquireTokenByAuthCode(ctx, returned.values.Get("code"), server.address,
+		[]string{scope(r.Audience)},
 		public.WithChallenge(verifier), public.WithClaims(r.Claims))
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -143,7 +143,8 @@ func (c Client) finish(cloud registry.Cloud, s *state, result public.AuthResult)
 	user, tenant := result.Account.PreferredUsername, result.IDToken.TenantID
 	name := regexp.MustCompile(`^[\p{L}\p{N}\p{M}\p{P}\p{S} ]{1,200}$`)
 	if !name.MatchString(user) || !name.MatchString(result.Account.HomeAccountID) || !text.IsGUID(tenant) {
-		return Result{}, &fault.Error{Code: fault.NotJSON, Subject: cloud.Authority, Reason: "did not return the account that signed in"}
+		const reason = "did not return the account that signed in"
+		return Result{}, &fault.Error{Code: fault.NotJSON, Subject: cloud.Authority, Reason: reason}
 	}
 	return Result{Access: c.token(result), State: s.encode(), User: user, Tenant: tenant}, nil
 }

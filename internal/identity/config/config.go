@@ -273,7 +273,8 @@ func (c Config) Entry(host registry.Host) (best Entry, err error) {
 		pattern, tie := registry.MostSpecific(f.patterns(), host)
 		switch {
 		case tie != "":
-			return Entry{}, f.wrong(fmt.Errorf("%s and %s match %s equally well; make one of them more specific", pattern, tie, host))
+			return Entry{}, f.wrong(fmt.Errorf("%s and %s match %s equally well; make one of them more specific",
+				pattern, tie, host))
 		case pattern != "" && (best.Pattern == "" || registry.CompareSpecificity(pattern, best.Pattern) > 0):
 			best = f.registries[pattern].Entry
 		}

@@ -250,9 +250,11 @@ func parseDelegate(content []byte) (name string, err error) {
 	case err != nil:
 		return "", errors.New("delegate must be a string")
 	case name == "" || !text.Only(name, text.Lower+text.Digits+"-") || strings.HasPrefix(name, "docker-credential-"):
-		return "", fmt.Errorf("delegate %q must be a helper without its prefix: \"desktop\" for docker-credential-desktop", name)
+		const wants = "a helper without its prefix: \"desktop\" for docker-credential-desktop"
+		return "", fmt.Errorf("delegate %q must be %s", name, wants)
 	case name == "acr":
-		return "", errors.New("delegate can't be \"acr\": that is this program; remove it to store other registries' logins here")
+		const why = "that is this program; remove it to store other registries' logins here"
+		return "", errors.New("delegate can't be \"acr\": " + why)
 	}
 	return name, nil
 }

@@ -63,7 +63,8 @@ func Pick(all []Subscription, wanted string) (Subscription, error) {
 	case len(found) == 0:
 		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has no subscription %q", wanted)
 	case len(found) > 1:
-		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has %d subscriptions named %q", len(found), wanted)
+		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has %d subscriptions named %q",
+			len(found), wanted)
 	case !text.IsGUID(found[0].ID) || !text.IsTenant(found[0].TenantID):
 		return Subscription{}, fault.New(fault.ConfigSubscription, "Azure CLI has no valid ID for subscription %q", wanted)
 	}

@@ -71,7 +71,8 @@ func (s Selector) subscription(host registry.Host, e config.Entry) (identity.Ide
 	case !sub.IsIn(host.Cloud()):
 		return wrong(fault.ConfigSubscription, fmt.Sprintf("subscription %q belongs to %s", e.Subscription, sub.Cloud()))
 	case text.IsGUID(e.Tenant) && !strings.EqualFold(e.Tenant, sub.TenantID):
-		return wrong(fault.ConfigSubscription, fmt.Sprintf("subscription %q belongs to tenant %s, not %s", e.Subscription, sub.TenantID, e.Tenant))
+		return wrong(fault.ConfigSubscription, fmt.Sprintf("subscription %q belongs to tenant %s, not %s",
+			e.Subscription, sub.TenantID, e.Tenant))
 	case s.Find("az") == "":
 		return wrong(fault.ConfigAzureCLIMissing, "az is not on the PATH")
 	}
@@ -87,7 +88,8 @@ func (s Selector) toolAccount(host registry.Host, e config.Entry) (identity.Iden
 	switch cloud := host.Cloud().AzureCLI; e.Identity {
 	case identity.AzureDeveloperCLI:
 		if a = profile.Azd(s.AzdDir); a.Cloud != "" && a.Cloud != cloud {
-			return otherCloud(fault.ConfigAzdCloud, cloud, "%sAzure Developer CLI uses %s", selects(e, "azd"), text.Line(a.Cloud))
+			return otherCloud(fault.ConfigAzdCloud, cloud, "%sAzure Developer CLI uses %s", selects(e, "azd"),
+				text.Line(a.Cloud))
 		}
 	default:
 		if a = profile.PowerShell(s.PowerShellDir); a.IsKnown && a.Cloud != cloud {

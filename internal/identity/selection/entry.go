@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,7 +24,8 @@ import (
 // fromEntry returns the identity of a config entry, or of a login without a secret. What
 // it leaves out comes from the environment.
 func (s Selector) fromEntry(host registry.Host, e config.Entry) (identity.Identity, error) {
-	isTool := e.Identity == identity.AzureCLI || e.Identity == identity.AzureDeveloperCLI || e.Identity == identity.AzurePowerShell
+	tools := []identity.Kind{identity.AzureCLI, identity.AzureDeveloperCLI, identity.AzurePowerShell}
+	isTool := slices.Contains(tools, e.Identity)
 	if isTool && s.Kubelet != nil {
 		return refuse(fault.Config, "%skubelet can't use it", selects(e, string(e.Identity)))
 	}
@@ -42,7 +44,8 @@ func (s Selector) fromEntry(host registry.Host, e config.Entry) (identity.Identi
 		}
 		id, _, err := s.azureCLI(host, e)
 		if err != nil {
-			return identity.Identity{}, &fault.Error{Code: fault.CodeOf(err), Reason: selects(e, "azure-cli") + err.Error(), Cause: err}
+			reason := selects(e, "azure-cli") + err.Error()
+			return identity.Identity{}, &fault.Error{Code: fault.CodeOf(err), Reason: reason, Cause: err}
 		}
 		id.Source = e.Source
 		return id, nil
@@ -65,7 +68,8 @@ func (s Selector) application(e config.Entry) (identity.Identity, error) {
 	}
 	switch {
 	case id.ClientID == "" && e.Identity == identity.WorkloadIdentity && s.isInPod():
-		return refuse(fault.WorkloadClientID, "%sno client ID is set (clientId or AZURE_CLIENT_ID)", selects(e, string(e.Identity)))
+		return refuse(fault.WorkloadClientID, "%sno client ID is set (clientId or AZURE_CLIENT_ID)",
+			selects(e, string(e.Identity)))
 	case id.ClientID != "" && id.ClientID == s.getenv(azureVars.clientID) && !text.IsGUID(id.ClientID):
 		return identity.Identity{}, s.invalid(fault.VariableClientID, azureVars.clientID, "is not a GUID")
 	case id.Tenant == "" && s.getenv(azureVars.tenant) != "":
@@ -96,7 +100,8 @@ func (s Selector) credential(e config.Entry) (identity.Identity, error) {
 		if id := s.jobToken(identity.GitHubActions, azureVars, ""); id.Kind != identity.None {
 			return id, nil
 		}
-		return refuse(fault.GitHubPermission, "%sGitHub Actions does not issue an ID token to this job", selects(e, "github-actions"))
+		return refuse(fault.GitHubPermission, "%sGitHub Actions does not issue an ID token to this job",
+			selects(e, "github-actions"))
 	}
 	// The check of entries allows no other kind than AzurePipelines.
 	connection := cmp.Or(e.ServiceConnection, s.getenv(azureVars.connection), s.getenv(armVars.connection))

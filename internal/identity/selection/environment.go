@@ -187,7 +187,8 @@ func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity
 	}
 	switch {
 	case !hasCredential && id.ClientID != "" && s.getenv("GITHUB_ACTIONS") == "true":
-		return refuse(fault.GitHubPermission, "%s is set, but GitHub Actions does not issue an ID token to this job", f.clientID)
+		return refuse(fault.GitHubPermission, "%s is set, but GitHub Actions does not issue an ID token to this job",
+			f.clientID)
 	case !hasCredential && id.ClientID != "" && s.getenv("SYSTEM_OIDCREQUESTURI") != "":
 		return s.noPipelinesToken(f, s.getenv(f.connection), f.clientID+" is set, but ")
 	}
@@ -238,7 +239,8 @@ func (s Selector) validate(host registry.Host, f *family, id identity.Identity) 
 	if f == armVars {
 		value := strings.ToLower(s.getenv("ARM_ENVIRONMENT"))
 		if known := armClouds[value]; value != "" && (known == "" || known != cloud.AzureCLI) {
-			return s.invalid(fault.WrongCloud, "ARM_ENVIRONMENT", "is %q, but the registry belongs to the %s cloud", value, cloud.Name)
+			return s.invalid(fault.WrongCloud, "ARM_ENVIRONMENT", "is %q, but the registry belongs to the %s cloud",
+				value, cloud.Name)
 		}
 		return nil
 	}

@@ -62,7 +62,8 @@ func Open(dir string) (*Dir, error) {
 
 func notPrivate(what, dir string, err error) error {
 	return &fault.Error{
-		Code: fault.LoginVault, Object: text.Quote(dir), Reason: fmt.Sprintf("%s %s can't be used: %v", what, dir, err), Cause: err,
+		Code: fault.LoginVault, Object: text.Quote(dir),
+		Reason: fmt.Sprintf("%s %s can't be used: %v", what, dir, err), Cause: err,
 	}
 }
 
