@@ -100,11 +100,12 @@ audit:
 		echo 'VULNERABILITIES WERE NOT CHECKED: $(GOVULNDB) could not be reached' >&2; break; done
 
 # What a release consists of, in dist/; .goreleaser.yaml says what that is. A tagged commit
-# makes a release, any other a snapshot. Once the tools are there, it needs no network.
+# makes a release, any other a snapshot. Once the tools are there, it needs no network. One target
+# is built after the other, because winget's manifest has them in the order in which they end.
 GORELEASER := bin/tools/goreleaser-v2.14.3
 dist: $(GORELEASER)
 	cd test/dist && GOBIN='$(CURDIR)/bin/tools' go install tool
-	PATH="$(CURDIR)/bin/tools:$$PATH" $(GORELEASER) release --clean --skip=publish,announce \
+	PATH="$(CURDIR)/bin/tools:$$PATH" $(GORELEASER) release --clean --parallelism 1 --skip=publish,announce \
 		$(shell git describe --exact-match --tags >/dev/null 2>&1 || echo --snapshot)
 	sed -i.bak 's/^ReleaseDate: .*/ReleaseDate: $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%F)/' \
 		$$(find dist/winget -name '*.installer.yaml') # otherwise the day on which it was built
