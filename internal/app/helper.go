@@ -105,7 +105,8 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 
 // fetch signs in, unless the identity just has, and exchanges the token: the slow part,
 // which one of the waiting processes does for all. Where the registry refuses a cached
-// access token, it signs in once more: Entra may have revoked it.
+// access token, it signs in once more: Entra may have revoked it. A new one that is refused
+// stays cached, because it may be good for other registries.
 func (a *App) fetch(
 	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, refresh bool,
 ) (token secret.Token, err error) {
@@ -115,19 +116,24 @@ func (a *App) fetch(
 		defer connection.Close()
 		registryClient = client
 	}
+	began, since := a.Now(), time.Time{} // which access tokens count
+	if _, _, failure := s.Peek(host, id); failure != nil && failure.Code == fault.RegistryUnauthorized {
+		since = failure.Since // this registry has refused older ones
+	}
+	if refresh {
+		s.DropAccessToken(host, id)
+		since = began
+	}
 	for range 2 {
-		access, isCached, failed := a.accessToken(ctx, s, host, id, refresh)
+		access, failed := a.accessToken(ctx, s, host, id, since)
 		if failed != nil {
 			return secret.Token{}, failed
 		}
 		token, err = registryClient.Exchange(ctx, host, access)
-		if !fault.Is(err, fault.RegistryUnauthorized) {
+		if !fault.Is(err, fault.RegistryUnauthorized) || !access.Issued.Before(began) {
 			break
 		}
-		s.DropAccessToken(host, id)
-		if !isCached {
-			break
-		}
+		since = began
 	}
 	if err != nil {
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id.WithTenant(), err)
@@ -138,15 +144,13 @@ func (a *App) fetch(
 	return token, nil
 }
 
-// accessToken returns an Entra access token: a cached one, or that of a new sign-in.
+// accessToken returns an Entra access token: a cached one that was issued since a time, or
+// that of a new sign-in.
 func (a *App) accessToken(
-	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, refresh bool,
-) (access secret.Token, isCached bool, err error) {
-	if refresh {
-		s.DropAccessToken(host, id)
-	}
-	isCached = true
-	access, err = s.AccessToken(ctx, host, id, refresh, func(ctx context.Context) (secret.Token, error) {
+	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, since time.Time,
+) (secret.Token, error) {
+	isCached := true
+	access, err := s.AccessToken(ctx, host, id, since, func(ctx context.Context) (secret.Token, error) {
 		isCached = false
 		token, err := a.SignIn(ctx, s, host, id)
 		switch {
@@ -157,10 +161,10 @@ func (a *App) accessToken(
 		}
 		return token, err
 	})
-	if err == nil && isCached && id.Login != nil && id.Login.HasSecret() { // is the login's file this program's
-		_, err = s.Secret(ctx, *id.Login)
+	if err == nil && isCached && id.Login != nil && id.Login.HasSecret() {
+		_, err = s.Secret(ctx, *id.Login) // another program could have written the login's file
 	}
-	return access, isCached, err
+	return access, err
 }
 
 // mayCache reports whether a token that was just obtained may be stored: not if the

@@ -1,6 +1,7 @@
 package httpguard
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -43,10 +44,10 @@ const maxHeader = 64 << 10
 // wrong with a proxy. Where the proxy comes from the environment, a variable that can't be parsed is an error of
 // every request: net/http would connect directly. A proxy's own refusal is an error that
 // names it. Transports other than *http.Transport are returned as they are, and so is one
-// that minds the proxy's answers itself.
+// that has no proxy, or a hook of its own for the proxy's answers.
 func Hardened(base http.RoundTripper, getenv func(string) string) http.RoundTripper {
 	t, ok := base.(*http.Transport)
-	if !ok || t.OnProxyConnectResponse != nil {
+	if !ok || t.Proxy == nil || t.OnProxyConnectResponse != nil {
 		return base
 	}
 	t = t.Clone()
@@ -61,7 +62,7 @@ func Harden(base http.RoundTripper, getenv func(string) string) {
 	if !ok {
 		return
 	}
-	t.OnProxyConnectResponse, t.MaxResponseHeaderBytes = checkConnect, maxHeader
+	t.OnProxyConnectResponse, t.MaxResponseHeaderBytes = checkConnect, cmp.Or(t.MaxResponseHeaderBytes, maxHeader)
 	find := t.Proxy
 	if find == nil || reflect.ValueOf(find).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
 		return

@@ -80,7 +80,8 @@ func isPrivate(gid, uid int) bool {
 }
 
 // hasOthers reports whether a group has members other than a user: those whose own group it
-// is, or whom it lists. (passwd(5), group(5).)
+// is, or whom it lists. A user who is in no file, as of a directory service, is taken to have
+// the name of the group. (passwd(5), group(5).)
 func hasOthers(users, groups, gid, uid string) bool {
 	own := map[string]bool{"": true}
 	for line := range strings.Lines(users) {
@@ -99,7 +100,7 @@ func hasOthers(users, groups, gid, uid string) bool {
 			continue
 		}
 		for member := range strings.SplitSeq(fields[3], ",") {
-			if !own[member] {
+			if !own[member] && (len(own) > 1 || member != fields[0]) {
 				return true
 			}
 		}

@@ -17,12 +17,15 @@ const (
 )
 
 // AccessToken returns a cached Entra access token, which an identity uses for all of its
-// registries, or what signIn gets. Processes share it, and a failure, as in Token. The
-// token ends when it must no longer be used for a request.
+// registries, or what signIn gets. Processes share it, and a failure, as in Token; what is
+// older than since doesn't count. The token ends when it must no longer be used for a
+// request.
 func (s *Session) AccessToken(
-	ctx context.Context, host registry.Host, id identity.Identity, refresh bool, signIn Fetch,
+	ctx context.Context, host registry.Host, id identity.Identity, since time.Time, signIn Fetch,
 ) (secret.Token, error) {
-	return s.token(ctx, newAccessKey(host, id), refresh, func(ctx context.Context) (secret.Token, error) {
+	key := newAccessKey(host, id)
+	key.since = since
+	return s.token(ctx, key, false, func(ctx context.Context) (secret.Token, error) {
 		token, err := signIn(ctx)
 		if !token.Expires.IsZero() {
 			last := token.Issued.Add(maxAccessLife)

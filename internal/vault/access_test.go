@@ -20,7 +20,7 @@ func (f *fixture) expectAccess(want, registry string, id identity.Identity, sign
 	f.t.Helper()
 	s := f.Open()
 	defer s.Close()
-	got, err := s.AccessToken(f.t.Context(), host(registry), id, false, signIn)
+	got, err := s.AccessToken(f.t.Context(), host(registry), id, time.Time{}, signIn)
 	if text := textOf(got.Value, err); text != want {
 		f.t.Errorf("it returns %q, want %q", text, want)
 	}
@@ -59,7 +59,7 @@ func TestSession_AccessToken_ends(t *testing.T) {
 			v.expectAccess("token 1", contoso, app, short)
 			used := time.Duration(0)
 			for ; used < 2*time.Hour; used += 10 * time.Second {
-				if got, _ := v.session().AccessToken(t.Context(), host(contoso), app, false, down); got.Value.IsZero() {
+				if got, _ := v.session().AccessToken(t.Context(), host(contoso), app, time.Time{}, down); got.Value.IsZero() {
 					break
 				}
 				v.advance(10 * time.Second)
@@ -85,7 +85,7 @@ func TestSession_AccessToken_signs_in_once(t *testing.T) {
 					s, registry := v.Open(), host(fmt.Sprintf("r%d.azurecr.io", i))
 					defer s.Close()
 					got, err := s.Token(t.Context(), registry, app, false, func(ctx context.Context) (secret.Token, error) {
-						return s.AccessToken(ctx, registry, app, false, func(ctx context.Context) (secret.Token, error) {
+						return s.AccessToken(ctx, registry, app, time.Time{}, func(ctx context.Context) (secret.Token, error) {
 							signIns++
 							time.Sleep(4 * time.Second)
 							if fails {
@@ -104,6 +104,29 @@ func TestSession_AccessToken_signs_in_once(t *testing.T) {
 				t.Errorf("failing %t: %d sign-ins", fails, signIns)
 			}
 		})
+	}
+}
+
+// TestSession_AccessToken_since has registries that refuse the cached token: one new sign-in is for all of them.
+func TestSession_AccessToken_since(t *testing.T) {
+	for _, v := range []*fixture{newVault(t, "os"), newMemoryVault(t), newMemoryVault(t, "os")} {
+		v.expectAccess("token 1", contoso, app, v.issue)
+		v.advance(time.Minute)
+		refused := v.Now()
+		v.advance(time.Second)
+		for _, name := range []string{contoso, "fabrikam.azurecr.io"} {
+			got, err := v.session().AccessToken(t.Context(), host(name), app, refused, v.issue)
+			if text := textOf(got.Value, err); text != "token 2" {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+		v.expectAccess("token 2", contoso, app, down)
+		v.advance(time.Hour)
+		v.expectAccess(errDown.Error(), contoso, app, down)
+		v.advance(time.Second)
+		if got, err := v.session().AccessToken(t.Context(), host(contoso), app, v.Now(), v.issue); err != nil {
+			t.Errorf("after a failure: %q, %v", got.Value.Reveal(), err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
@@ -20,7 +21,7 @@ const failureSuffix = ".failed"
 // processes with a wrong secret make one token request. Nothing in it is secret, and it
 // is named like the token, whose name changes with the secret. A failed sign-in has two
 // records: that of the access token is for all registries, and names none. MAC is made with
-// the vault's key, so that no other program can put words into the mouth of a get.
+// the vault's key, so that a get shows no other program's text.
 type Failure struct {
 	Server string     `json:"server,omitempty"`
 	Code   fault.Code `json:"code"`
@@ -36,8 +37,8 @@ type Failure struct {
 	mac   func(key []byte) []byte // what MAC must be
 }
 
-// sealAs sets what MAC must be in a file of this name.
-func (f *Failure) sealAs(name string) {
+// setMAC sets what MAC must be in a file of this name.
+func (f *Failure) setMAC(name string) {
 	record := *f
 	record.MAC = nil
 	content, _ := json.Marshal(record) // which can be encoded
@@ -68,7 +69,7 @@ func (f *Failure) at(now time.Time) *Failure {
 		return nil
 	}
 	left := *f
-	left.RetryAfter = max(0, f.RetryAfter-now.Sub(f.Since))
+	left.Since, left.RetryAfter = now, max(0, f.RetryAfter-now.Sub(f.Since))
 	return &left
 }
 
@@ -104,7 +105,7 @@ func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, ca
 	share := max(cmp.Or(s.ShareFailures, shareFailure), min(shareWhileValid, cached.UsableUntil().Sub(now)),
 		min(wait, maxFailureSharing))
 	return &Failure{
-		Server: key.header.Server, Code: fault.CodeOf(failed), Text: failed.Error(),
+		Server: key.header.Server, Code: fault.CodeOf(failed), Text: strings.ToValidUTF8(failed.Error(), "?"),
 		Since: now, Until: now.Add(share), RetryAfter: wait, cause: failed,
 	}
 }
@@ -115,7 +116,7 @@ func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, 
 	if f == nil {
 		return
 	}
-	f.sealAs(key.failure())
+	f.setMAC(key.failure())
 	f.MAC = f.mac(seal.key)
 	content, err := json.Marshal(f)
 	if err == nil {
@@ -131,22 +132,25 @@ func (s *Session) recordFailure(ctx context.Context, seal sealer, key cacheKey, 
 
 // failures returns the records of failures to get a token, and to sign in for it.
 func (s *Session) failures(space string, key cacheKey) (recorded []*Failure) {
-	servers := map[string]string{key.name: key.header.Server}
-	if key.signIn != "" {
-		servers[key.signIn] = ""
-	}
-	for name, server := range servers {
+	add := func(name, server string) {
 		f, err := s.parseFailure(space, name+failureSuffix)
 		if err == nil && f.Server == server && f.Until.Sub(f.Since) <= maxFailureSharing { // it was recorded for this token
 			recorded = append(recorded, &f)
 		}
 	}
+	add(key.name, key.header.Server)
+	if key.signIn != "" {
+		add(key.signIn, "")
+	}
 	return recorded
 }
 
 // sharedFailure returns a failure that is still shared; nil for none.
-func (s *Session) sharedFailure(space string, key cacheKey) (shared *Failure) {
+func (s *Session) sharedFailure(ctx context.Context, space string, key cacheKey) (shared *Failure) {
 	for _, f := range s.failures(space, key) {
+		if f.Since.Before(key.since) || !s.isAuthentic(ctx, f) {
+			continue
+		}
 		if f := f.at(s.Now()); f != nil && (shared == nil || f.Until.After(shared.Until)) {
 			shared = f
 		}
@@ -174,6 +178,6 @@ func (s *Session) parseFailure(space, name string) (f Failure, err error) {
 		err = json.Unmarshal(content, &f)
 	}
 	f.space = space
-	f.sealAs(name)
+	f.setMAC(name)
 	return f, err
 }

@@ -181,15 +181,17 @@ func (s *Session) openLogin(ctx context.Context, l identity.Login) (seal sealer,
 // Verify returns an error unless the vault's key has sealed a login without a secret:
 // without the key, no other program can choose the identity. (A secret is verified when it
 // is opened.) Where the key can't be reached, a login that names no tenant, application or
-// file counts anyway: it sends nothing to where it chooses. But it takes no precedence over
-// another login for the registry that can be opened: anyone can make up a keyspace.
+// file counts anyway: it sends nothing to where it chooses. But one
+// whose key doesn't exist takes no precedence over another login for the registry that can
+// be opened: any program can make up a keyspace.
 func (s *Session) Verify(ctx context.Context, host registry.Host, l identity.Login) error {
 	if l.HasSecret() {
 		return nil
 	}
 	_, _, err := s.openLogin(ctx, l)
 	isUnreachable := fault.Is(err, fault.LoginKeyring, fault.LoginElsewhere, fault.LoginKeyGone, fault.LoginNamespace)
-	if isUnreachable && l.NamesNothing() && !s.opensLogin(ctx, host) {
+	isMadeUp := fault.Is(err, fault.LoginKeyGone) && s.opensLogin(ctx, host)
+	if isUnreachable && l.NamesNothing() && !isMadeUp {
 		return nil
 	}
 	return err

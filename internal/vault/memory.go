@@ -113,6 +113,12 @@ func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
 // looking at the vault.
 func (e memoryEntry) answer(key cacheKey, now time.Time) (token secret.Token, err error, ok bool) {
 	failure := e.failure.at(now)
+	if failure != nil && e.failure.Since.Before(key.since) {
+		failure = nil
+	}
+	if e.token.Issued.Before(key.since) {
+		e.token = secret.Token{}
+	}
 	isTrusted := !e.isStored || !now.Before(e.checked) && now.Sub(e.checked) < trustMemory
 	switch {
 	case e.token.IsValid(now):
@@ -132,12 +138,13 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 		delete(s.Memory.calls, key.name)
 		close(call.done)
 	}()
-	before := s.recall(key)
+	before := s.recall(ctx, key)
 	var ok bool
 	if call.token, call.err, ok = before.answer(key, s.Now()); !ok {
 		call.token, call.err = get()
 		s.remember(ctx, key, call.token, call.err)
-		if call.err != nil && !IsChanged(call.err) && before.token.IsValid(s.Now()) {
+		isUsable := before.token.IsValid(s.Now()) && !before.token.Issued.Before(key.since)
+		if call.err != nil && !IsChanged(call.err) && isUsable {
 			s.Log.Debug("renewal failed, the token in memory is still valid", "expires", before.token.Expires, "error", call.err)
 			call.token, call.err = before.token, nil
 		}
@@ -147,14 +154,14 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 
 // recall returns what is in memory, unless the vault no longer has the same: then another
 // process has renewed or deleted it.
-func (s *Session) recall(key cacheKey) memoryEntry {
+func (s *Session) recall(ctx context.Context, key cacheKey) memoryEntry {
 	s.Memory.mu.Lock()
 	e := s.Memory.entry(key, s.Now())
 	s.Memory.mu.Unlock()
 	if !e.isStored {
 		return e
 	}
-	isStored := s.stores(key, e.token)
+	isStored := s.stores(ctx, key, e.token)
 	s.Memory.mu.Lock()
 	defer s.Memory.mu.Unlock()
 	if s.Memory.entries[key.name].token != e.token { // replaced or deleted meanwhile
@@ -170,9 +177,9 @@ func (s *Session) recall(key cacheKey) memoryEntry {
 }
 
 // stores reports whether the vault has this token.
-func (s *Session) stores(key cacheKey, token secret.Token) bool {
+func (s *Session) stores(ctx context.Context, key cacheKey, token secret.Token) bool {
 	s.spaces = nil
-	files, _ := s.lookUp(key)
+	files, _ := s.lookUp(ctx, key)
 	return slices.ContainsFunc(files, func(f keyspace.File) bool {
 		return f.Issued.Equal(token.Issued) && f.Expires.Equal(token.Expires)
 	})
@@ -183,13 +190,13 @@ func (s *Session) stores(key cacheKey, token secret.Token) bool {
 func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token, err error) {
 	e := memoryEntry{server: key.header.Server, token: token, checked: s.Now()}
 	if err == nil {
-		e.isStored = s.stores(key, token)
+		e.isStored = s.stores(ctx, key, token)
 		s.Memory.put(key.name, e, e.checked)
 		return
 	}
 	s.spaces = nil
-	if _, recorded := s.lookUp(key); recorded == nil {
-		old := s.recall(key)
+	if _, recorded := s.lookUp(ctx, key); recorded == nil {
+		old := s.recall(ctx, key)
 		old.server, old.failure = e.server, s.newFailure(ctx, key, err, old.token)
 		s.Memory.put(key.name, old, s.Now())
 	}

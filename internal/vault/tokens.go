@@ -38,7 +38,8 @@ type cacheKey struct {
 	signIn    string // the name of the access token that an ACR token needs; "" for an access token
 	header    keyspace.Header
 	assertion identity.Assertion
-	inMemory  bool // it stays in memory
+	inMemory  bool      // it stays in memory
+	since     time.Time // what is older doesn't count
 }
 
 // newCacheKey returns the key of an ACR token. It hashes all of it together: from the
@@ -114,7 +115,7 @@ func (s *Session) token(ctx context.Context, key cacheKey, refresh bool, fetch F
 func (s *Session) tokenFromDisk(ctx context.Context, key cacheKey, refresh bool, fetch Fetch) (secret.Token, error) {
 	var cached secret.Token
 	if !refresh {
-		files, failure := s.lookUp(key)
+		files, failure := s.lookUp(ctx, key)
 		cached, _ = s.open(ctx, files)
 		// After a failure, a token that is still valid is good enough: not every get
 		// waits for the same failure again.
@@ -170,13 +171,13 @@ func (s *Session) justFetched(
 	ctx context.Context, key cacheKey, seal sealer,
 ) (token secret.Token, failed error, done bool) {
 	s.spaces = nil // another process may have created its keyspace
-	files, failure := s.lookUp(key)
+	files, failure := s.lookUp(ctx, key)
 	for _, f := range files {
 		if value, err := f.Unseal(seal.key); err == nil && key.isFresh(f.Life(), s.Now()) {
 			return secret.Token{Value: value, Issued: f.Issued, Expires: f.Expires}, nil, true
 		}
 	}
-	if failure == nil || !s.isAuthentic(ctx, failure) {
+	if failure == nil {
 		return secret.Token{}, nil, false
 	}
 	return secret.Token{}, failure, true
@@ -220,7 +221,7 @@ func (s *Session) PutToken(
 // CachedToken returns the cached or stored token of an identity until it ends, without
 // renewing it. The error is ErrNoToken, or says why the token can't be opened.
 func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identity.Identity) (secret.Token, error) {
-	files, _ := s.lookUp(newCacheKey(host, id))
+	files, _ := s.lookUp(ctx, newCacheKey(host, id))
 	if len(files) == 0 {
 		return secret.Token{}, ErrNoToken
 	}
@@ -231,10 +232,10 @@ func (s *Session) CachedToken(ctx context.Context, host registry.Host, id identi
 	return value, nil
 }
 
-// lookUp returns what can be known of a token without any key, from the keyspaces of the
-// backends that are used here: the files that are valid, in the order in which to try
-// them, and the failure that is shared; nil for none.
-func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure) {
+// lookUp returns what is known of a token, from the keyspaces of the backends that are used
+// here: the files that are valid, in the order in which to try them, and the failure that is
+// shared; nil for none. Only a failure costs a keyring read.
+func (s *Session) lookUp(ctx context.Context, key cacheKey) (files []keyspace.File, failure *Failure) {
 	if s.err != nil {
 		return nil, nil
 	}
@@ -244,7 +245,7 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 		if err == nil && (f.Login != key.header.Login || f.Audience != key.header.Audience) {
 			continue // another token under this name, which would not open
 		}
-		if err == nil && key.isExpired(s.Now()) && f.Assertion != key.assertion.Hash {
+		if err == nil && (key.isExpired(s.Now()) && f.Assertion != key.assertion.Hash || f.Issued.Before(key.since)) {
 			err = ErrNoToken
 		}
 		if err == nil && f.Life().IsValid(s.Now()) {
@@ -252,7 +253,7 @@ func (s *Session) lookUp(key cacheKey) (files []keyspace.File, failure *Failure)
 		}
 		// Where there is a fresh token, a record of a failure is out of date.
 		if failure == nil && (err != nil || !key.isFresh(f.Life(), s.Now())) {
-			failure = s.sharedFailure(space, key)
+			failure = s.sharedFailure(ctx, space, key)
 		}
 	}
 	slices.SortStableFunc(files, func(a, b keyspace.File) int { return b.Expires.Compare(a.Expires) })

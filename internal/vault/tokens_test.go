@@ -392,7 +392,7 @@ func TestSession_Token_shares_a_failed_sign_in(t *testing.T) {
 				s := v.session()
 				token, err := s.Token(t.Context(), host(name), id, false, func(ctx context.Context) (secret.Token, error) {
 					if row.isSignIn {
-						return s.AccessToken(ctx, host(name), id, false, fetch)
+						return s.AccessToken(ctx, host(name), id, time.Time{}, fetch)
 					}
 					return fetch(ctx)
 				})
@@ -447,13 +447,13 @@ func TestSession_Peek_last_failure(t *testing.T) {
 		}
 	}
 	signIn := func(ctx context.Context) (secret.Token, error) {
-		return v.session().AccessToken(ctx, host(contoso), app, false, down)
+		return v.session().AccessToken(ctx, host(contoso), app, time.Time{}, down)
 	}
 	v.expect(errDown.Error(), app, signIn)
 	v.advance(time.Hour)
 	expect("an hour after a failed sign-in", errDown.Error(), errDown.Error())
 	v.expect("token 2", app, func(ctx context.Context) (secret.Token, error) {
-		if _, err := v.session().AccessToken(ctx, host(contoso), app, false, v.issue); err != nil {
+		if _, err := v.session().AccessToken(ctx, host(contoso), app, time.Time{}, v.issue); err != nil {
 			return secret.Token{}, err
 		}
 		return v.issue(ctx)

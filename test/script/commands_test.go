@@ -168,6 +168,9 @@ func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	inputs := strings.Split(args[1], ",")
+	for i, name := range inputs {
+		inputs[i] = ts.ReadFile(name)
+	}
 	path := exec.Command("docker-credential-acr").Path
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
 		if candidate := filepath.Join(dir, "docker-credential-acr"); fileExists(candidate) {
@@ -183,7 +186,7 @@ func parallelCommand(ts *testscript.TestScript, neg bool, args []string) {
 			cmd := exec.Command(path, args[2:]...)
 			cmd.Dir = ts.MkAbs(".")
 			cmd.Env = parallelEnviron(ts)
-			cmd.Stdin = strings.NewReader(ts.ReadFile(inputs[i%len(inputs)]))
+			cmd.Stdin = strings.NewReader(inputs[i%len(inputs)])
 			out, err := cmd.Output()
 			outputs[i], failed[i] = string(out), err != nil
 		})

@@ -180,7 +180,10 @@ func (a *attempt) fillIn(ctx context.Context) {
 	if a.entry.Identity == l.Kind {
 		l.ClientID = cmp.Or(l.ClientID, a.entry.ClientID)
 	}
-	l.Tenant = cmp.Or(l.Tenant, a.entry.Tenant, a.registryTenant(ctx), a.selector.TenantFor(a.host))
+	l.Tenant = cmp.Or(l.Tenant, a.entry.Tenant)
+	if l.Tenant == "" {
+		l.Tenant = cmp.Or(a.registryTenant(ctx), a.selector.TenantFor(a.host))
+	}
 	if l.ClientID == identity.AzureCLIClient {
 		l.ClientID = azureCLIClientID
 	}

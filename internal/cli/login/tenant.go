@@ -53,18 +53,21 @@ func (a *attempt) noteTenant(ctx context.Context) {
 }
 
 // warnOfTenant warns before a sign-in to another tenant than the one that is named for the
-// registry. A domain can't be compared with an ID here, and the registries that a pattern
+// registry, most reliably where several are. A domain can't be compared with an ID here, and the registries that a pattern
 // matches may have several tenants.
 func (a *attempt) warnOfTenant(ctx context.Context, tenant string) {
-	if a.target != a.host.String() {
+	if a.target != a.host.String() || !text.IsGUID(tenant) {
 		return
 	}
 	for _, named := range a.namedTenants(ctx) {
-		if text.IsGUID(tenant) && text.IsGUID(named.tenant) && !strings.EqualFold(tenant, named.tenant) {
+		if !text.IsGUID(named.tenant) {
+			continue
+		}
+		if !strings.EqualFold(tenant, named.tenant) {
 			a.app.Log.Warn(fmt.Sprintf("%s: %s names tenant %s, but you are signing in to tenant %s",
 				a.target, named.by, named.tenant, tenant))
-			return
 		}
+		return
 	}
 }
 

@@ -91,16 +91,16 @@ func bentPEM(content []byte) string {
 	bent := regexp.MustCompile(`-----BEGIN [^-\r\n]+-----[ \t]*([^ \t\r\n])`).FindSubmatch(content)
 	switch {
 	case bent == nil:
-		return startOfLines(content)
+		return describeIndent(content)
 	case bent[1][0] == '\\':
 		return `the certificate file has "\n" as two characters instead of line breaks`
 	}
 	return "the certificate file has lost its line breaks"
 }
 
-// startOfLines says what is in front of the lines of PEM that begin and end a block, as in a
+// describeIndent says what is in front of the lines of PEM that begin and end a block, as in a
 // YAML file or between quotes; "" for nothing.
-func startOfLines(content []byte) string {
+func describeIndent(content []byte) string {
 	before := regexp.MustCompile(`(?m)^([^\r\n-]+)-----(BEGIN|END) `).FindSubmatch(content)
 	switch {
 	case before == nil:

@@ -25,14 +25,24 @@ func isOwn(r *http.Request) (own, known bool) {
 	if err != nil || errTo != nil {
 		return false, false
 	}
+	uid := -1
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		uid, found, err := socketOwner(table, client, to)
+		id, found, err := socketOwner(table, client, to)
 		if found {
-			return uid == os.Getuid(), true
+			uid = id
 		}
 		known = known || err == nil
 	}
-	return false, known
+	own = uid == os.Getuid()
+	isRelayed := !own && uid <= 0 && isWSL()
+	return own, known && !isRelayed
+}
+
+// isWSL reports whether this is the Windows Subsystem for Linux. There, the socket of a
+// browser on Windows is root's, who relays what it sends, or isn't to be seen at all.
+func isWSL() bool {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.Contains(strings.ToLower(string(release)), "microsoft")
 }
 
 // socketOwner returns the user of the socket at one end of a connection. (proc_net_tcp
