@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,26 +32,19 @@ var (
 const (
 	pauseImage = "registry.k8s.io/pause:lab"
 	appImage   = host + "/app:1"
+	staticPod  = "default/app-lab" // as kubelet names it
 )
 
-// TestNode: a real kubelet, without an API server, runs a static pod whose image containerd pulls from the registry with
-// what the program answers.
+// TestNode: a real kubelet, without an API server, runs a static pod whose image containerd pulls from the registry
+// with what the program answers.
 func TestNode(t *testing.T) {
-	if kubeletProgram == "" || debianDir == "" {
-		t.Fatal("run this with: make kubelet-e2e")
-	}
 	if !inOwnNode(t) {
 		return
 	}
-	f := newFixture(t)
-	image := newImage(t)
-	f.registry.Backend = image
-	n := &node{f, filepath.Join(f.dir, "node")}
-	n.mountDir()
-	n.startContainerd(image)
-	n.startKubelet(f.config("", ""))
-	n.await("the container to run", func() bool { return strings.Contains(n.pods(), `"running"`) })
-	f.seen("a pull", map[string]int{azuretest.KindIMDS: 1, azuretest.KindExchange: 1})
+	n, image := newNode(t)
+	n.startKubelet(n.config("", ""))
+	n.awaitState(staticPod, `"running"`)
+	n.seen("a pull", map[string]int{azuretest.KindIMDS: 1, azuretest.KindExchange: 1})
 	if pulled := image.pulls(); pulled == 0 {
 		t.Error("containerd did not pull the image from the registry")
 	}
@@ -61,6 +53,9 @@ func TestNode(t *testing.T) {
 // inOwnNode is inOwnNamespace for root: containerd mounts file systems, and makes control groups.
 func inOwnNode(t *testing.T) bool {
 	t.Helper()
+	if kubeletProgram == "" || debianDir == "" {
+		t.Fatal("run this with: make kubelet-e2e")
+	}
 	if os.Getenv(namespaceVar) != "" {
 		prepareNamespace(t)
 		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
@@ -74,7 +69,9 @@ func inOwnNode(t *testing.T) bool {
 	}
 	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 	cmd.Env = append(os.Environ(), namespaceVar+"="+binDir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS,
+	}
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
@@ -157,6 +154,18 @@ type node struct {
 	dir string
 }
 
+// newNode returns a node with containerd, and the image that the registry has under every name.
+func newNode(t *testing.T) (*node, *imageFile) {
+	t.Helper()
+	f := newFixture(t)
+	image := newImage(t)
+	f.registry.Backend = image
+	n := &node{f, filepath.Join(f.dir, "node")}
+	n.mountDir()
+	n.startContainerd(image)
+	return n, image
+}
+
 // mountDir makes the node's directory a file system of its own, which goes with all that is mounted in it.
 func (n *node) mountDir() {
 	n.t.Helper()
@@ -181,7 +190,8 @@ func (n *node) start(name string, args ...string) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", out, out
 	cmd.Env = []string{
 		"PATH=" + debianDir + "/usr/bin:" + debianDir + "/usr/sbin:" + os.Getenv("PATH"),
-		"HTTPS_PROXY=" + n.cloud.StartProxy().URL(), "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + n.ca, "SSL_CERT_DIR=" + n.fixture.dir,
+		"HTTPS_PROXY=" + n.cloud.StartProxy().URL(), "NO_PROXY=127.0.0.1,localhost",
+		"SSL_CERT_FILE=" + n.ca, "SSL_CERT_DIR=" + n.fixture.dir,
 	}
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
@@ -197,10 +207,22 @@ func (n *node) start(name string, args ...string) {
 			<-done
 		}
 		if n.t.Failed() {
-			content, _ := os.ReadFile(log)
+			content := withoutInfo(log)
 			n.t.Logf("%s: %s", log, content[max(0, len(content)-8000):])
 		}
 	})
+}
+
+// withoutInfo returns a log without the lines that kubelet writes all the time.
+func withoutInfo(path string) string {
+	content, _ := os.ReadFile(path)
+	var lines []string
+	for line := range strings.Lines(string(content)) {
+		if !strings.HasPrefix(line, "I") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 func (n *node) write(name, content string) string {
@@ -209,7 +231,8 @@ func (n *node) write(name, content string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		n.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.NewReplacer("$K", n.dir, "$D", debianDir).Replace(content)), 0o600); err != nil {
+	content = strings.NewReplacer("$K", n.dir, "$D", debianDir).Replace(content)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		n.t.Fatal(err)
 	}
 	return path
@@ -241,7 +264,8 @@ BinaryName = "$D/usr/sbin/runc"
 		n.t.Fatal(err)
 	}
 	ctr := func(args ...string) (string, error) {
-		out, err := exec.Command(debianDir+"/usr/bin/ctr", append([]string{"--address", n.dir + "/containerd.sock", "--namespace", "k8s.io"}, args...)...).CombinedOutput()
+		args = append([]string{"--address", n.dir + "/containerd.sock", "--namespace", "k8s.io"}, args...)
+		out, err := exec.Command(debianDir+"/usr/bin/ctr", args...).CombinedOutput()
 		return string(out), err
 	}
 	n.await("containerd", func() bool { _, err := ctr("version"); return err == nil })
@@ -250,8 +274,9 @@ BinaryName = "$D/usr/sbin/runc"
 	}
 }
 
-// startKubelet starts kubelet as kubelet.md's settings for a container demand, with one static pod.
-func (n *node) startKubelet(providers string) {
+// startKubelet starts kubelet with settings that also work in a container, and with one static pod. More arguments
+// connect it to an API server.
+func (n *node) startKubelet(providers string, more ...string) {
 	n.t.Helper()
 	n.write("manifests/app.yaml", `apiVersion: v1
 kind: Pod
@@ -284,46 +309,50 @@ resolvConf: ""
 podLogsDir: $K/podlogs
 volumePluginDir: $K/volumes
 evictionHard: {nodefs.available: "1%"}
-imagePullCredentialsVerificationPolicy: NeverVerify
+contentType: application/json
 featureGates: {KubeletInUserNamespace: true}
 `)
-	n.start(kubeletProgram, "--config", config, "--root-dir", n.dir+"/root", "--cert-dir", n.dir+"/certs",
+	n.start(kubeletProgram, append(more, "--config", config, "--root-dir", n.dir+"/root", "--cert-dir", n.dir+"/certs",
 		"--hostname-override", "lab", "--v=4",
-		"--image-credential-provider-config", providers, "--image-credential-provider-bin-dir", n.binDir)
+		"--image-credential-provider-config", providers, "--image-credential-provider-bin-dir", n.binDir)...)
 }
 
-// pods returns what kubelet says of its pods' containers.
-func (n *node) pods() string {
+// states returns what kubelet says of its pods' containers, by NAMESPACE/NAME of the pod.
+func (n *node) states() (map[string]string, error) {
 	client := &http.Client{
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // kubelet's own certificate
 	}
 	resp, err := client.Get("https://127.0.0.1:10250/pods")
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
 	defer resp.Body.Close()
 	var pods struct {
 		Items []struct {
-			Status struct {
+			Metadata struct{ Namespace, Name string }
+			Status   struct {
 				ContainerStatuses []struct{ State json.RawMessage }
 			}
 		}
 	}
-	content, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(content, &pods)
-	}
-	if err != nil {
-		return err.Error()
-	}
-	var states []string
+	err = json.NewDecoder(resp.Body).Decode(&pods)
+	states := map[string]string{}
 	for _, p := range pods.Items {
 		for _, c := range p.Status.ContainerStatuses {
-			states = append(states, string(c.State))
+			states[p.Metadata.Namespace+"/"+p.Metadata.Name] = string(c.State)
 		}
 	}
-	return strings.Join(states, " ")
+	return states, err
+}
+
+// awaitState waits until the state of a pod's container contains a text.
+func (n *node) awaitState(pod, text string) {
+	n.t.Helper()
+	n.await(pod+" to be "+text, func() bool {
+		states, _ := n.states()
+		return strings.Contains(states[pod], text)
+	})
 }
 
 // await waits until something is so.
@@ -335,5 +364,6 @@ func (n *node) await(what string, isSo func() bool) {
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	n.t.Fatalf("waited in vain for %s; pods: %s", what, n.pods())
+	states, err := n.states()
+	n.t.Fatalf("waited in vain for %s; pods: %v, %v", what, states, err)
 }
