@@ -37,7 +37,7 @@ kubelet-e2e:
 	cd test/kubelet && CGO_ENABLED=0 go build -ldflags='-s -w' -o $(CURDIR)/bin/kubelet k8s.io/kubernetes/cmd/kubelet
 	cd bin/debian && apt-get download containerd runc && for package in *.deb; do dpkg -x $$package . && rm $$package; done
 	cd test/kubelet && KUBELET_PROGRAM=$(CURDIR)/bin/kubelet KUBELET_DEBIAN=$(CURDIR)/bin/debian \
-		go test -count=1 -tags kubelet_e2e -run 'TestNode$$' ./...
+		go test -count=1 -tags kubelet_e2e -run TestNode ./...
 
 # A 32-bit process on a 64-bit kernel.
 test-386:
