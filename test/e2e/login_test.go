@@ -75,7 +75,7 @@ func TestLoginWithoutUser_keeps_service_principal(t *testing.T) {
 		}
 	}
 	f.pull(docker, app)
-	f.expectExchanges(2)
+	f.expectRequests(1, 2)
 }
 
 // TestLoginWithoutUser_learns_tenant has a service principal of an unknown tenant, which is in the token that docker

@@ -79,9 +79,16 @@ func (f *fixture) expectRefusal(c client, image string) string {
 // expectExchanges fails unless the program has signed in to Entra and exchanged a token n times.
 func (f *fixture) expectExchanges(n int) {
 	f.t.Helper()
-	for _, kind := range []string{azuretest.KindExchange, azuretest.KindEntraToken} {
-		if got := f.cloud.Seen(kind); got != n {
-			f.t.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, kind, n)
+	f.expectRequests(n, n)
+}
+
+// expectRequests fails unless the cloud has seen so many sign-ins and exchanges: one sign-in is for all registries of an
+// identity.
+func (f *fixture) expectRequests(signIns, exchanges int) {
+	f.t.Helper()
+	for kind, want := range map[string]int{azuretest.KindEntraToken: signIns, azuretest.KindExchange: exchanges} {
+		if got := f.cloud.Seen(kind); got != want {
+			f.t.Fatalf("the cloud has seen %d requests of kind %s, not %d", got, kind, want)
 		}
 	}
 }
