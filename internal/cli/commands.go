@@ -28,7 +28,7 @@ import (
 func Root(env cmdutil.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use: program + " COMMAND", Short: "Docker credential helper for Azure Container Registry",
-		Long: `Sign in Docker, Podman and other clients to Azure Container Registry.
+		Long: `Get credentials for Azure Container Registry, for Docker, Podman and others.
 
 This helper uses your "az login" session, AZURE_* variables, CI tokens, a
 managed identity, "docker login" credentials, or its own login.`,

@@ -66,7 +66,8 @@ func TestHelp_command(t *testing.T) {
 		t.Errorf("%d, %q, %q", status, stdout, stderr)
 	}
 	for args, first := range map[string]string{
-		"help": "Sign in Docker", "help status": "Show which identity", "help completion zsh": "Print completions for zsh.",
+		"help": "Get credentials for Azure", "help status": "Show which identity",
+		"help completion zsh": "Print completions for zsh.",
 	} {
 		status, stdout, stderr := run(t, strings.NewReader(""), false, strings.Fields(args)...)
 		if status != 0 || !strings.HasPrefix(stdout, first) || stderr != "" {

@@ -40,7 +40,7 @@ func MakePrivate(path string) error {
 	}
 	defer dir.Close()
 	if opened, err := dir.Stat("."); err != nil || !os.SameFile(info, opened) {
-		return errors.New("it is not a directory") // but a link to one
+		return errors.New("it is a symbolic link, not a directory")
 	}
 	return CheckPrivate(dir)
 }
@@ -64,7 +64,8 @@ func CheckPrivate(dir *os.Root) error {
 		return e
 	}
 	if fault.Is(err, fault.FileOpen) && hasNoModes(dir) {
-		return untrusted(fault.FileNoModes, "its file system keeps no permissions, so other users may have access to it")
+		return untrusted(fault.FileNoModes,
+			"its file system does not support permissions, so other users may have access to it")
 	}
 	return err
 }
@@ -94,7 +95,7 @@ func CheckPlace(path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a directory", dir)
 	case known && !isTrusted(uid):
-		return denied(dir, info, errors.New("nothing is made in it"))
+		return denied(dir, info, errors.New("this program creates nothing there"))
 	case dir == filepath.Clean(path):
 		return nil
 	}

@@ -25,17 +25,17 @@ func TestMakeDir(t *testing.T) {
 		want    string // in the error, with the home directory as HOME; "" for none
 	}{
 		{"one's own", func(string) error { return nil }, ""},
-		{"another user's", func(home string) error { return os.Chown(home, other, other) }, "HOME belongs to user 12345: nothing is made in it"},
+		{"another user's", func(home string) error { return os.Chown(home, other, other) }, "HOME belongs to user 12345: this program creates nothing there"},
 		{"open to all, another user's", func(home string) error {
 			return errors.Join(os.Chown(home, other, other), os.Chmod(home, 0o777))
-		}, "HOME belongs to user 12345: nothing is made in it"},
+		}, "HOME belongs to user 12345: this program creates nothing there"},
 		{"partly made by another user", func(home string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(home, ".local"), 0o755), os.Chown(filepath.Join(home, ".local"), other, other))
-		}, "HOME/.local belongs to user 12345: nothing is made in it"},
+		}, "HOME/.local belongs to user 12345: this program creates nothing there"},
 		{"a link into another user's", func(home string) error {
 			theirs := filepath.Join(filepath.Dir(home), "theirs")
 			return errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, other, other), os.Symlink(theirs, filepath.Join(home, ".local")))
-		}, "HOME/.local belongs to user 12345: nothing is made in it"},
+		}, "HOME/.local belongs to user 12345: this program creates nothing there"},
 		{"a file in the way", func(home string) error { return os.WriteFile(filepath.Join(home, ".local"), nil, 0o600) }, "HOME/.local is not a directory"},
 	} {
 		home := filepath.Join(t.TempDir(), "home")

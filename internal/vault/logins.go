@@ -61,7 +61,7 @@ func loginName(server string) string {
 func (s *Session) readLogin(space, name string) (keyspace.File, error) {
 	f, err := s.dir.Read(space, name)
 	if err == nil && loginName(f.Server) != name {
-		return keyspace.File{}, fault.New(fault.LoginDamaged, "its file is another server's, under a wrong name")
+		return keyspace.File{}, fault.New(fault.LoginDamaged, "its file contains the login of another server")
 	}
 	return f, err
 }

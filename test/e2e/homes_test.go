@@ -36,7 +36,7 @@ func TestHome_of_another_user(t *testing.T) {
 	f.env["DOCKER_CREDENTIAL_ACR_HOME"] = filepath.Join(f.home, "acr")
 	f.mustGet()
 	out, err := f.exec(adminLogin, program, "store")
-	if want := f.home + " belongs to user 64999: nothing is made in it"; err == nil || !strings.Contains(out, want) {
+	if want := f.home + " belongs to user 64999: this program creates nothing there"; err == nil || !strings.Contains(out, want) {
 		t.Errorf("store: %v, want %q:\n%s", err, want, out)
 	}
 	out, _ = f.exec("", program, "doctor")

@@ -145,7 +145,8 @@ func TestRootlessPodman(t *testing.T) {
 	f.asOrdinaryUser()
 	f.helper("configure", host, "--client", "podman")
 	out, err := f.signIn("login", host, "--device-code", "--client-id", "azure-cli")
-	if err == nil || !strings.Contains(out, "--keyring file, because Podman without root can't read the kernel keyring") {
+	const advice = "--keyring file (Podman without root can read it), or --keyring kernel (Podman without root can't read it)"
+	if err == nil || !strings.Contains(out, advice) {
 		t.Fatalf("login doesn't say that Podman can't read the kernel keyring: %v\n%s", err, out)
 	}
 	if out, err = f.signIn("login", host, "--device-code", "--client-id", "azure-cli", "--keyring", "file"); err != nil {

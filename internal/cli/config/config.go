@@ -36,8 +36,8 @@ func check(env cmdutil.Env) *cobra.Command {
 		Long: `Check a config file, and print each problem with its line and column.
 
 Without an argument, it checks the config files that are used here: the user's
-and the computer's. A wrong entry stops the registries that it matches;
-everything else that is wrong stops every registry.
+and the computer's. With a wrong entry, the helper refuses the registries that
+it matches; with any other mistake, it refuses every registry.
 
 The exit status is 0 if nothing is wrong, 1 if something is, and 2 for a usage
 error. No network is used.`,
@@ -74,8 +74,8 @@ type Problem struct {
 	// wrong.
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
-	// Registry is the host or pattern of the wrong entry, whose registries it stops; absent
-	// where every registry is stopped.
+	// Registry is the host or pattern of the wrong entry, whose registries are refused; absent
+	// where every registry is refused.
 	Registry string `json:"registry,omitempty"`
 	// Error says what is wrong, Suggestion what may be meant, where that is known.
 	Error      string `json:"error"`
@@ -103,14 +103,14 @@ func report(env cmdutil.Env, subject string, files []string, problems []config.P
 
 func printAll(env cmdutil.Env, files []string, problems []config.Problem) {
 	for _, p := range problems {
-		where, stops := p.Path, "every registry"
+		where, affected := p.Path, "every registry"
 		if p.Line > 0 {
 			where = fmt.Sprintf("%s:%d:%d", p.Path, p.Line, p.Column) // editors and CI systems know this form
 		}
 		if p.Pattern != "" {
-			stops = p.Pattern
+			affected = p.Pattern
 		}
-		env.Markf(screen.Problem, "%s: %s (stops %s)", where, p.Message(), stops)
+		env.Markf(screen.Problem, "%s: %s (affects %s)", where, p.Message(), affected)
 	}
 	switch {
 	case len(problems) > 0:

@@ -60,8 +60,8 @@ func (p *plan) configureDocker() error {
 }
 
 // needNames says what a setting for every registry lacks.
-const needNames = "Some clients ask for the list of registries first (classic docker build, regctl, testcontainers), " +
-	"and find a registry there only after another client has used it, unless Docker's file names it"
+const needNames = "Clients that first ask for the list of registries (docker build without BuildKit, regctl, " +
+	"testcontainers) find a registry only after another client has used it, unless Docker's file names it"
 
 // askForNames offers to name registries as well where the run is about every registry.
 func (p *plan) askForNames() error {

@@ -50,7 +50,7 @@ func Command(env cmdutil.Env) *cobra.Command {
 	var o options
 	c := &cobra.Command{
 		Use:   Name + " [AZURE.JSON]",
-		Short: "Sign in kubelet to pull images (credential provider)",
+		Short: "Get credentials for kubelet's image pulls (credential provider)",
 		Long: `Answer kubelet, which runs this as an image credential provider.
 
 kubelet passes a CredentialProviderRequest on standard input. The identity is
@@ -87,9 +87,9 @@ func addFlags(f *pflag.FlagSet, o *options) {
 	f.StringVar(&o.serverName, "ib-sni-name", "", "AKS identity bindings: TLS server `NAME`")
 	f.StringVar(&o.apiServer, "ib-apiserver-ip", "", "AKS identity bindings: `ADDRESS` of the API server")
 	f.StringVar(&o.clientID, "ib-default-client-id", "",
-		"AKS identity bindings: client `ID` of service accounts without one")
+		"AKS identity bindings: client `ID` for service accounts that name none")
 	f.StringVar(&o.tenant, "ib-default-tenant-id", "",
-		"AKS identity bindings: tenant `ID` of service accounts without one")
+		"AKS identity bindings: tenant `ID` for service accounts that name none")
 	f.StringVar(&o.caFile, "ib-ca-file", clusterCA, "AKS identity bindings: root certificates in `FILE`")
 	f.BoolVar(&o.version, "version", false, "Print the version")
 	f.AddFlagSet(ignoredFlags())

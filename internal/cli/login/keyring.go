@@ -49,8 +49,8 @@ func (a *attempt) askKeyring(ctx context.Context) error {
 	case a.StdinIsTerminal:
 		return a.askOnTerminal(ctx, err == nil && backend == keystore.Kernel)
 	case err == nil && a.servesNamespace():
-		return cmdutil.UsageErrorf("choose where the encryption key is: --%s file, because Podman without root can't read "+
-			"the kernel keyring; or --%[1]s kernel, if you use no Podman here", keyringFlag)
+		return cmdutil.UsageErrorf("choose where to store the encryption key: --%s file (Podman without root can read it), "+
+			"or --%[1]s kernel (Podman without root can't read it)", keyringFlag)
 	}
 	return nil
 }
@@ -61,16 +61,16 @@ func (a *attempt) askOnTerminal(ctx context.Context, hasKernel bool) error {
 	if advice := app.Advice(&app.Error{Registry: text.Quote(a.target), Err: why}); advice != "" {
 		a.Note(why.Error() + ". " + advice)
 	}
-	const file = "A key file keeps logins after a restart, and for Podman and services, but only the permissions of " +
-		"your files protect it"
+	const file = "With a key file, logins survive a restart and work in Podman and services, but only file permissions " +
+		"protect the key"
 	path, _ := a.app.KeyFile()
 	choices, second := []string{"Key file: " + path}, keystore.Kernel
 	if hasKernel {
-		a.Note("No OS keyring is available here. " + file + "; the kernel keyring is never on disk, but loses logins " +
-			"at a restart or after three days without use. Where should the encryption key be?")
+		a.Note("No OS keyring is available here. " + file + "; with the kernel keyring, the key is never on disk, " +
+			"but logins are lost at a restart or after three days without use. Where should the encryption key be?")
 		choices = append(choices, "Kernel keyring")
 	} else {
-		a.Note("No keyring is available here. " + file + ". Should the encryption key be in one?")
+		a.Note("No keyring is available here. " + file + ". Store the encryption key in a file?")
 		choices, second = append(choices, "No: don't sign in"), ""
 	}
 	i, err := a.Choose(choices)

@@ -36,8 +36,8 @@ func Command(env cmdutil.Env) *cobra.Command {
 
 The login is stored, encrypted, after the sign-in has worked. Without a sign-in
 method, login repeats the previous one; if there is none, it asks on a terminal.
-Without a registry or pattern, login uses '*.azurecr.io'; on a terminal it asks,
-unless you specify a method.
+Without a registry or pattern, login asks for one on a terminal. In a script, or
+if you specify a method, it uses '*.azurecr.io'.
 
 The first time, service principals and federated tokens need --client-id and
 --tenant.`,

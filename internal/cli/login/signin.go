@@ -24,8 +24,8 @@ func (a *attempt) browser(ctx context.Context) error {
 	a.login.Method = identity.MethodBrowser
 	return a.user(ctx, func(r user.Request) (user.Result, error) {
 		return a.app.Entra.Users().Browser(ctx, r, func(address string) {
-			a.Note("waiting for you to sign in with your browser (if this computer has none, use --device-code). " +
-				"If it does not open, go to:")
+			a.Note("waiting for you to sign in with your browser. If no browser opens, go to the address below; " +
+				"if this computer has none, use --device-code:")
 			a.Notef("%s", address)
 			_ = a.app.Entra.Tools().Browse(address)
 		})
@@ -53,7 +53,7 @@ func (a *attempt) user(ctx context.Context, signIn func(user.Request) (user.Resu
 	a.fillIn(ctx)
 	if a.login.ClientID == "" {
 		a.login.ClientID = azureCLIClientID
-		a.Notef("signing in through the application of Azure CLI; for your organization's, use --client-id ID")
+		a.Notef("signing in to Azure CLI's application; to use your organization's application, use --client-id ID")
 	}
 	id, err := a.selector.SelectLogin(a.host, a.login)
 	if err != nil {

@@ -25,10 +25,12 @@ func Command(env cmdutil.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logout REGISTRY|PATTERN",
 		Short: "Sign out of a registry",
-		Long: `Sign out: delete the login for a registry or pattern, and its cached tokens.
+		Long: `Sign out: delete the login for a registry or pattern, its registry tokens, and
+the cached Microsoft Entra access token.
 
-"docker logout" does the same for one registry. "status" shows the names of all
-stored logins.`,
+"docker logout" deletes the login and the tokens of one registry, but the access
+token only if it also deletes a login. "status" shows the names of all stored
+logins.`,
 		Example: cmdutil.Examples(
 			"Sign out of one registry", "logout contoso.azurecr.io",
 			"Delete the login for a pattern", "logout '*.azurecr.io'",

@@ -52,8 +52,8 @@ uses neither the network nor the keyring.`,
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	c.Flags().BoolVar(&check, "check", false, "Exit with status 1 unless REGISTRY has a token or login that can be "+
-		"used, or an identity that needs none, and its last sign-in worked (reads the keyring; no network)")
+	c.Flags().BoolVar(&check, "check", false, "Exit with status 1 unless REGISTRY has a valid token, or an identity "+
+		"whose last sign-in did not fail and whose login, if it needs one, can be opened (reads the keyring; no network)")
 	return c
 }
 

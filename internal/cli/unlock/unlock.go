@@ -24,9 +24,9 @@ func Command(env cmdutil.Env) *cobra.Command {
 		Short: "Unlock the OS keyring",
 		Long: `Unlock the OS keyring, with the keyring's own dialog.
 
-While the keyring is locked, stored logins can't be used. A pull never shows the
-dialog; this command does. It waits two minutes at most, and only the keyring
-sees the password.
+While the keyring is locked, stored logins can't be used. A pull does not show
+the dialog (on macOS, it may for two seconds). This command shows it and waits
+for up to two minutes. Only the keyring sees the password.
 
 On macOS over SSH, run instead: security unlock-keychain`,
 		Example: cmdutil.Examples("Unlock the keyring, and check it", "unlock && \\\n    "+cmdutil.Program+" doctor"),

@@ -233,7 +233,8 @@ func TestClient_AccessToken_with_a_managed_identity(t *testing.T) {
 
 // TestClient_AccessToken_says_what_is_around_a_wrong_secret keeps Entra's number, and the advice is about the cause.
 func TestClient_AccessToken_says_what_is_around_a_wrong_secret(t *testing.T) {
-	const advice = "Remove what is around the secret, and try again (a file for --env-file has no quotes)"
+	const advice = "Remove the quotes or other characters around the secret, and try again " +
+		"(docker run --env-file does not remove them)"
 	f := newFixture(t, contoso)
 	f.app.AddSecret("s3cret")
 	for value, want := range map[string]string{

@@ -132,7 +132,8 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	values, status := c.parse(w, r)
 	switch {
 	case known && !own:
-		writePage(w, http.StatusForbidden, "This sign-in is another user's.", "Sign in on your own terminal.")
+		writePage(w, http.StatusForbidden, "Another user started this sign-in.",
+			"Start your own sign-in in your terminal.")
 		return
 	case status == 0 && r.URL.Path == c.start:
 		c.redirect(w, known)
