@@ -42,7 +42,7 @@ type App struct {
 	Runner subprocess.Runner
 
 	paths   paths
-	kubelet *selection.Kubelet // nil but for a request of kubelet
+	kubelet *selection.Kubelet // nil unless kubelet asks
 	timeout time.Duration      // of a Get
 }
 
@@ -112,8 +112,8 @@ func (a *App) Covers(target string) func(server string) bool {
 	}
 }
 
-// KnownServers returns the servers and patterns of stored logins, cached tokens (also such
-// that have ended), recent failures and the config file. No key store and no delegate is asked.
+// KnownServers returns the servers and patterns of stored logins, cached tokens (including
+// expired ones), recent failures and the config file. No key store and no delegate is asked.
 func (a *App) KnownServers() []string {
 	s := a.Vault.Open()
 	defer s.Close()

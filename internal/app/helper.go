@@ -167,9 +167,8 @@ func (a *App) accessToken(
 	return access, err
 }
 
-// mayCache reports whether a token that was just obtained may be stored: not if the
-// identity's tokens never are, or the user has meanwhile logged out, or in to Azure CLI as
-// another user.
+// mayCache reports whether a new token may be stored: not if this identity's tokens never
+// are, or if the user has meanwhile logged out or signed in to Azure CLI as another user.
 func (a *App) mayCache(s *vault.Session, host registry.Host, id identity.Identity) bool {
 	if id.Uncached || id.InMemory && s.Memory == nil {
 		return false

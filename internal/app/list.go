@@ -13,8 +13,8 @@ import (
 )
 
 // List returns the registries that Get would now return a credential for, as far as that is
-// known offline, with their user names: those of stored logins, the config file, tokens (also
-// such that have ended) and the files of Docker and Podman. Some clients never get what isn't
+// known offline, with their user names: those of stored logins, the config file, tokens
+// (including expired ones) and the files of Docker and Podman. Some clients never get what isn't
 // listed; others drop all credentials when one listed get fails. It needs neither network
 // nor keyring, unless the delegate does, whose servers are added.
 func (a *App) List(ctx context.Context) (map[string]string, error) {

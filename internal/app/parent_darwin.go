@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Parent returns the number of the process that runs this one, and when it started: numbers
-// are used again. It is "" where that isn't known.
+// Parent returns the parent's process ID and start time (systems reuse process IDs); "" if
+// unknown.
 func Parent() string {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", os.Getppid())
 	if err != nil {

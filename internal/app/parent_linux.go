@@ -8,8 +8,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/safefile"
 )
 
-// Parent returns the number of the process that runs this one, and when it started: numbers
-// are used again. It is "" where that isn't known.
+// Parent returns the parent's process ID and start time (systems reuse process IDs); "" if
+// unknown.
 func Parent() string {
 	pid := strconv.Itoa(os.Getppid())
 	stat, err := safefile.Read("/proc/"+pid+"/stat", safefile.MaxText)

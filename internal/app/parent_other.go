@@ -2,6 +2,5 @@
 
 package app
 
-// Parent returns what tells the process that runs this one from others; "" where that isn't
-// known, as here.
+// Parent returns the parent's process ID and start time; "" if unknown, as here.
 func Parent() string { return "" }

@@ -80,8 +80,8 @@ func join(dir, path string) string {
 }
 
 // homes returns the user's home directory, where developer tools have their files, and the
-// one for the program's own. They differ for root with the home of another user (sudo -E),
-// who could not read any more what root makes there. Each is "" where there is none.
+// one for the program's own. They differ if root runs with another user's HOME (sudo -E),
+// because that user could not read root's files. Each is "" where there is none.
 func homes(absolute func(variable string) string) (home, own string) {
 	home = absolute("HOME")
 	if runtime.GOOS == "windows" {

@@ -8,8 +8,8 @@ import (
 )
 
 // A Connection is opened to one host while something else is done, and carries the first
-// requests to it. It is a transport like its base: where the connection can't be used, the
-// base is. The zero value has no base and must not be used.
+// requests to it. It is a transport like its base. It uses the base if the connection can't be
+// used. The zero value has no base and must not be used.
 type Connection struct {
 	base   http.RoundTripper
 	cancel context.CancelFunc

@@ -18,9 +18,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 )
 
-// Explain finds the one sentence for an error of net/http. The sentence never holds the
-// error's own text, which may quote what a server sent. Its cause is at most the context's
-// error.
+// Explain finds the one sentence for an error of net/http. The sentence never quotes the
+// error's text, which may quote what a server sent; at most it wraps the context's error.
 func Explain(host string, err error) *fault.Error {
 	if known, ok := errors.AsType[*fault.Error](err); ok {
 		return known

@@ -42,8 +42,8 @@ type AzureJSON struct {
 	// UseTokenFile says that the node is a workload identity with the token in TokenFile.
 	UseTokenFile bool
 	TokenFile    string
-	// ClientID is the application of a token file, secret or certificate, "" for none. What
-	// some installers write in place of one is none.
+	// ClientID is the application of a token file, secret or certificate, "" for none.
+	// Placeholders that some installers write there count as none.
 	ClientID            string
 	Secret              secret.String
 	Certificate         string
@@ -120,8 +120,8 @@ func (f *fields) azureJSON(getenv func(string) string) (AzureJSON, error) {
 	return a, f.err
 }
 
-// setCloud finds the cloud that the file names. The peer takes an unknown name for the
-// public cloud, and then sends the secret there.
+// setCloud finds the cloud that the file names. acr-credential-provider takes an unknown name
+// for the public cloud, and then sends the secret there.
 func (a *AzureJSON) setCloud(name string, getenv func(string) string) error {
 	if suffix, ok := suffixes[strings.ToLower(name)]; ok {
 		host, err := registry.ParseHost("x." + suffix)

@@ -23,7 +23,7 @@ type File struct {
 	Mode fs.FileMode
 
 	target  string      // behind symbolic links
-	foreign bool        // belongs to another user, or is in a directory where a new file would
+	foreign bool        // belongs to another user, or a new file would be in another user's directory
 	info    fs.FileInfo // nil for a file that doesn't exist
 }
 
@@ -92,7 +92,7 @@ func (f File) Same(other File) bool { return f.target == other.target }
 
 // Editable returns why the file can't be edited; nil if it can.
 func (f File) Editable() error {
-	if f.foreign { // the new file would be ours, and lost to them
+	if f.foreign { // the new file would belong to root, and the user would lose it
 		return fault.New(fault.FileForeign, "it belongs to another user")
 	}
 	return nil

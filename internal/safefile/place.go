@@ -118,7 +118,8 @@ func Denied(path string, err error) error {
 	return denied(dir, info, Bare(err))
 }
 
-// nearest returns the closest to a path that can be seen of it and the directories above.
+// nearest returns the path itself, or else the closest directory above it that this user
+// can see.
 func nearest(path string) (string, fs.FileInfo, error) {
 	for path = filepath.Clean(path); ; path = filepath.Dir(path) {
 		info, err := os.Stat(path)

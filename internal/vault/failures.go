@@ -18,8 +18,8 @@ import (
 const failureSuffix = ".failed"
 
 // A Failure is the record of a failed fetch that other processes share, so that 60
-// processes with a wrong secret make one token request. Nothing in it is secret, and it
-// is named like the token, whose name changes with the secret. A failed sign-in has two
+// processes with a wrong secret make one token request. Nothing in it is secret. Its name is
+// derived from the token's, which changes with the secret. A failed sign-in has two
 // records: that of the access token is for all registries, and names none. MAC is made with
 // the vault's key, so that a get shows no other program's text.
 type Failure struct {
@@ -87,8 +87,8 @@ func isOfEnvironment(failed error) bool {
 	return fault.Is(failed, fault.Variable, fault.VariableQuotes, fault.VariablePlaceholder)
 }
 
-// newFailure returns the record of a failed fetch; nil for what only this process can't
-// do, because of its keyring, its environment or its caller's deadline.
+// newFailure returns the record of a failed fetch; nil if the cause is this process's
+// keyring, environment or deadline, which other processes don't share.
 func (s *Session) newFailure(ctx context.Context, key cacheKey, failed error, cached secret.Token) *Failure {
 	if ctx.Err() != nil || CannotOpen(failed) || isOfEnvironment(failed) {
 		return nil

@@ -110,9 +110,9 @@ func (s *Session) entry(space, name string) (e Entry, ok bool) {
 	return e, err == nil || !e.IsToken && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Peek returns what can be known without any key of the token that Token would look for:
-// of several the one that Token would try first, else one that has ended, or whose key is
-// not available here. failure is the last one since that token was issued, whether it is
+// Peek returns what is known, without any key, of the token that Token would look for. It
+// prefers the one that Token would try first, then an expired one or one whose key isn't
+// available here. failure is the last one since that token was issued, whether it is
 // still shared or not; nil for none.
 func (s *Session) Peek(host registry.Host, id identity.Identity) (best Entry, ok bool, failure *Failure) {
 	if s.err != nil {

@@ -178,12 +178,11 @@ func (s *Session) openLogin(ctx context.Context, l identity.Login) (seal sealer,
 	return seal, value, nil
 }
 
-// Verify returns an error unless the vault's key has sealed a login without a secret:
-// without the key, no other program can choose the identity. (A secret is verified when it
-// is opened.) Where the key can't be reached, a login that names no tenant, application or
-// file counts anyway: it sends nothing to where it chooses. But one
-// whose key doesn't exist takes no precedence over another login for the registry that can
-// be opened: any program can make up a keyspace.
+// Verify returns an error unless the vault's key has sealed the login; otherwise a program
+// without the key could choose the identity. (A secret is verified when it is opened.) If
+// the key can't be reached, a login that names no tenant, application or file is accepted,
+// because it can't direct a credential anywhere. If its key doesn't exist, it is refused if
+// another login for the registry can be opened: any program can make up a keyspace.
 func (s *Session) Verify(ctx context.Context, host registry.Host, l identity.Login) error {
 	if l.HasSecret() {
 		return nil

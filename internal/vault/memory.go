@@ -55,13 +55,13 @@ func (s *Session) tokenFromMemory(ctx context.Context, key cacheKey, refresh boo
 	}
 	if refresh {
 		token, err := get()
-		s.remember(ctx, key, token, err)
+		s.cacheResult(ctx, key, token, err)
 		return token, err
 	}
 	for {
-		call, isFirst := s.Memory.enter(key, s.Now)
+		call, isFirst := s.Memory.findOrStart(key, s.Now)
 		if isFirst {
-			s.lead(ctx, key, call, get)
+			s.runFetch(ctx, key, call, get)
 		}
 		if isFirst || call.done == nil {
 			return call.token, call.err
@@ -79,14 +79,14 @@ func (s *Session) tokenFromMemory(ctx context.Context, key cacheKey, refresh boo
 	}
 }
 
-// enter returns the call that answers a get: what is in memory, where that counts; one to
-// wait for; or with isFirst the one to make.
-func (m *Memory) enter(key cacheKey, now func() time.Time) (call *memoryCall, isFirst bool) {
+// findOrStart returns the cached result, a running fetch to wait for, or (isFirst) a new
+// fetch to run.
+func (m *Memory) findOrStart(key cacheKey, now func() time.Time) (call *memoryCall, isFirst bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// With the time before the lock, a token that another goroutine has just put there would
 	// be from the future.
-	if token, err, ok := m.entry(key, now()).answer(key, now()); ok {
+	if token, err, ok := m.entry(key, now()).lookup(key, now()); ok {
 		return &memoryCall{token: token, err: err}, false
 	}
 	if call := m.calls[key.name]; call != nil {
@@ -109,9 +109,9 @@ func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
 	return e
 }
 
-// answer returns what the entry says to a get; ok reports whether it counts without
+// lookup returns the entry's token or failure; ok reports whether it can be used without
 // looking at the vault.
-func (e memoryEntry) answer(key cacheKey, now time.Time) (token secret.Token, err error, ok bool) {
+func (e memoryEntry) lookup(key cacheKey, now time.Time) (token secret.Token, err error, ok bool) {
 	failure := e.failure.at(now)
 	if failure != nil && e.failure.Since.Before(key.since) {
 		failure = nil
@@ -129,8 +129,8 @@ func (e memoryEntry) answer(key cacheKey, now time.Time) (token secret.Token, er
 	return secret.Token{}, nil, false
 }
 
-// lead makes the call that other goroutines wait for.
-func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get func() (secret.Token, error)) {
+// runFetch runs the fetch that other goroutines wait for.
+func (s *Session) runFetch(ctx context.Context, key cacheKey, call *memoryCall, get func() (secret.Token, error)) {
 	call.isCanceled = true // for a get that panics
 	defer func() {
 		s.Memory.mu.Lock()
@@ -138,11 +138,11 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 		delete(s.Memory.calls, key.name)
 		close(call.done)
 	}()
-	before := s.recall(ctx, key)
+	before := s.reload(ctx, key)
 	var ok bool
-	if call.token, call.err, ok = before.answer(key, s.Now()); !ok {
+	if call.token, call.err, ok = before.lookup(key, s.Now()); !ok {
 		call.token, call.err = get()
-		s.remember(ctx, key, call.token, call.err)
+		s.cacheResult(ctx, key, call.token, call.err)
 		isUsable := before.token.IsValid(s.Now()) && !before.token.Issued.Before(key.since)
 		if call.err != nil && !IsChanged(call.err) && isUsable {
 			s.Log.Debug("renewal failed, the token in memory is still valid", "expires", before.token.Expires, "error", call.err)
@@ -152,9 +152,9 @@ func (s *Session) lead(ctx context.Context, key cacheKey, call *memoryCall, get 
 	call.isCanceled = call.err != nil && ctx.Err() != nil
 }
 
-// recall returns what is in memory, unless the vault no longer has the same: then another
+// reload returns what is in memory, unless the vault no longer has the same: then another
 // process has renewed or deleted it.
-func (s *Session) recall(ctx context.Context, key cacheKey) memoryEntry {
+func (s *Session) reload(ctx context.Context, key cacheKey) memoryEntry {
 	s.Memory.mu.Lock()
 	e := s.Memory.entry(key, s.Now())
 	s.Memory.mu.Unlock()
@@ -185,9 +185,9 @@ func (s *Session) stores(ctx context.Context, key cacheKey, token secret.Token) 
 	})
 }
 
-// remember puts the result of a fetch into memory. A failure that the vault has recorded
-// stays there, where other processes can delete it.
-func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token, err error) {
+// cacheResult puts the result of a fetch into memory, unless the vault has recorded a
+// failure: that stays there, where other processes can delete it.
+func (s *Session) cacheResult(ctx context.Context, key cacheKey, token secret.Token, err error) {
 	e := memoryEntry{server: key.header.Server, token: token, checked: s.Now()}
 	if err == nil {
 		e.isStored = s.stores(ctx, key, token)
@@ -196,7 +196,7 @@ func (s *Session) remember(ctx context.Context, key cacheKey, token secret.Token
 	}
 	s.spaces = nil
 	if _, recorded := s.lookUp(ctx, key); recorded == nil {
-		old := s.recall(ctx, key)
+		old := s.reload(ctx, key)
 		old.server, old.failure = e.server, s.newFailure(ctx, key, err, old.token)
 		s.Memory.put(key.name, old, s.Now())
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
 
-// sweepKeyspaceAfter is how long a keyspace stays whose key may be gone: a week after its
-// last token has ended, three hours at most after it was written.
+// sweepKeyspaceAfter is how long an old keyspace stays after its last write: a week after
+// its last token has expired (a token lives three hours at most).
 const sweepKeyspaceAfter = 7*24*time.Hour + 3*time.Hour
 
 // sweepKeyspaces deletes the other keyspaces of the same backend to which nothing was

@@ -1,6 +1,6 @@
-// Package vault stores what may be stored on disk: ACR tokens, logins and records of
-// recent failures. Every secret is one small file, sealed with AES-256-GCM by a key that
-// is elsewhere, in the key store.
+// Package vault stores what may be stored on disk: ACR tokens, Entra access tokens, logins
+// and records of recent failures. Every secret is one small file, sealed with AES-256-GCM by
+// a key that is elsewhere, in the key store.
 package vault
 
 import (
@@ -155,7 +155,7 @@ type sealer struct {
 // backend's failure.
 func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err error) {
 	none := &fault.Error{Code: fault.KeyringNone}
-	if s.Keys.IsDemanded() { // so none is
+	if s.Keys.IsDemanded() { // the user demanded this, so advise changing the setting
 		none.Cause = &fault.Error{Code: fault.Settings}
 	}
 	err = none
@@ -175,7 +175,7 @@ func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err err
 		}
 		s.Log.Debug("keyring skipped", "keyring", backend, "error", failed)
 		if fault.Is(failed, fault.VaultNoPlace) {
-			return sealer{}, failed // no other backend can lock either
+			return sealer{}, failed // there is no place for a lock, so other backends fail, too
 		}
 		err = failed
 	}
@@ -184,7 +184,7 @@ func (s *Session) sealer(ctx context.Context, create bool) (seal sealer, err err
 
 // prefersOS reports whether nothing new may be sealed by a key file, because keys of the
 // OS keyring have sealed entries here. Otherwise a program that can write files here could
-// choose the key, whenever the OS keyring is locked or not at hand. The user may demand it.
+// choose the key, whenever the OS keyring is locked or not available. The user may demand it.
 func (s *Session) prefersOS() bool {
 	spaces, _ := s.keyspaces()
 	return !s.Keys.IsDemanded() && slices.ContainsFunc(spaces, func(space string) bool {

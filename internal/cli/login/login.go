@@ -220,8 +220,8 @@ func (a *attempt) chooseMethod() (method, error) {
 }
 
 // previousMethod returns the index of the method that worked last time, or that the
-// config file demands; -1 for neither. A certificate isn't stored, and must be named
-// again.
+// config file demands; -1 for neither. The path of a certificate isn't stored, so the file
+// must be named again.
 func (a *attempt) previousMethod() int {
 	kind, made := identity.None, ""
 	switch {

@@ -80,8 +80,8 @@ func listen(ctx context.Context) (*callback, error) {
 	return c, nil
 }
 
-// loopback listens at the same port of both addresses. Where a computer has IPv6, it
-// never goes on with one: another user's program at the other would get the browser's
+// loopback listens on the same port of both addresses. If the computer has IPv6, it never
+// listens on one alone: another user's program on the other one would get the browser's
 // request.
 func loopback(ctx context.Context) ([]net.Listener, error) {
 	var config net.ListenConfig
@@ -102,8 +102,8 @@ func loopback(ctx context.Context) ([]net.Listener, error) {
 	}
 }
 
-// hasIPv6 reports whether the computer has the loopback address of IPv6. That no port can
-// be had there says nothing: another user may hold all of them.
+// hasIPv6 reports whether the computer has IPv6's loopback address. Failing to listen there
+// proves nothing: another user may hold all ports.
 func hasIPv6() bool {
 	addresses, err := net.InterfaceAddrs()
 	return err != nil || slices.ContainsFunc(addresses, func(a net.Addr) bool {

@@ -39,7 +39,7 @@ func isOwn(r *http.Request) (own, known bool) {
 }
 
 // isWSL reports whether this is the Windows Subsystem for Linux. There, the socket of a
-// browser on Windows is root's, who relays what it sends, or isn't to be seen at all.
+// browser on Windows is root's, who relays what it sends, or is not visible.
 func isWSL() bool {
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	return strings.Contains(strings.ToLower(string(release)), "microsoft")

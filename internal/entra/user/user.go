@@ -206,9 +206,9 @@ func (s *state) Replace(_ context.Context, into cache.Unmarshaler, _ cache.Repla
 	return into.Unmarshal(s.Cache)
 }
 
-// Export saves MSAL's cache without access tokens: they are exchanged for ACR tokens,
-// which are cached, and would outlive a revoked sign-in. It never returns an error,
-// because MSAL would then discard the token that it has just acquired.
+// Export saves MSAL's cache without access tokens: the vault caches the one for ACR, with
+// its own limits. It never returns an error, because MSAL would then discard the token that
+// it has just acquired.
 func (s *state) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
 	var sections map[string]json.RawMessage
 	content, err := from.Marshal()

@@ -129,7 +129,7 @@ func (s Selector) servicePrincipal(e config.Entry) (identity.Identity, error) {
 			Reason: fmt.Sprintf("%s%s belongs to %s", selects(e, "service principal "+e.ClientID), name, text.Line(owner)),
 		}
 	}
-	return s.fromVariables(&family{
+	return s.fromVariables(&envNames{
 		secret: azureVars.secret, certificate: azureVars.certificate, certificatePassword: azureVars.certificatePassword,
 	})
 }
@@ -168,7 +168,7 @@ func selects(e config.Entry, what string) string {
 }
 
 // noPipelinesToken says what Azure Pipelines doesn't give to the job.
-func (s Selector) noPipelinesToken(f *family, connection, prefix string) (identity.Identity, error) {
+func (s Selector) noPipelinesToken(f *envNames, connection, prefix string) (identity.Identity, error) {
 	if connection == "" && cmp.Or(s.getenv(f.requestToken), s.getenv("SYSTEM_ACCESSTOKEN")) != "" {
 		return refuse(fault.PipelinesConnection, "%sno Azure Pipelines service connection is set", prefix)
 	}
@@ -272,7 +272,7 @@ func (s Selector) token(name string) (identity.Identity, error) {
 // service connection that maps its access token. Kind None elsewhere. (GitHub Docs,
 // "OpenID Connect reference"; Microsoft Learn, "Azure DevOps REST API, Oidctoken -
 // Create".)
-func (s Selector) jobToken(kind identity.Kind, f *family, connection string) identity.Identity {
+func (s Selector) jobToken(kind identity.Kind, f *envNames, connection string) identity.Identity {
 	requestURL, requestToken := "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 	if kind == identity.AzurePipelines {
 		requestURL, requestToken = "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"

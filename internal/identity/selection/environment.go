@@ -15,10 +15,10 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// A family is the names of the variables in which one kind of tool looks for an
-// application and its credential; "" for what it doesn't have. Families are never mixed,
-// because a half of each is a mistake.
-type family struct {
+// envNames are the names of the variables in which one kind of tool looks for an
+// application and its credential; "" for what it doesn't have. The variables of two tools
+// are never mixed, because a half of each is a mistake.
+type envNames struct {
 	clientID, tenant, secret                             string
 	certificate, certificatePassword, certificateContent string // a path; its password; PKCS#12 in base64
 	tokenFile, token                                     string
@@ -34,13 +34,13 @@ type family struct {
 // WorkloadIdentityCredential) and the inline token that other helpers for ACR read;
 // armVars are those of Terraform's azurerm provider.
 var (
-	azureVars = &family{
+	azureVars = &envNames{
 		clientID: "AZURE_CLIENT_ID", tenant: "AZURE_TENANT_ID", secret: "AZURE_CLIENT_SECRET",
 		certificate: "AZURE_CLIENT_CERTIFICATE_PATH", certificatePassword: "AZURE_CLIENT_CERTIFICATE_PASSWORD",
 		tokenFile: "AZURE_FEDERATED_TOKEN_FILE", token: "AZURE_FEDERATED_TOKEN",
 		connection: "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
 	}
-	armVars = &family{
+	armVars = &envNames{
 		clientID: "ARM_CLIENT_ID", tenant: "ARM_TENANT_ID", secret: "ARM_CLIENT_SECRET",
 		certificate: "ARM_CLIENT_CERTIFICATE_PATH", certificatePassword: "ARM_CLIENT_CERTIFICATE_PASSWORD",
 		certificateContent: "ARM_CLIENT_CERTIFICATE",
@@ -57,10 +57,10 @@ const (
 	pipelinesTenant   = "AZURESUBSCRIPTION_TENANT_ID"
 )
 
-// fromVariables returns the credential that a family's variables hold, without its owner:
+// fromVariables returns the credential that a tool's variables hold, without its owner:
 // the first one that is set, with its variable as the source. Kind None means that none
 // is set.
-func (s Selector) fromVariables(f *family) (identity.Identity, error) {
+func (s Selector) fromVariables(f *envNames) (identity.Identity, error) {
 	oidc := f.oidc == "" || s.isOn(f.oidc)
 	switch {
 	case s.getenv(f.secret) != "":
@@ -108,7 +108,7 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 		id := s.managedIdentity(config.Entry{ClientID: s.getenv(f.clientID)}, variable(f.msi))
 		return id, s.validate(host, f, id)
 	case s.isUsed(f):
-		id, err := s.fromFamily(host, f, e)
+		id, err := s.applicationFrom(host, f, e)
 		id.Source.Terraform = f == armVars
 		return id, err
 	}
@@ -120,10 +120,10 @@ func (s Selector) fromEnvironment(host registry.Host, e config.Entry) (identity.
 	return s.managedIdentity(config.Entry{}, identity.Source{Kind: identity.FromEndpoint, Name: string(hosted)}), nil
 }
 
-// isUsed reports whether more than the tenant of a family is set: AZURE_TENANT_ID alone
-// is only a default, and a credential alone may be for an entry of the config file.
-func (s Selector) isUsed(f *family) bool {
-	// What the AzureCLI task of Azure Pipelines sets is on the side of the Azure SDKs.
+// isUsed reports whether more of a tool's variables than the tenant is set: AZURE_TENANT_ID
+// alone is only a default, and a credential alone may be for an entry of the config file.
+func (s Selector) isUsed(f *envNames) bool {
+	// Variables of the AzureCLI task count as Azure SDK variables.
 	if s.getenv(f.clientID) != "" || s.isOn(f.msi) ||
 		f == azureVars && s.jobToken(identity.AzurePipelines, f, s.getenv(f.connection)).Kind != identity.None {
 		return true
@@ -136,8 +136,8 @@ func (s Selector) isUsed(f *family) bool {
 	return false
 }
 
-// fromFamily returns the application of a family.
-func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (identity.Identity, error) {
+// applicationFrom returns the application that a tool's variables name.
+func (s Selector) applicationFrom(host registry.Host, f *envNames, e config.Entry) (identity.Identity, error) {
 	id, err := s.fromVariables(f)
 	if err != nil {
 		return identity.Identity{}, err
@@ -165,7 +165,7 @@ func (s Selector) fromFamily(host registry.Host, f *family, e config.Entry) (ide
 }
 
 // incomplete refuses an application of which only a part is set.
-func (s Selector) incomplete(f *family, id identity.Identity) (identity.Identity, error) {
+func (s Selector) incomplete(f *envNames, id identity.Identity) (identity.Identity, error) {
 	hasCredential := id.Kind != identity.None
 	credential := cmp.Or(id.Source.Name, f.secret)
 	var set, missing []string
@@ -231,7 +231,7 @@ var armClouds = map[string]string{
 // ARM_ENVIRONMENT of another cloud than the registry's, before any request: the secret
 // belongs to the cloud that the variable names, and the token would be worthless to the
 // registry.
-func (s Selector) validate(host registry.Host, f *family, id identity.Identity) error {
+func (s Selector) validate(host registry.Host, f *envNames, id identity.Identity) error {
 	if id.ClientID != "" && !text.IsGUID(id.ClientID) {
 		return s.invalid(fault.VariableClientID, f.clientID, "is not a GUID")
 	}

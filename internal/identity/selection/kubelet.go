@@ -16,8 +16,8 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
-// Kubelet is what a request of kubelet adds to what is looked at, and takes away: its
-// identity is that of the pod's service account or of the node, never a developer's.
+// Kubelet is what changes in a selection for kubelet: it uses the identity of the pod's
+// service account or of the node, never a developer's.
 type Kubelet struct {
 	// Token is the token of the pod's service account, and Annotations are its annotations.
 	// A token means that service account or an error, never the node's identity.
