@@ -107,6 +107,7 @@ func (f *fixture) transport(p party, s *hostile.Server) *http.Transport {
 		}
 		return secure, nil
 	}
+	t.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // like that of a program without proxy variables
 	if p.name == "HTTP proxy" {
 		t.DialTLSContext = nil // or it is used instead of the proxy
 		t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: s.Plain})
