@@ -93,6 +93,10 @@ func copyTestBinary(t *testing.T) (binary string) {
 	dir := t.TempDir()
 	binary = filepath.Join(dir, "child")
 	content := must(os.ReadFile(must(os.Executable())))
+	// A child of another test that begins now would have the open file until it runs its own program, and a file that is
+	// open for writing can't be run (golang.org/issue/22315).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755),
 		os.WriteFile(binary, content, 0o755)); err != nil {
 		t.Fatal(err)
