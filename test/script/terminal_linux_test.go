@@ -73,8 +73,9 @@ func runInTerminal(ts *testscript.TestScript, columns int, input string, args []
 	defer os.Remove(home)
 	cmd.Env = append(cmd.Env, "HOME="+home, "DOCKER_CREDENTIAL_ACR_HOME="+home+"/acr")
 	cmd.Dir = ts.Getenv("WORK")
+	// It is not the program's controlling terminal: that is hung up when the program ends, and what the kernel has not yet
+	// passed on is lost.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(cmd.Start())
 	tty.Close()
 	shown := converse(ts, master, input)
