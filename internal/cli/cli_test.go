@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -117,5 +120,19 @@ func TestRun_get_on_a_terminal_shows_no_secret(t *testing.T) {
 		"To print it, run: echo contoso.azurecr.io | docker-credential-acr get | cat\n"
 	if status := Run(t.Context(), env, []string{"get"}); status != 0 || out.String() != masked || errs.String() != how {
 		t.Errorf("%d, %q, %q", status, out.String(), errs.String())
+	}
+}
+
+// TestMain_discards_the_standard_log proves that what net/http logs, which quotes servers, is printed nowhere.
+func TestMain_discards_the_standard_log(t *testing.T) {
+	defer log.SetOutput(log.Writer())
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	env := app.Env{Stdout: io.Discard, Stderr: io.Discard, Now: time.Now}
+	if status := Main(env, file, file, []string{"docker-credential-acr", "version"}); status != 0 || log.Writer() != io.Discard {
+		t.Errorf("status %d, the log goes to %T", status, log.Writer())
 	}
 }
