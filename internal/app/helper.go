@@ -104,41 +104,36 @@ func (a *App) getRegistry(ctx context.Context, s *vault.Session, host registry.H
 }
 
 // fetch signs in, unless the identity just has, and exchanges the token: the slow part,
-// which one of the waiting processes does for all. Where the registry refuses a cached
-// access token, it signs in once more: Entra may have revoked it. A new one that is refused
-// stays cached, because it may be good for other registries.
+// which one of the waiting processes does for all.
 func (a *App) fetch(
 	ctx context.Context, s *vault.Session, host registry.Host, id identity.Identity, refresh bool,
-) (token secret.Token, err error) {
+) (secret.Token, error) {
 	registryClient := a.Exchange
 	if !id.Detected { // a computer may have no identity
 		client, connection := a.Exchange.Connect(ctx, host) // while Entra is asked
 		defer connection.Close()
 		registryClient = client
 	}
-	began, since := a.Now(), time.Time{} // which access tokens count
-	if _, _, failure := s.Peek(host, id); failure != nil && failure.Code == fault.RegistryUnauthorized {
-		since = failure.Since // this registry has refused older ones
-	}
+	began, since := a.Now(), s.LastRefusal(host, id) // the registry has refused older access tokens
 	if refresh {
 		s.DropAccessToken(host, id)
 		since = began
 	}
-	for range 2 {
-		access, failed := a.accessToken(ctx, s, host, id, since)
-		if failed != nil {
-			return secret.Token{}, failed
+	access, err := a.accessToken(ctx, s, host, id, since)
+	if err != nil {
+		return secret.Token{}, err
+	}
+	token, err := registryClient.Exchange(ctx, host, access)
+	if fault.Is(err, fault.RegistryUnauthorized) && access.Issued.Before(began) { // Entra may have revoked it
+		if access, err = a.accessToken(ctx, s, host, id, began); err != nil {
+			return secret.Token{}, err
 		}
 		token, err = registryClient.Exchange(ctx, host, access)
-		if !fault.Is(err, fault.RegistryUnauthorized) || !access.Issued.Before(began) {
-			break
-		}
-		since = began
 	}
-	if err != nil {
+	switch {
+	case err != nil: // the access token stays cached: it may be good for other registries
 		return secret.Token{}, fmt.Errorf("exchanging the token of %s: %w", id.WithTenant(), err)
-	}
-	if !a.mayCache(s, host, id) {
+	case !a.mayCache(s, host, id):
 		token.Expires = time.Time{} // the vault stores no such token
 	}
 	return token, nil

@@ -3,9 +3,10 @@ package app
 import (
 	"context"
 
+	"github.com/docker/docker-credential-helpers/credentials"
+
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/vault"
-	"github.com/docker/docker-credential-helpers/credentials"
 )
 
 // getOther returns what was stored for another registry, or what the delegate has,

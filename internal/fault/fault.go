@@ -56,23 +56,23 @@ func Because(what string, code Code, err error) *Error {
 	}
 }
 
-// ValueCode returns the code for a value with something around it, or for a placeholder; ""
-// for any other value.
-func ValueCode(value string) Code {
-	switch {
-	case text.Surroundings(value) != "":
-		return VariableQuotes
-	case text.IsPlaceholder(value):
-		return VariablePlaceholder
+// InvalidValue returns the code for a value with something around it, or for a placeholder,
+// and the reason, which continues the value's name; "" for any other value.
+func InvalidValue(value string) (code Code, reason string) {
+	if surroundings := text.Surroundings(value); surroundings != "" {
+		return VariableQuotes, surroundings
 	}
-	return ""
+	if text.IsPlaceholder(value) {
+		return VariablePlaceholder, "is a placeholder that was not replaced"
+	}
+	return "", ""
 }
 
 // InvalidVariable returns the error for a variable whose value can't be used, with the
 // reason that continues its name, or with what surrounds the value, if that is the cause.
 func InvalidVariable(code Code, variable, value, reason string) *Error {
-	if cause := ValueCode(value); cause != "" {
-		code, reason = cause, cmp.Or(text.Surroundings(value), "is a placeholder that was not replaced")
+	if cause, why := InvalidValue(value); cause != "" {
+		code, reason = cause, why
 	}
 	return &Error{Code: code, Object: variable, Reason: variable + " " + reason}
 }

@@ -41,10 +41,10 @@ func TrimProxyVariables(environ []string, setenv func(name, value string) error)
 const maxHeader = 64 << 10
 
 // Hardened returns a transport like base that reads no endless headers, and says what is
-// wrong with a proxy. Where the proxy comes from the environment, a variable that can't be parsed is an error of
-// every request: net/http would connect directly. A proxy's own refusal is an error that
-// names it. Transports other than *http.Transport are returned as they are, and so is one
-// that has no proxy, or a hook of its own for the proxy's answers.
+// wrong with a proxy. Where the proxy comes from the environment, a variable that can't be
+// parsed is an error of every request: net/http would connect directly. A proxy's own
+// refusal is an error that names it. Transports other than *http.Transport are returned as
+// they are, and so is one that has no proxy, or a hook of its own for the proxy's answers.
 func Hardened(base http.RoundTripper, getenv func(string) string) http.RoundTripper {
 	t, ok := base.(*http.Transport)
 	if !ok || t.Proxy == nil || t.OnProxyConnectResponse != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
 )
 
@@ -156,6 +158,16 @@ func (s *Session) sharedFailure(ctx context.Context, space string, key cacheKey)
 		}
 	}
 	return shared
+}
+
+// LastRefusal returns when a registry last refused an access token of an identity, within
+// the last day; zero for never, or if an exchange succeeded since.
+func (s *Session) LastRefusal(host registry.Host, id identity.Identity) time.Time {
+	_, _, failure := s.Peek(host, id)
+	if failure == nil || failure.Code != fault.RegistryUnauthorized {
+		return time.Time{}
+	}
+	return failure.Since
 }
 
 // lastFailure returns the last failure of the last day, after a time; nil for none.

@@ -53,8 +53,8 @@ func (a *attempt) noteTenant(ctx context.Context) {
 }
 
 // warnOfTenant warns before a sign-in to another tenant than the one that is named for the
-// registry, most reliably where several are. A domain can't be compared with an ID here, and the registries that a pattern
-// matches may have several tenants.
+// registry, most reliably where several are. A domain can't be compared with an ID here, and
+// the registries that a pattern matches may have several tenants.
 func (a *attempt) warnOfTenant(ctx context.Context, tenant string) {
 	if a.target != a.host.String() || !text.IsGUID(tenant) {
 		return

@@ -20,7 +20,6 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/secret"
-	"github.com/docker-credential-acr/docker-credential-acr/internal/text"
 )
 
 // A Client is safe for many goroutines.
@@ -75,13 +74,12 @@ const wrongSecret = 7000215
 // explainSecret adds to Entra's refusal of a client secret what is around the secret, or that
 // it is a placeholder, which can't be known to be wrong before that.
 func explainSecret(value secret.String, err error) error {
-	code := fault.ValueCode(value.Reveal())
+	code, why := fault.InvalidValue(value.Reveal())
 	refused, ok := errors.AsType[*fault.Error](err)
 	if !ok || refused.Code != fault.AADSTS(wrongSecret) || code == "" {
 		return err
 	}
 	explained := *refused
-	why := cmp.Or(text.Surroundings(value.Reveal()), "is a placeholder that was not replaced")
 	explained.Reason = refused.Code.Meaning() + ": it " + why
 	explained.Cause = &fault.Error{Code: code, Cause: refused.Cause}
 	return &explained

@@ -166,9 +166,8 @@ func (t tool) explain(exit *subprocess.ExitError, id identity.Identity) error {
 // where the tools' files are, and which desktop there is. No secret is among them.
 var (
 	toolVariables = subprocess.Only(subprocess.Basic, subprocess.Variables{
-		"AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "AZURE_CORE_*", "AZD_CONFIG_DIR", "PYTHONHOME", "PYTHONPATH",
-		"VIRTUAL_ENV",
-		"LD_LIBRARY_PATH", "PSModulePath", "POWERSHELL_*", "DOTNET_*",
+		"AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "AZURE_CORE_*", "AZD_CONFIG_DIR",
+		"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PSModulePath", "POWERSHELL_*", "DOTNET_*",
 	})
 	browserVariables = subprocess.Only(subprocess.Basic, subprocess.Variables{
 		"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "BROWSER", "WSL_*", "DESKTOP_SESSION", "KDE_*", "GNOME_*",
