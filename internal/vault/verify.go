@@ -7,6 +7,7 @@ import (
 	"github.com/docker-credential-acr/docker-credential-acr/internal/fault"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/identity"
 	"github.com/docker-credential-acr/docker-credential-acr/internal/registry"
+	"github.com/docker-credential-acr/docker-credential-acr/internal/vault/keyspace"
 )
 
 // Verify returns an error unless the vault's key has sealed the login; otherwise a program
@@ -35,13 +36,11 @@ func (s *Session) opensLogin(ctx context.Context, host registry.Host) bool {
 	for _, server := range append(servers, host.String()) {
 		for _, space := range spaces[:usable] {
 			f, err := s.readLogin(space, loginName(server))
-			if err != nil {
-				continue
+			if err == nil {
+				_, err = s.open(ctx, []keyspace.File{f})
 			}
-			if key, err := s.key(ctx, space); err == nil {
-				if _, err := f.Unseal(key); err == nil {
-					return true
-				}
+			if err == nil {
+				return true
 			}
 		}
 	}
