@@ -99,12 +99,18 @@ func (m *Memory) findOrStart(key cacheKey, now func() time.Time) (call *memoryCa
 	return m.calls[key.name], true
 }
 
-// entry returns what is in memory, with a failed sign-in of the same identity for another
-// registry. The lock must be held.
+// entry returns what is in memory and counts, with a failed sign-in of the same identity for
+// another registry. The lock must be held.
 func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
 	e := m.entries[key.name]
 	if e.failure.at(now) == nil && key.signIn != "" {
 		e.failure = m.entries[key.signIn].failure
+	}
+	if e.token.Issued.Before(key.since) {
+		e.token, e.isStored = secret.Token{}, false
+	}
+	if e.failure != nil && e.failure.Since.Before(key.since) {
+		e.failure = nil
 	}
 	return e
 }
@@ -113,12 +119,6 @@ func (m *Memory) entry(key cacheKey, now time.Time) memoryEntry {
 // looking at the vault.
 func (e memoryEntry) lookup(key cacheKey, now time.Time) (token secret.Token, err error, ok bool) {
 	failure := e.failure.at(now)
-	if failure != nil && e.failure.Since.Before(key.since) {
-		failure = nil
-	}
-	if e.token.Issued.Before(key.since) {
-		e.token = secret.Token{}
-	}
 	isTrusted := !e.isStored || !now.Before(e.checked) && now.Sub(e.checked) < trustMemory
 	switch {
 	case e.token.IsValid(now):
@@ -143,8 +143,7 @@ func (s *Session) runFetch(ctx context.Context, key cacheKey, call *memoryCall, 
 	if call.token, call.err, ok = before.lookup(key, s.Now()); !ok {
 		call.token, call.err = get()
 		s.cacheResult(ctx, key, call.token, call.err)
-		isUsable := before.token.IsValid(s.Now()) && !before.token.Issued.Before(key.since)
-		if call.err != nil && !IsChanged(call.err) && isUsable {
+		if call.err != nil && !IsChanged(call.err) && before.token.IsValid(s.Now()) {
 			s.Log.Debug("renewal failed, the token in memory is still valid", "expires", before.token.Expires, "error", call.err)
 			call.token, call.err = before.token, nil
 		}
